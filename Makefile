@@ -1,0 +1,83 @@
+# Everything runs from .venv, made from the hashed lock. Hooks and CI call the same targets as people do.
+SHELL := /bin/bash -eu -o pipefail
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+VENV := .venv/.installed
+PROTO := crm/contracts.binpb
+CODE := $(wildcard chassis services cli deploy bench tests) proto/generate.py
+PYTEST := $(BIN)/python -m pytest
+
+help: ## Show the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
+
+$(VENV): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed (PYTHON=...)")'
+	@test -x $(BIN)/python && cmp -s requirements.lock .venv/requirements.lock || $(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install -qq --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation -e .
+	@cp requirements.lock .venv/requirements.lock && touch $@
+
+$(PROTO): $(shell find proto -name '*.proto') proto/generate.py $(VENV)
+	@$(BIN)/python proto/generate.py
+
+venv: $(VENV) ## Create .venv from requirements.lock
+
+proto: $(PROTO) ## Generate the crm and buf packages from proto/
+
+lock: $(VENV) ## Resolve requirements.in into requirements.lock (needs uv)
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+		--no-emit-index-url --no-emit-find-links requirements.in -o requirements.lock
+
+up: $(PROTO) ## Start everything, load demo data, print URL and sign-in
+	@$(BIN)/python -m deploy.local up
+
+down: $(VENV) ## Stop what up started; data stays in .run
+	@$(BIN)/python -m deploy.local down
+
+status: $(VENV) ## Show what runs
+	@$(BIN)/python -m deploy.local status
+
+logs: $(VENV) ## Follow the logs (SERVICE=sales for one)
+	@$(BIN)/python -m deploy.local logs $(SERVICE)
+
+seed: $(PROTO) ## Load the demo data again
+	@$(BIN)/python -m deploy.local seed
+
+test: lint types test-unit test-integration ## Run everything that proves the product
+
+test-unit: $(PROTO) ## Unit and tidy tests: no sockets, no servers
+	@$(PYTEST) -q $(wildcard tests/unit tests/tidy)
+
+test-integration: $(PROTO) ## Tests against a real PostgreSQL and NATS
+	@$(PYTEST) -q $(wildcard tests/integration tests/contract tests/e2e)
+
+lint: $(PROTO) ## ruff, import-linter, buf
+	@$(BIN)/ruff check $(CODE)
+	@$(BIN)/ruff format --check --quiet $(CODE)
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/buf format --diff --exit-code proto
+	@$(BIN)/buf lint $(PROTO) --config proto/buf.yaml
+	@$(MAKE) --no-print-directory breaking
+
+breaking: $(PROTO) ## Compare proto/ with the last tag (nothing to compare before the first one)
+	@tag=$$(git describe --tags --abbrev=0 2>/dev/null) || exit 0; \
+	rm -rf .build/last && mkdir -p .build/last && git archive "$$tag" proto | tar -x -C .build/last; \
+	$(BIN)/python proto/generate.py --source .build/last/proto --image .build/last/contracts.binpb; \
+	$(BIN)/buf breaking $(PROTO) --against .build/last/contracts.binpb --config proto/buf.yaml
+
+format: $(VENV) ## Format Python and proto files
+	@$(BIN)/ruff check --quiet --fix $(CODE) || true
+	@$(BIN)/ruff format --quiet $(CODE)
+	@$(BIN)/buf format --write proto
+
+types: $(PROTO) ## mypy --strict
+	@$(BIN)/mypy $(CODE)
+
+clean: ## Remove everything generated, the environment included (not .run)
+	@rm -rf .venv .build build crm buf *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help venv proto lock up down status logs seed test test-unit test-integration lint breaking format types clean

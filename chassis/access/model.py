@@ -1,0 +1,204 @@
+"""Who may do what: grants of roles, reporting lines and the department tree, as values without I/O."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+ALL_RESOURCES = "*"
+VERBS = (
+    "READ", "CREATE", "UPDATE", "DELETE", "ASSIGN",
+    "SHARE", "EXPORT", "IMPORT", "APPROVE", "CONFIGURE",
+)  # fmt: skip
+DEPTH_MAX = 100
+REACH_CACHE_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The rows that one verb on one resource is allowed on: all, or those of owners, departments, a company.
+
+    A partner user's reach has `company_id`: whatever else it says, only rows of that company are in it.
+    """
+
+    everything: bool = False
+    owner_ids: frozenset[str] = frozenset()
+    department_ids: frozenset[str] = frozenset()
+    company_id: str = ""
+    company_all: bool = False
+
+    def covers(self, owner_id: str, department_id: str, company_id: str) -> bool:
+        """Whether a row with these three columns ("" for NULL) is within reach."""
+        if self.company_id and company_id != self.company_id:
+            return False
+        return (
+            self.everything
+            or self.company_all
+            or (owner_id != "" and owner_id in self.owner_ids)
+            or (department_id != "" and department_id in self.department_ids)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Verbs on one resource (or "*") within a scope."""
+
+    resource: str
+    verbs: frozenset[str]
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A user as access sees him."""
+
+    manager_id: str = ""
+    department_id: str = ""
+    role_ids: tuple[str, ...] = ()
+    active: bool = True
+
+
+@dataclass(frozen=True)
+class Access:
+    """Everything that decides access in one tenant, as of `version` (microseconds of the latest change)."""
+
+    version: int = 0
+    time_zone: str = "UTC"
+    currency_code: str = "USD"
+    members: Mapping[str, Member] = field(default_factory=dict)
+    parents: Mapping[str, str] = field(default_factory=dict)
+    roles: Mapping[str, tuple[Grant, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def _reaches(self) -> dict[tuple[str, tuple[str, ...], str, str], Reach | None]:
+        return {}
+
+    @cached_property
+    def _reports(self) -> dict[str, list[str]]:
+        return _children((user, member.manager_id) for user, member in self.members.items())
+
+    @cached_property
+    def _branches(self) -> dict[str, list[str]]:
+        return _children(self.parents.items())
+
+    def reach(
+        self, user_id: str, role_ids: tuple[str, ...], company_id: str, resource: str, verb: str
+    ) -> Reach | None:
+        """Rows that the user's roles allow the verb on; None when no role allows it at all."""
+        key = (user_id + company_id, role_ids, resource, verb)
+        if key not in self._reaches:
+            if len(self._reaches) >= REACH_CACHE_MAX:
+                self._reaches.clear()
+            self._reaches[key] = self._compute(user_id, role_ids, company_id, resource, verb)
+        return self._reaches[key]
+
+    def _compute(
+        self, user_id: str, role_ids: tuple[str, ...], company_id: str, resource: str, verb: str
+    ) -> Reach | None:
+        scopes = {
+            grant.scope
+            for role in role_ids
+            for grant in self.roles.get(role, ())
+            if grant.resource in {resource, ALL_RESOURCES} and verb in grant.verbs
+        }
+        if not scopes:
+            return None
+        member = self.members.get(user_id, Member())
+        owners, departments = {user_id}, set()
+        if "SUBORDINATES" in scopes:
+            owners |= _below(self._reports, user_id)
+        if member.department_id and scopes & {"DEPARTMENT", "DEPARTMENT_TREE"}:
+            departments.add(member.department_id)
+        if member.department_id and "DEPARTMENT_TREE" in scopes:
+            departments |= _below(self._branches, member.department_id)
+        return Reach(
+            everything="ALL" in scopes,
+            owner_ids=frozenset(owners),
+            department_ids=frozenset(departments),
+            company_id=company_id,
+            company_all=bool(company_id) and "PARTNER_COMPANY" in scopes,
+        )
+
+
+def _children(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    children: dict[str, list[str]] = {}
+    for child, parent in pairs:
+        if parent:
+            children.setdefault(parent, []).append(child)
+    return children
+
+
+def _below(children: Mapping[str, list[str]], top: str) -> set[str]:
+    """All nodes under `top`; cycles and endless chains end at DEPTH_MAX levels."""
+    found: set[str] = set()
+    level = [top]
+    for _ in range(DEPTH_MAX):
+        level = [child for node in level for child in children.get(node, ()) if child not in found]
+        if not level:
+            break
+        found.update(level)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRecord:
+    """The tenant itself, one user, department or role as its events carry it; `data` is the JSON representation."""
+
+    kind: str
+    id: str
+    version: int
+    data: Mapping[str, object]
+
+
+def build_access(records: Iterable[AccessRecord], version: int) -> Access:
+    """The access of a tenant from its records; deleted ones and disabled users grant nothing."""
+    tenant: Mapping[str, object] = {}
+    members: dict[str, Member] = {}
+    parents: dict[str, str] = {}
+    roles: dict[str, tuple[Grant, ...]] = {}
+    for record in records:
+        data = record.data
+        if record.kind == "tenant":
+            tenant = data
+        elif record.kind == "user":
+            members[record.id] = _member(data)
+        elif data.get("delete_time"):
+            continue
+        elif record.kind == "department":
+            parents[record.id] = _text(data, "parent_id")
+        elif record.kind == "role":
+            roles[record.id] = _grants(data)
+    return Access(
+        version=version,
+        time_zone=_text(tenant, "time_zone") or "UTC",
+        currency_code=_text(tenant, "currency_code") or "USD",
+        members=members,
+        parents=parents,
+        roles=roles,
+    )
+
+
+def _member(data: Mapping[str, object]) -> Member:
+    role_ids = data.get("role_ids")
+    return Member(
+        manager_id=_text(data, "manager_id"),
+        department_id=_text(data, "department_id"),
+        role_ids=tuple(str(role) for role in role_ids) if isinstance(role_ids, list) else (),
+        active=data.get("state") != "DISABLED" and not data.get("delete_time"),
+    )
+
+
+def _grants(data: Mapping[str, object]) -> tuple[Grant, ...]:
+    grants = data.get("grants")
+    return tuple(
+        Grant(
+            resource=_text(grant, "resource"),
+            verbs=frozenset(grant.get("verbs", ())),
+            scope=_text(grant, "scope"),
+        )
+        for grant in (grants if isinstance(grants, list) else [])
+    )
+
+
+def _text(data: Mapping[str, object], name: str) -> str:
+    value = data.get(name)
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,147 @@
+"""Access as a service knows it: from its replica of identity's records, asked at identity when that is behind."""
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import grpc
+import orjson
+import structlog
+from sqlalchemy import bindparam, select
+from sqlalchemy.dialects.postgresql import insert
+
+from chassis.access.model import Access, AccessRecord, build_access
+from chassis.call import Principal
+from chassis.db.pool import Database, Tx
+from chassis.db.schema import chassis_tables, new_metadata
+from chassis.db.sql import statement
+from chassis.errors import Unavailable
+
+SILENCE_MAX_S = 5.0
+TENANTS_MAX = 1000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+log = structlog.get_logger()
+_TABLE = chassis_tables(new_metadata())["access_record"]
+_ALL = statement(
+    select(_TABLE.c.kind, _TABLE.c.id, _TABLE.c.version, _TABLE.c.data).where(
+        _TABLE.c.tenant_id == bindparam("tenant_id")
+    )
+)
+_INSERT = insert(_TABLE).values({name: bindparam(name) for name in _TABLE.c.keys()})
+_KEEP = statement(
+    _INSERT.on_conflict_do_update(
+        index_elements=["tenant_id", "kind", "id"],
+        set_={"version": _INSERT.excluded.version, "data": _INSERT.excluded.data},
+        where=_TABLE.c.version < _INSERT.excluded.version,
+    )
+)
+
+# tenant -> all records of access at identity
+Fetch = Callable[[str], Awaitable[Sequence[AccessRecord]]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    access: Access
+    at: float
+
+
+class AccessSource:
+    """The access of each tenant, in memory; `forget` drops it when identity's feed tells of a change."""
+
+    def __init__(
+        self, database: Database, fetch: Fetch, feed_silent_for_s: Callable[[], float]
+    ) -> None:
+        self._database = database
+        self._fetch = fetch
+        self._silent_for_s = feed_silent_for_s
+        self._known: dict[str, _Known] = {}
+
+    async def __call__(self, principal: Principal) -> Access:
+        """The access of the principal's tenant, at least as new as his token says."""
+        known = self._known.get(principal.tenant_id)
+        if known is None or known.access.version < principal.access_version or self._stale(known):
+            known = await self._load(principal)
+        return known.access
+
+    def forget(self, tenant_id: str) -> None:
+        """Read the tenant's access again at its next call."""
+        self._known.pop(tenant_id, None)
+
+    def forget_all(self) -> None:
+        """Read everything again: events may have been missed."""
+        self._known.clear()
+
+    def _stale(self, known: _Known) -> bool:
+        """Whether the feed has been silent for so long that what is known may not be trusted."""
+        silent = self._silent_for_s()
+        return silent > SILENCE_MAX_S and time.monotonic() - known.at > SILENCE_MAX_S
+
+    async def _load(self, principal: Principal) -> _Known:
+        tenant_id = principal.tenant_id
+        async with self._database.transaction(tenant_id) as tx:
+            access = _built(await _stored(tx, tenant_id))
+        trusted = self._silent_for_s() <= SILENCE_MAX_S
+        if access.version < principal.access_version or not trusted:
+            access = await self._ask(tenant_id, access, principal.access_version)
+        if len(self._known) >= TENANTS_MAX:
+            self._known.clear()
+        known = self._known[tenant_id] = _Known(access, time.monotonic())
+        return known
+
+    async def _ask(self, tenant_id: str, known: Access, wanted: int) -> Access:
+        """Access as identity has it, kept in the replica; what is known while identity is away."""
+        try:
+            records = await self._fetch(tenant_id)
+        except (grpc.aio.AioRpcError, Unavailable) as error:
+            if known.version < wanted:
+                raise Unavailable(
+                    "ACCESS_UNKNOWN", "Your rights cannot be checked just now; try again."
+                ) from error
+            log.warning("identity is away; going on with the rights known", tenant=tenant_id)
+            return known
+        async with self._database.transaction(tenant_id) as tx:
+            await keep_records(tx, tenant_id, records)
+            return _built(await _stored(tx, tenant_id))
+
+
+async def keep_records(tx: Tx, tenant_id: str, records: Sequence[AccessRecord]) -> None:
+    """Write records into the replica, each only when newer."""
+    await tx.execute_many(
+        _KEEP,
+        [
+            {
+                "tenant_id": tenant_id,
+                "kind": record.kind,
+                "id": record.id,
+                "version": record.version,
+                "data": orjson.dumps(record.data).decode(),
+            }
+            for record in records
+        ],
+    )
+
+
+async def _stored(tx: Tx, tenant_id: str) -> list[AccessRecord]:
+    rows = await tx.fetch(_ALL, {"tenant_id": tenant_id})
+    return [
+        AccessRecord(row["kind"], str(row["id"]), row["version"], orjson.loads(row["data"]))
+        for row in rows
+    ]
+
+
+def _built(records: Sequence[AccessRecord]) -> Access:
+    return build_access(records, access_version(records))
+
+
+def access_version(records: Sequence[AccessRecord]) -> int:
+    """Microseconds of the latest change of any record."""
+    times = (str(record.data.get("update_time") or "") for record in records)
+    return max((micros(datetime.fromisoformat(time)) for time in times if time), default=0)
+
+
+def micros(moment: datetime) -> int:
+    """Unix microseconds, exactly."""
+    return int((moment - EPOCH) / timedelta(microseconds=1))

@@ -1,0 +1,141 @@
+"""The life of a service process: built from parts, started in order, stopped in order."""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+import uvloop
+
+from chassis.access.model import AccessRecord
+from chassis.access.source import AccessSource
+from chassis.db.pool import Database
+from chassis.resource.lookup import Lookups
+from chassis.resource.resource import Resource
+from chassis.resource.standard import Collection, collection
+from chassis.rpc.authority import Authority
+from chassis.rpc.client import Clients
+from chassis.rpc.identity import Owners
+from chassis.rpc.methods import Methods
+from chassis.rpc.server import RpcServer
+from chassis.rpc.token import TokenVerifier
+from chassis.settings import ServiceSettings
+
+STOP_MAX_S = 35.0
+RESTART_WAIT_S = 1.0
+
+log = structlog.get_logger()
+
+
+class Identity(Protocol):
+    """What is needed of identity, local or remote."""
+
+    async def fetch_keys(self) -> str:
+        """JSON Web Key Set of internal tokens."""
+
+    async def fetch_access(self, tenant_id: str) -> Sequence[AccessRecord]:
+        """Everything that decides access in one tenant."""
+
+
+@dataclass(frozen=True)
+class Toolbox:
+    """What a service builds its parts with."""
+
+    settings: ServiceSettings
+    database: Database
+    clients: Clients
+
+    def collection(self, resource: Resource) -> Collection:
+        """The resource at work."""
+        return collection(resource, self.settings.page_token_key, Owners(self.clients))
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a service consists of."""
+
+    identity: Identity
+    methods: Mapping[str, Methods]
+    collections: Sequence[Collection] = ()
+    jobs: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
+
+
+def run(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -> None:
+    """Run the service until it is told to stop."""
+    configure_logs(settings.service, settings.log_level)
+    uvloop.run(_serve(settings, build))
+
+
+def configure_logs(service: str, level: str) -> None:
+    """JSON lines on standard output with service, time and level."""
+    logging.basicConfig(level=logging.WARNING)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+    )
+    structlog.contextvars.bind_contextvars(service=service)
+
+
+async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -> None:
+    stopping = _stop_event()
+    database = Database(settings.service, settings.database_url, settings.worker_database_url)
+    clients = Clients(settings.service, settings.service_secret, settings.targets)
+    parts = build(Toolbox(settings, database, clients))
+    access = AccessSource(database, parts.identity.fetch_access, lambda: 0.0)
+    authority = Authority(TokenVerifier(parts.identity.fetch_keys), access)
+    server = RpcServer(settings.service, database, authority, lambda: None)
+    for name, methods in parts.methods.items():
+        server.add(name, methods)
+    plans = [one.plan for one in parts.collections]
+    server.add("crm.chassis.v1.LookupService", Lookups(database, plans).methods())
+    await server.start(settings.grpc_listen)
+    tasks = [
+        asyncio.create_task(supervised(name, job), name=name) for name, job in parts.jobs.items()
+    ]
+    log.info("service started", listen=settings.grpc_listen)
+    await stopping.wait()
+    asyncio.get_running_loop().call_later(STOP_MAX_S, os._exit, 1)
+    await server.stop()
+    for task in tasks:
+        task.cancel()
+    with suppress(asyncio.CancelledError):
+        await asyncio.gather(*tasks, return_exceptions=True)
+    await clients.close()
+    await database.close()
+    log.info("service stopped")
+
+
+async def supervised(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Run `work` for ever: what it raises is logged and it begins again after a second."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            log.exception("background work failed", work=name)
+        await asyncio.sleep(RESTART_WAIT_S)
+
+
+def _stop_event() -> asyncio.Event:
+    """Set by SIGTERM or SIGINT; the second signal ends the process at once."""
+    event = asyncio.Event()
+
+    def stop() -> None:
+        if event.is_set():
+            os._exit(1)
+        event.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    return event

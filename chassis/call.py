@@ -1,0 +1,70 @@
+"""The call: who asks for what until when, built at the edge and passed on explicitly."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from chassis.access.model import Access, Reach
+from chassis.errors import PermissionDenied
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is calling: a user of one tenant, or one of our own services (`kind` "service", no tenant)."""
+
+    kind: str
+    id: str
+    tenant_id: str = ""
+    session_id: str = ""
+    role_ids: tuple[str, ...] = ()
+    partner_company_id: str = ""
+    access_version: int = 0
+
+
+@dataclass(slots=True)
+class IdempotencyKey:
+    """A key that the first change of the call takes along into its statement, once."""
+
+    method: str
+    key: str
+    fingerprint: str
+    taken: bool = False
+
+    def take(self) -> bool:
+        """True for the first one who asks."""
+        first, self.taken = not self.taken, True
+        return first
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call with everything that decides about it; `deadline` is seconds of the event loop's clock."""
+
+    principal: Principal
+    access: Access
+    method: str
+    now: datetime
+    deadline: float
+    request_id: str = ""
+    traceparent: str = ""
+    through: str = "user"
+    cause_id: str = ""
+    if_match: str = ""
+    idempotency: IdempotencyKey | None = field(default=None)
+
+    @property
+    def tenant_id(self) -> str:
+        """Tenant on whose data the call works; empty for calls of services."""
+        return self.principal.tenant_id
+
+    def reach(self, resource: str, verb: str) -> Reach:
+        """Rows of the resource that the caller may do the verb to; PermissionDenied when there are none."""
+        who = self.principal
+        reach = self.access.reach(who.id, who.role_ids, who.partner_company_id, resource, verb)
+        if reach is None or who.kind != "user":
+            values = {"verb": verb.lower(), "resource": resource}
+            raise PermissionDenied(
+                "PERMISSION_DENIED",
+                f"Your roles do not allow you to {verb.lower()} {resource}.",
+                metadata=values,
+            )
+        return reach

@@ -1,0 +1,90 @@
+"""What the converters need to know of a field, read from its descriptor and its options."""
+
+import string
+from collections.abc import Sequence
+from enum import Enum, auto
+
+from google.api.field_behavior_pb2 import INPUT_ONLY, OUTPUT_ONLY, field_behavior
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+
+INT_RANGES = {
+    FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
+    FieldDescriptor.CPPTYPE_INT64: (-(2**63), 2**63 - 1),
+    FieldDescriptor.CPPTYPE_UINT32: (0, 2**32 - 1),
+    FieldDescriptor.CPPTYPE_UINT64: (0, 2**64 - 1),
+}
+FLOAT_CPP_TYPES = {FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT}
+
+
+class Kind(Enum):
+    """How a single value of a field is converted."""
+
+    BOOL = auto()
+    INT = auto()
+    FLOAT = auto()
+    STRING = auto()
+    BYTES = auto()
+    ENUM = auto()
+    MESSAGE = auto()
+
+
+def kind(field: FieldDescriptor) -> Kind:
+    """The kind of one value of the field."""
+    if field.type == FieldDescriptor.TYPE_BYTES:
+        return Kind.BYTES
+    if field.cpp_type in INT_RANGES:
+        return Kind.INT
+    if field.cpp_type in FLOAT_CPP_TYPES:
+        return Kind.FLOAT
+    return {
+        FieldDescriptor.CPPTYPE_BOOL: Kind.BOOL,
+        FieldDescriptor.CPPTYPE_STRING: Kind.STRING,
+        FieldDescriptor.CPPTYPE_ENUM: Kind.ENUM,
+        FieldDescriptor.CPPTYPE_MESSAGE: Kind.MESSAGE,
+    }[field.cpp_type]
+
+
+def message_of(field: FieldDescriptor) -> Descriptor:
+    """The message type of a message field; TypeError for another field."""
+    if field.message_type is None:
+        raise TypeError(f"{field.full_name} is no message field")
+    return field.message_type
+
+
+def enum_of(field: FieldDescriptor) -> EnumDescriptor:
+    """The enum of an enum field; TypeError for another field."""
+    if field.enum_type is None:
+        raise TypeError(f"{field.full_name} is no enum field")
+    return field.enum_type
+
+
+def map_entry(field: FieldDescriptor) -> tuple[FieldDescriptor, FieldDescriptor]:
+    """The key and the value of a map field."""
+    entry = message_of(field).fields_by_name
+    return entry["key"], entry["value"]
+
+
+def is_map(field: FieldDescriptor) -> bool:
+    """Whether the field is a map<,>."""
+    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
+
+
+def input_only(field: FieldDescriptor) -> bool:
+    """Whether the field is never shown, like a password."""
+    return INPUT_ONLY in _behaviors(field)
+
+
+def output_only(field: FieldDescriptor) -> bool:
+    """Whether callers may not send the field."""
+    return OUTPUT_ONLY in _behaviors(field)
+
+
+def _behaviors(field: FieldDescriptor) -> Sequence[int]:
+    behaviors: Sequence[int] = field.GetOptions().Extensions[field_behavior]  # type: ignore[index] # untyped there
+    return behaviors
+
+
+def function_name(message: Descriptor) -> str:
+    """A Python identifier that no other message has."""
+    allowed = string.ascii_letters + string.digits
+    return "".join(c if c in allowed else "_" for c in message.full_name.replace("_", "__"))

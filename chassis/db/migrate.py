@@ -1,0 +1,131 @@
+"""Runs a service's Alembic migrations: the same env for all, the owner's role, schema `base`, a lock timeout."""
+
+import asyncio
+from pathlib import Path
+
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, MetaData, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from chassis.db.partitions import build_partitions, is_partition
+from chassis.db.wall import build_wall
+
+LOCK_TIMEOUT = "2s"
+
+
+def upgrade(service: str, folder: Path, metadata: MetaData, url: str) -> None:
+    """Bring the database at `url` (owner's role) to the newest revision, then build wall and partitions."""
+
+    def work(connection: Connection) -> None:
+        _open(connection)
+        _run(connection, folder)
+        build_partitions(connection, service)
+        build_wall(connection, service, metadata)
+        connection.commit()
+
+    asyncio.run(_with_connection(url, work))
+
+
+def differences(folder: Path, metadata: MetaData, url: str) -> list[object]:
+    """What the tables declared have that the migrated database has not, or the other way round."""
+    found: list[object] = []
+
+    def work(connection: Connection) -> None:
+        connection.execute(text("SET search_path = base"))
+        options = {"include_object": _ours, "compare_type": True}
+        context = MigrationContext.configure(connection, opts=options)
+        found.extend(compare_metadata(context, metadata))
+
+    asyncio.run(_with_connection(url, work))
+    return found
+
+
+def new_revision(folder: Path, metadata: MetaData, url: str, message: str) -> None:
+    """Write a revision file with the differences, to be read and corrected by a person."""
+
+    def work(connection: Connection) -> None:
+        _open(connection)
+        config = _config(folder)
+        script = ScriptDirectory.from_config(config)
+        from alembic.autogenerate.api import RevisionContext  # noqa: PLC0415  # only this command needs it
+
+        arguments = {
+            "message": message,
+            "autogenerate": True,
+            "sql": False,
+            "head": "head",
+            "splice": False,
+            "branch_label": None,
+            "version_path": None,
+            "rev_id": f"{len(list(script.walk_revisions())) + 1:04d}",
+            "depends_on": None,
+        }
+        revisions = RevisionContext(config, script, arguments)
+
+        def steps(revision: tuple[str, ...], context: MigrationContext) -> list[object]:
+            revisions.run_autogenerate(revision, context)
+            return []
+
+        _environment(connection, config, script, steps, metadata)
+        list(revisions.generate_scripts())
+
+    asyncio.run(_with_connection(url, work))
+
+
+async def _with_connection(url: str, work: object) -> None:
+    engine = create_async_engine("postgresql+asyncpg://" + url.split("://", 1)[1])
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(work)  # type: ignore[arg-type]  # a plain function of a Connection
+    finally:
+        await engine.dispose()
+
+
+def _open(connection: Connection) -> None:
+    # Two replicas may start at once: the second waits here and finds nothing to do.
+    connection.execute(text("SELECT pg_advisory_lock(hashtext('crm-migrate'))"))
+    connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
+    connection.execute(text("SET search_path = base"))
+    connection.commit()
+
+
+def _config(folder: Path) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(folder))
+    return config
+
+
+def _run(connection: Connection, folder: Path) -> None:
+    config = _config(folder)
+    script = ScriptDirectory.from_config(config)
+
+    def steps(revision: tuple[str, ...], _context: MigrationContext) -> list[object]:
+        return list(script._upgrade_revs("head", revision))  # type: ignore[arg-type]  # noqa: SLF001  # as alembic's own upgrade
+
+    _environment(connection, config, script, steps, None)
+
+
+def _environment(
+    connection: Connection,
+    config: Config,
+    script: ScriptDirectory,
+    steps: object,
+    metadata: MetaData | None,
+) -> None:
+    with EnvironmentContext(config, script, fn=steps) as environment:  # type: ignore[arg-type]  # alembic's own callback type
+        environment.configure(
+            connection=connection,
+            target_metadata=metadata,
+            include_object=_ours,
+            transaction_per_migration=True,
+        )
+        with environment.begin_transaction():
+            environment.run_migrations()
+
+
+def _ours(_object: object, name: str | None, kind: str, _reflected: bool, _to: object) -> bool:
+    return not (kind in {"table", "index"} and name is not None and is_partition(name))

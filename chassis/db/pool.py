@@ -1,0 +1,188 @@
+"""Our own pool of asyncpg connections and the transactions on it; the tenant is set in the trip that begins one."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import asyncpg
+
+from chassis.db.sql import Statement
+from chassis.errors import Unavailable
+
+CONNECTIONS_MAX = 8
+ACQUIRE_TIMEOUT_S = 2.0
+CONNECT_TIMEOUT_S = 3.0
+STATEMENT_CACHE_SIZE = 500
+CONNECTION_ERRORS = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    OSError,
+)
+SERVER_SETTINGS = {
+    "jit": "off",
+    "statement_timeout": "5s",
+    "lock_timeout": "2s",
+    "idle_in_transaction_session_timeout": "10s",
+    "transaction_timeout": "15s",
+}
+
+
+@dataclass(slots=True)
+class Tx:
+    """An open transaction: runs statements, never begins or ends it."""
+
+    connection: asyncpg.Connection
+    discarded: bool = False
+    later: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+
+    def discard_if(self, only_validated: bool) -> None:
+        """Have the transaction rolled back at its end, when it was only to check."""
+        self.discarded = self.discarded or only_validated
+
+    def after(self, work: Callable[..., Awaitable[None]], call: object, *rest: object) -> None:
+        """Have `work(call, tx, *rest)` done in this transaction after the record itself is written."""
+        self.later.append(lambda: work(call, self, *rest))
+
+    async def fetch(self, run: Statement, values: Mapping[str, object]) -> list[asyncpg.Record]:
+        """All rows of the statement."""
+        return await self.connection.fetch(run.sql, *run.arguments(values))
+
+    async def fetch_row(
+        self, run: Statement, values: Mapping[str, object]
+    ) -> asyncpg.Record | None:
+        """The first row, or None."""
+        return await self.connection.fetchrow(run.sql, *run.arguments(values))
+
+    async def execute(self, run: Statement, values: Mapping[str, object]) -> int:
+        """Run the statement; the number of rows that its last command touched."""
+        status: str = await self.connection.execute(run.sql, *run.arguments(values))
+        count = status.rpartition(" ")[2]
+        return int(count) if count.isdigit() else 0
+
+    async def execute_many(self, run: Statement, rows: Iterable[Mapping[str, object]]) -> None:
+        """Run the statement once for each row, in one pipelined trip."""
+        await self.connection.executemany(run.sql, [run.arguments(row) for row in rows])
+
+
+class Pool:
+    """At most CONNECTIONS_MAX connections of one role, the last used first; a broken one is dropped."""
+
+    def __init__(self, url: str, name: str, size: int = CONNECTIONS_MAX) -> None:
+        self._url = url
+        self._settings = {**SERVER_SETTINGS, "application_name": name}
+        self._free = asyncio.Semaphore(size)
+        self._idle: list[asyncpg.Connection] = []
+        self._closed = False
+
+    async def close(self) -> None:
+        """Close the idle connections; those in use close when they come back."""
+        self._closed = True
+        while self._idle:
+            await self._idle.pop().close(timeout=2)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.Connection]:
+        """Lend a connection; raises Unavailable when none comes free in time."""
+        try:
+            await asyncio.wait_for(self._free.acquire(), ACQUIRE_TIMEOUT_S)
+        except TimeoutError:
+            raise Unavailable("DATABASE_BUSY", "The database is busy; try again.") from None
+        try:
+            connection = await self._checkout()
+            try:
+                yield connection
+            finally:
+                self._checkin(connection)
+        finally:
+            self._free.release()
+
+    async def _checkout(self) -> asyncpg.Connection:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed():
+                return connection
+        try:
+            return await asyncpg.connect(
+                self._url,
+                timeout=CONNECT_TIMEOUT_S,
+                command_timeout=8,
+                server_settings=self._settings,
+                statement_cache_size=STATEMENT_CACHE_SIZE,
+            )
+        except (*CONNECTION_ERRORS, TimeoutError) as error:
+            raise Unavailable("DATABASE_AWAY", "The database is away; try again.") from error
+
+    def _checkin(self, connection: asyncpg.Connection) -> None:
+        if connection.is_closed() or self._closed or connection.is_in_transaction():
+            connection.terminate()
+        else:
+            self._idle.append(connection)
+
+    @asynccontextmanager
+    async def begin(self, opening: str) -> AsyncIterator[Tx]:
+        """Run a transaction that starts with the simple query `opening`; commit at the end, else roll back."""
+        async with self.connection() as connection:
+            try:
+                await connection.execute(opening)
+                tx = Tx(connection)
+                yield tx
+                for work in tx.later:
+                    await work()
+                await connection.execute("rollback" if tx.discarded else "commit")
+            except CONNECTION_ERRORS as error:
+                connection.terminate()
+                raise Unavailable("DATABASE_AWAY", "The database is away; try again.") from error
+            except BaseException:
+                await _roll_back(connection)
+                raise
+
+
+async def _roll_back(connection: asyncpg.Connection) -> None:
+    try:
+        if not connection.is_closed():
+            await asyncio.shield(connection.execute("rollback"))
+    except (*CONNECTION_ERRORS, TimeoutError, asyncpg.PostgresError):
+        connection.terminate()
+
+
+class Database:
+    """The service's database as its two roles see it: one tenant at a time, or all for the service's own work."""
+
+    def __init__(self, service: str, runtime_url: str, worker_url: str) -> None:
+        self._runtime = Pool(runtime_url, f"{service}-runtime")
+        self._worker = Pool(worker_url, f"{service}-worker")
+
+    async def close(self) -> None:
+        """Close both pools."""
+        await self._runtime.close()
+        await self._worker.close()
+
+    @asynccontextmanager
+    async def transaction(self, tenant_id: str) -> AsyncIterator[Tx]:
+        """A transaction that sees the rows of one tenant only; an id that is none raises ValueError."""
+        tenant = UUID(tenant_id)
+        async with self._runtime.begin(f"begin; set local crm.tenant = '{tenant}'") as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def worker(self) -> AsyncIterator[Tx]:
+        """A transaction of the worker role, across tenants, limited to the tables it was granted."""
+        async with self._worker.begin("begin") as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def worker_connection(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection of the worker role for a session lock or a cursor."""
+        async with self._worker.connection() as connection:
+            yield connection
+
+
+def record_values(record: asyncpg.Record, names: Sequence[str]) -> dict[str, object]:
+    """The named columns of a row as a dict."""
+    return {name: record[name] for name in names}

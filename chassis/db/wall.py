@@ -1,0 +1,52 @@
+"""The tenant wall for migrations: views of one tenant for the runtime role, base tables only for owner and worker."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, MetaData, Table
+
+SETTING = "NULLIF(current_setting('crm.tenant', true), '')::uuid"
+
+
+def build_wall(connection: Connection, service: str, metadata: MetaData) -> None:
+    """Create or replace the view of every table that has a tenant and set all rights; repeatable."""
+    runtime, worker = f"crm_{service}", f"crm_{service}_worker"
+    statements = [
+        f"GRANT USAGE ON SCHEMA tenant TO {runtime}",
+        f"GRANT USAGE ON SCHEMA base TO {worker}",
+        f"REVOKE ALL ON ALL TABLES IN SCHEMA base FROM {runtime}, {worker}, PUBLIC",
+        f"GRANT SELECT ON ALL TABLES IN SCHEMA base TO {worker}",
+    ]
+    for table in metadata.sorted_tables:
+        if "tenant_id" in table.c:
+            statements += _view(table, runtime)
+    statements += _worker_rights(metadata.tables.values(), worker)
+    for statement in statements:
+        connection.exec_driver_sql(statement)
+
+
+def _view(table: Table, runtime: str) -> list[str]:
+    columns = ", ".join(f'"{column.name}"' for column in table.columns)
+    return [
+        f'DROP VIEW IF EXISTS tenant."{table.name}"',
+        f'CREATE VIEW tenant."{table.name}" AS SELECT {columns} FROM base."{table.name}"'
+        f" WHERE tenant_id = {SETTING} WITH LOCAL CHECK OPTION",
+        f'GRANT SELECT, INSERT, UPDATE, DELETE ON tenant."{table.name}" TO {runtime}',
+    ]
+
+
+def _worker_rights(tables: Iterable[Table], worker: str) -> list[str]:
+    """The worker marks, leases and clears what is the chassis's own; business rows it only reads."""
+    rights = {
+        "change": "UPDATE (publish_time, representation)",
+        "operation": "UPDATE",
+        "idempotency": "DELETE",
+        "inbox": "DELETE",
+        "parked": "INSERT, DELETE",
+        "consumer_boot": "INSERT, UPDATE, DELETE",
+    }
+    names = {table.name for table in tables}
+    return [
+        f'GRANT {right} ON base."{name}" TO {worker}'
+        for name, right in rights.items()
+        if name in names
+    ]

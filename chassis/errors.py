@@ -1,0 +1,111 @@
+"""The errors that callers may see: small typed classes with a reason and metadata, mapped to status in one place."""
+
+from collections.abc import Mapping, Sequence
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
+from google.rpc.status_pb2 import Status
+
+FieldErrors = Sequence[tuple[str, str]]
+
+
+class CrmError(Exception):
+    """What a call ends with when it is refused.
+
+    `reason` is an UPPER_SNAKE noun phrase, `message` English text, `metadata` every value that the
+    message names, `fields` pairs of field path and message.
+    """
+
+    status = grpc.StatusCode.INTERNAL
+
+    def __init__(
+        self,
+        reason: str,
+        message: str,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        fields: FieldErrors = (),
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.metadata = dict(metadata or {})
+        self.fields = tuple(fields)
+
+
+class InvalidArgument(CrmError):
+    """The request is wrong whatever the state of the system."""
+
+    status = grpc.StatusCode.INVALID_ARGUMENT
+
+
+class Unauthenticated(CrmError):
+    """Nobody is known to be calling."""
+
+    status = grpc.StatusCode.UNAUTHENTICATED
+
+
+class PermissionDenied(CrmError):
+    """The caller is known and may not do this to any record."""
+
+    status = grpc.StatusCode.PERMISSION_DENIED
+
+
+class NotFound(CrmError):
+    """There is no such record, or none that the caller may see."""
+
+    status = grpc.StatusCode.NOT_FOUND
+
+
+class AlreadyExists(CrmError):
+    """A unique value is taken."""
+
+    status = grpc.StatusCode.ALREADY_EXISTS
+
+
+class FailedPrecondition(CrmError):
+    """The record is not in a state that allows this."""
+
+    status = grpc.StatusCode.FAILED_PRECONDITION
+
+
+class Aborted(CrmError):
+    """Someone else was faster: a stale entity tag or a key in flight."""
+
+    status = grpc.StatusCode.ABORTED
+
+
+class ResourceExhausted(CrmError):
+    """A limit on calls is used up."""
+
+    status = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+class Unavailable(CrmError):
+    """Something needed is away for the moment; the same call may be made again."""
+
+    status = grpc.StatusCode.UNAVAILABLE
+
+
+def to_status(error: CrmError, service: str) -> Status:
+    """The error as google.rpc.Status with one ErrorInfo and, for field errors, one BadRequest (AIP-193)."""
+    details = [ErrorInfo(reason=error.reason, domain=f"crm.{service}", metadata=error.metadata)]
+    packed = [_pack(detail) for detail in details]
+    if error.fields:
+        violations = [
+            BadRequest.FieldViolation(field=field, description=message)
+            for field, message in error.fields
+        ]
+        packed.append(_pack(BadRequest(field_violations=violations)))
+    if error.status in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED}:
+        retry = RetryInfo()
+        retry.retry_delay.seconds = 1
+        packed.append(_pack(retry))
+    return Status(code=error.status.value[0], message=error.message, details=packed)
+
+
+def _pack(detail: ErrorInfo | BadRequest | RetryInfo) -> AnyMessage:
+    packed = AnyMessage()
+    packed.Pack(detail)
+    return packed

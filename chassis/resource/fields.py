@@ -1,0 +1,148 @@
+"""What proto and table together say about the fields of a resource."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from google.api import field_behavior_pb2
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from sqlalchemy import ColumnElement, Table
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.types import Date, Numeric, Uuid
+
+from chassis.resource.filter_fields import FieldKind
+
+MONEY = "crm.type.v1.Money"
+TIMESTAMP = "google.protobuf.Timestamp"
+# Made by the engine itself, whatever the proto says.
+DERIVED = frozenset({"etag"})
+
+
+class Form(StrEnum):
+    """How a field's value is held in row and message."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    UUID = "uuid"
+    DATE = "date"
+    TIMESTAMP = "timestamp"
+    ENUM = "enum"
+    MONEY = "money"
+    UUIDS = "uuids"
+    TEXTS = "texts"
+    MESSAGES = "messages"
+
+
+_KINDS = {
+    Form.TEXT: FieldKind.TEXT,
+    Form.NUMBER: FieldKind.INTEGER,
+    Form.BOOLEAN: FieldKind.BOOLEAN,
+    Form.UUID: FieldKind.UUID,
+    Form.DATE: FieldKind.DATE,
+    Form.TIMESTAMP: FieldKind.TIMESTAMP,
+    Form.ENUM: FieldKind.ENUM,
+    Form.MONEY: FieldKind.MONEY,
+    Form.TEXTS: FieldKind.TEXT_LIST,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One stored field of a resource; a money field has two columns."""
+
+    name: str
+    form: Form
+    columns: tuple[str, ...]
+    descriptor: FieldDescriptor
+    behaviors: frozenset[int]
+    nullable: bool
+
+    @property
+    def output_only(self) -> bool:
+        """Whether callers may not set it."""
+        return field_behavior_pb2.OUTPUT_ONLY in self.behaviors
+
+    @property
+    def immutable(self) -> bool:
+        """Whether it may be set on create only."""
+        return field_behavior_pb2.IMMUTABLE in self.behaviors
+
+    @property
+    def kind(self) -> FieldKind | None:
+        """How filters see it; None when they cannot."""
+        return _KINDS.get(self.form)
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """Names of an enum field."""
+        if self.form is not Form.ENUM:
+            return ()
+        return tuple(value.name for value in self.descriptor.enum_type.values)[1:]
+
+
+def resource_fields(message: Descriptor, table: Table) -> Mapping[str, Field]:
+    """The stored fields by name; a field without a fitting column raises ValueError.
+
+    INPUT_ONLY fields have no column: the declaration's hooks take care of them.
+    """
+    found: dict[str, Field] = {}
+    for descriptor in message.fields:
+        behaviors = _behaviors(descriptor)
+        if descriptor.name in DERIVED or field_behavior_pb2.INPUT_ONLY in behaviors:
+            continue
+        columns = _columns(descriptor, table)
+        found[descriptor.name] = Field(
+            name=descriptor.name,
+            form=_form(descriptor, table),
+            columns=columns,
+            descriptor=descriptor,
+            behaviors=behaviors,
+            nullable=bool(table.c[columns[0]].nullable),
+        )
+    return found
+
+
+def column_of(table: Table, field: Field) -> ColumnElement[object]:
+    """The column that a field is filtered and ordered by."""
+    return table.c[field.columns[0]]
+
+
+def _behaviors(descriptor: FieldDescriptor) -> frozenset[int]:
+    extension = field_behavior_pb2.field_behavior
+    return frozenset(descriptor.GetOptions().Extensions[extension])  # type: ignore[index]  # the stubs know messages in general
+
+
+def _columns(descriptor: FieldDescriptor, table: Table) -> tuple[str, ...]:
+    names: tuple[str, ...] = (descriptor.name,)
+    if descriptor.message_type and descriptor.message_type.full_name == MONEY:
+        names = (descriptor.name, f"{descriptor.name}_currency")
+    missing = [name for name in names if name not in table.c]
+    if missing:
+        raise ValueError(f"table {table.name} has no column {', '.join(missing)}")
+    return names
+
+
+def _form(descriptor: FieldDescriptor, table: Table) -> Form:
+    column = table.c[descriptor.name].type
+    inner = descriptor.message_type.full_name if descriptor.message_type else ""
+    if descriptor.is_repeated:
+        if isinstance(column, ARRAY):
+            return Form.UUIDS if isinstance(column.item_type, Uuid) else Form.TEXTS
+        if isinstance(column, JSONB) and inner:
+            return Form.MESSAGES
+    elif inner == MONEY and isinstance(column, Numeric):
+        return Form.MONEY
+    elif inner == TIMESTAMP:
+        return Form.TIMESTAMP
+    elif descriptor.enum_type:
+        return Form.ENUM
+    elif descriptor.type == FieldDescriptor.TYPE_BOOL:
+        return Form.BOOLEAN
+    elif descriptor.type in {FieldDescriptor.TYPE_INT32, FieldDescriptor.TYPE_INT64}:
+        return Form.NUMBER
+    elif descriptor.type == FieldDescriptor.TYPE_STRING:
+        if isinstance(column, Uuid):
+            return Form.UUID
+        return Form.DATE if isinstance(column, Date) else Form.TEXT
+    raise ValueError(f"{table.name}.{descriptor.name}: no form for {descriptor.type} in {column}")

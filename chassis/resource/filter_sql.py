@@ -1,0 +1,233 @@
+"""Compiles a filter to a SQLAlchemy Core condition in two steps, so that SQL is cached by shape.
+
+`compile_filter` checks the tree and gives its shape and values; `CompiledFilter.expression()`
+builds from the shape alone, so the same shape is the same SQL text by construction.
+
+NULL as users mean it: `!=` is IS DISTINCT FROM and NOT is the complement (IS NOT TRUE), so that
+every row is in exactly one of `x` and `NOT x`; `<` and its kin never match NULL.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import ColumnElement, and_, func, literal_column, null, or_, true
+
+from chassis.resource.filter_ast import (
+    And,
+    Call,
+    Expression,
+    FilterError,
+    Not,
+    Restriction,
+    Search,
+    Text,
+    shown,
+)
+from chassis.resource.filter_fields import FieldKind, FilterField, bind
+from chassis.resource.filter_values import FilterContext, FilterValue, value_of
+
+_EQUALITY = ("=", "!=", ":")
+_ORDER = ("=", "!=", ":", "<", "<=", ">", ">=")
+_OPERATORS: Mapping[FieldKind, tuple[str, ...]] = {
+    FieldKind.BOOLEAN: _EQUALITY,
+    FieldKind.UUID: _EQUALITY,
+    FieldKind.ENUM: _EQUALITY,
+    FieldKind.TEXT_LIST: (":",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FilterSearch:
+    """How a resource searches: the values of a word, and the condition over parameters so named.
+
+    The condition must follow from the number of values alone, never from the word.
+    """
+
+    values: Callable[[str], tuple[FilterValue, ...]]
+    expression: Callable[[tuple[str, ...]], ColumnElement[bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionShape:
+    """One condition on one column; `test` is an operator or a word that _Builder knows."""
+
+    key: str
+    kind: FieldKind
+    test: str
+
+
+@dataclass(frozen=True, slots=True)
+class SearchShape:
+    values: int
+
+
+@dataclass(frozen=True, slots=True)
+class GroupShape:
+    joined_by: str  # AND, OR, or NOT of a single term
+    terms: tuple["Shape", ...]
+
+
+Shape = ConditionShape | SearchShape | GroupShape | None
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledFilter:
+    """A checked filter: the key to cache its SQL by, and the values of f0, f1, ... to bind."""
+
+    shape: Shape
+    values: Mapping[str, FilterValue]
+    columns: Mapping[str, FilterField] = field(repr=False, compare=False)
+    search: FilterSearch | None = field(repr=False, compare=False)
+
+    def expression(self) -> ColumnElement[bool]:
+        """The condition, with bind parameters only; needed once per shape."""
+        return _Builder(self).build(self.shape)
+
+
+def compile_filter(
+    tree: Expression | None,
+    fields: Mapping[str, FilterField],
+    context: FilterContext,
+    search: FilterSearch | None = None,
+) -> CompiledFilter:
+    """Checks a parsed filter against the declared fields; raises FilterError."""
+    checker = _Checker(fields, context, search)
+    shape = None if tree is None else checker.shape(tree)
+    return CompiledFilter(shape, checker.values, checker.columns, search)
+
+
+class _Checker:
+    """Walks the tree once, in order of appearance, gathering values."""
+
+    def __init__(
+        self,
+        fields: Mapping[str, FilterField],
+        context: FilterContext,
+        search: FilterSearch | None,
+    ) -> None:
+        self._fields = fields
+        self._context = context
+        self._search = search
+        self.values: dict[str, FilterValue] = {}
+        self.columns: dict[str, FilterField] = {}
+
+    def shape(self, node: Expression) -> Shape:
+        if isinstance(node, Restriction):
+            return self._restriction(node)
+        if isinstance(node, Search):
+            return self._word(node)
+        if isinstance(node, Not):
+            return GroupShape("NOT", (self.shape(node.term),))
+        joined_by = "AND" if isinstance(node, And) else "OR"
+        return GroupShape(joined_by, tuple(self.shape(term) for term in node.terms))
+
+    def _add(self, value: FilterValue) -> None:
+        self.values[f"f{len(self.values)}"] = value
+
+    def _word(self, node: Search) -> Shape:
+        if self._search is None:
+            raise FilterError("search is not available for this resource", node.position)
+        words = [part for part in node.text.parts if part.strip()]
+        if len(words) != 1:
+            raise FilterError("a search takes one word, with * at its ends only", node.position)
+        values = self._search.values(words[0])
+        for value in values:
+            self._add(value)
+        return SearchShape(len(values))
+
+    def _restriction(self, node: Restriction) -> Shape:
+        declared = self._fields.get(node.path)
+        if declared is None:
+            allowed = ", ".join(sorted(self._fields))
+            message = f"unknown field {shown(node.path)}; allowed are {allowed}"
+            raise FilterError(message, node.position)
+        self.columns[declared.key] = declared
+        return ConditionShape(declared.key, declared.kind, self._test(declared, node))
+
+    def _test(self, declared: FilterField, node: Restriction) -> str:
+        if (test := _null_test(node)) is not None:
+            return test
+        value, operator = node.value, node.operator
+        allowed = _OPERATORS.get(declared.kind, _ORDER)
+        if operator not in allowed:
+            message = f"{declared.name} ({declared.kind}) does not take {operator}"
+            raise FilterError(f"{message}; allowed are {' '.join(allowed)}", node.position)
+        if declared.kind is FieldKind.TEXT and isinstance(value, Text):
+            return self._text_test(operator, value)
+        self._add(value_of(declared, value, self._context))
+        return "=" if operator == ":" and declared.kind is not FieldKind.TEXT_LIST else operator
+
+    def _text_test(self, operator: str, value: Text) -> str:
+        if operator == ":":
+            self._add(f"%{_like_pattern(value)}%")
+            return "contains"
+        if value.plain is not None:
+            self._add(value.plain)
+            return operator
+        if operator not in ("=", "!="):
+            raise FilterError(f"a wildcard does not go with {operator}", value.position)
+        self._add(_like_pattern(value))
+        return "like" if operator == "=" else "not like"
+
+
+def _null_test(node: Restriction) -> str | None:
+    """Bare `null` after = and !=, and a bare `*` after `:` (presence), go with every kind."""
+    if isinstance(node.value, Call) or node.value.quoted:
+        return None
+    if node.operator == ":":
+        return "present" if node.value.parts == ("", "") else None
+    null_tests = {"=": "null", "!=": "not null"}
+    return null_tests.get(node.operator) if node.value.plain == "null" else None
+
+
+def _like_pattern(value: Text) -> str:
+    escaped = (
+        part.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") for part in value.parts
+    )
+    return "%".join(escaped)
+
+
+Bind = ColumnElement[object]
+_TESTS: Mapping[str, Callable[[ColumnElement[object], Bind], ColumnElement[bool]]] = {
+    "=": lambda column, value: column == value,
+    "!=": lambda column, value: column.is_distinct_from(value),
+    "<": lambda column, value: column < value,
+    "<=": lambda column, value: column <= value,
+    ">": lambda column, value: column > value,
+    ">=": lambda column, value: column >= value,
+    ":": lambda column, value: column.bool_op("@>")(value),
+    "like": lambda column, value: column.like(value),
+    "not like": lambda column, value: column.like(value).is_not(true()),
+    "contains": lambda column, value: column.ilike(value),
+}
+
+
+class _Builder:
+    """Builds the condition of a shape; parameters are numbered in order of appearance."""
+
+    def __init__(self, compiled: CompiledFilter) -> None:
+        self._compiled = compiled
+        self._names = iter(compiled.values)
+
+    def build(self, shape: Shape) -> ColumnElement[bool]:
+        if isinstance(shape, ConditionShape):
+            return self._test(shape)
+        if isinstance(shape, GroupShape):
+            terms = [self.build(term) for term in shape.terms]
+            if shape.joined_by == "NOT":
+                return terms[0].is_not(true())
+            return and_(*terms) if shape.joined_by == "AND" else or_(*terms)
+        if isinstance(shape, SearchShape) and self._compiled.search is not None:
+            names = tuple(next(self._names) for _ in range(shape.values))
+            return self._compiled.search.expression(names)
+        return true()
+
+    def _test(self, shape: ConditionShape) -> ColumnElement[bool]:
+        column = self._compiled.columns[shape.key].column
+        if shape.test == "null":
+            return column.is_(null())
+        if shape.test == "present" and shape.kind is FieldKind.TEXT_LIST:
+            return func.cardinality(column) > literal_column("0")
+        if shape.test in ("present", "not null"):
+            return column.is_not(null())
+        return _TESTS[shape.test](column, bind(next(self._names), shape.kind))

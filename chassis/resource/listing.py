@@ -1,0 +1,212 @@
+"""Lists: filter, order and keyset page within the caller's reach, never counted unless asked for."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import asyncpg
+from google.protobuf.message import Message
+from sqlalchemy import ColumnElement, bindparam, func, literal_column, select
+
+from chassis.access.model import Reach
+from chassis.call import Call
+from chassis.db.pool import Tx
+from chassis.db.sql import Statement, statement
+from chassis.resource.filter_parser import parse_filter
+from chassis.resource.filter_sql import CompiledFilter, compile_filter
+from chassis.resource.filter_values import FilterContext
+from chassis.resource.order_by import KeyValue, Order, Position, parse_order_by
+from chassis.resource.page_token import (
+    PageArguments,
+    PageToken,
+    decode_page_token,
+    encode_page_token,
+)
+from chassis.resource.plan import Plan, reach_condition, reach_shape, reach_values
+from crm.type.v1.requests_pb2 import ListRequest
+
+PAGE_SIZE = 50
+PAGE_BYTES_MAX = 2 * 1024 * 1024
+ESTIMATE_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of records."""
+
+    records: Sequence[Message]
+    next_page_token: str
+    total_size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Query:
+    plan: Plan
+    request: ListRequest
+    names: tuple[str, ...]
+    filter: CompiledFilter
+    order: Order
+    position: Position | None
+    reach: Reach
+    now: datetime
+
+    @property
+    def shape(self) -> Hashable:
+        """What decides about the SQL text."""
+        return (
+            self.names,
+            self.filter.shape,
+            self.order.text,
+            self.position.shape if self.position else None,
+            reach_shape(self.plan, self.reach),
+            self.request.show_deleted,
+        )
+
+    @property
+    def values(self) -> dict[str, object]:
+        """The values to bind."""
+        keys = self.position.values if self.position else {}
+        return {**self.filter.values, **keys, **reach_values(self.reach)}
+
+
+async def list_records(call: Call, tx: Tx, plan: Plan, request: ListRequest, key: bytes) -> Page:
+    """One page; `key` signs page tokens. A wrong filter, order, field or token raises InvalidArgument."""
+    arguments = _arguments(call, plan, request)
+    query = _query(call, plan, request, arguments, key)
+    size = request.page_size or PAGE_SIZE
+    run = plan.cached(("list", query.shape), lambda: _page_statement(query))
+    values = {**query.values, "tenant_id": call.tenant_id, "limit": size + 1}
+    rows = await tx.fetch(run, values)
+    page, records = _fitting(plan, query.names, rows[:size])
+    token = ""
+    if len(rows) > len(page):
+        keys = tuple(_key(page[-1][_label(at)]) for at in range(len(query.order.terms)))
+        token = encode_page_token(PageToken(keys, query.now), arguments, key)
+    return Page(records, token, await _total(call, tx, query))
+
+
+def filter_context(call: Call, now: datetime) -> FilterContext:
+    """What relative values in filters are relative to."""
+    member = call.access.members.get(call.principal.id)
+    return FilterContext(
+        now=now,
+        zone=ZoneInfo(call.access.time_zone),
+        user_id=call.principal.id,
+        department_id=(member.department_id or None) if member else None,
+    )
+
+
+def _arguments(call: Call, plan: Plan, request: ListRequest) -> PageArguments:
+    return PageArguments(
+        tenant_id=call.tenant_id,
+        resource=plan.plural,
+        principal=call.principal.id,
+        filter=request.filter,
+        order_by=request.order_by,
+        fields=request.fields,
+        show_deleted=request.show_deleted,
+    )
+
+
+def _query(
+    call: Call, plan: Plan, request: ListRequest, arguments: PageArguments, key: bytes
+) -> _Query:
+    order = parse_order_by(request.order_by, plan.orders, plan.identifier)
+    now, position = call.now, None
+    if request.page_token:
+        token = decode_page_token(request.page_token, arguments, key)
+        now, position = token.now, order.after(token.keys)
+    return _Query(
+        plan=plan,
+        request=request,
+        names=plan.field_names(request.fields),
+        filter=compile_filter(
+            parse_filter(request.filter), plan.filters, filter_context(call, now)
+        ),
+        order=order,
+        position=position,
+        reach=call.reach(plan.plural, "READ"),
+        now=now,
+    )
+
+
+def _label(at: int) -> str:
+    return f"order_key_{at}"
+
+
+def _conditions(query: _Query) -> list[ColumnElement[bool]]:
+    table = query.plan.resource.table
+    conditions = [
+        table.c.tenant_id == bindparam("tenant_id"),
+        query.filter.expression(),
+        *reach_condition(query.plan, reach_shape(query.plan, query.reach)),
+    ]
+    if not query.request.show_deleted:
+        conditions.append(table.c.delete_time.is_(None))
+    return conditions
+
+
+def _page_statement(query: _Query) -> Statement:
+    conditions = _conditions(query)
+    if query.position:
+        conditions.append(query.position.expression())
+    keys = [term.field.column.label(_label(at)) for at, term in enumerate(query.order.terms)]
+    return statement(
+        select(*query.plan.columns_of(query.names), *keys)
+        .where(*conditions)
+        .order_by(*query.order.expressions())
+        .limit(bindparam("limit"))
+    )
+
+
+def _fitting(
+    plan: Plan, names: tuple[str, ...], rows: Sequence[asyncpg.Record]
+) -> tuple[Sequence[asyncpg.Record], list[Message]]:
+    """As many rows as fit into a page of 2 MiB, at least one, with their messages."""
+    to_message, size = plan.to_message(names), 0
+    records: list[Message] = []
+    for row in rows:
+        record = to_message(row)
+        size += record.ByteSize()
+        if records and size > PAGE_BYTES_MAX:
+            break
+        records.append(record)
+    return rows[: len(records)], records
+
+
+def _key(value: object) -> KeyValue:
+    if isinstance(value, str | int | bool | Decimal | datetime | date) or value is None:
+        return value
+    return UUID(str(value))
+
+
+async def _total(call: Call, tx: Tx, query: _Query) -> int | None:
+    """The number of matches: exact, or counted up to ESTIMATE_MAX, or not at all."""
+    how = query.request.count
+    if not how:
+        return None
+    key = ("count", how, query.filter.shape, reach_shape(query.plan, query.reach))
+    deleted = query.request.show_deleted
+    run = query.plan.cached((*key, deleted), lambda: _count_statement(query, how))
+    row = await tx.fetch_row(run, {**query.values, "tenant_id": call.tenant_id})
+    return int(row["total"]) if row else 0
+
+
+def _count_statement(query: _Query, how: str) -> Statement:
+    found = select(literal_column("1")).where(*_conditions(query))
+    found = found.select_from(query.plan.resource.table)
+    if how == "estimate":
+        found = found.limit(literal_column(str(ESTIMATE_MAX)))
+    return statement(select(func.count().label("total")).select_from(found.subquery()))
+
+
+def page_values(page: Page, plural: str) -> Mapping[str, object]:
+    """The fields of the list response."""
+    return {
+        plural: page.records,
+        "next_page_token": page.next_page_token,
+        "total_size": page.total_size,
+    }

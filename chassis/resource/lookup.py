@@ -1,0 +1,109 @@
+"""Look-ups in batches: natural keys to ids as the caller may see them, and whether ids exist for other services."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import any_, bindparam, select
+from sqlalchemy.dialects.postgresql import ARRAY, UUID
+from sqlalchemy.types import Text
+
+from chassis.call import Call
+from chassis.codec import invalid_fields
+from chassis.db.pool import Database, Tx
+from chassis.db.sql import Statement, statement
+from chassis.resource.fields import Form
+from chassis.resource.plan import Plan, reach_condition, reach_shape, reach_values
+from chassis.rpc.methods import Free, Methods, Unary
+from crm.chassis.v1 import import_pb2 as pb
+
+MATCHES_MAX = 2000
+
+
+class Lookups:
+    """LookupService over the collections of one service."""
+
+    def __init__(self, database: Database, plans: Sequence[Plan]) -> None:
+        self._database = database
+        self._plans: Mapping[str, Plan] = {plan.plural: plan for plan in plans}
+
+    def methods(self) -> Methods:
+        """Handlers by rpc name."""
+        return {"LookupRecords": Unary(self.lookup), "CheckRecords": Free(self.check)}
+
+    async def lookup(
+        self, call: Call, tx: Tx, request: pb.LookupRecordsRequest
+    ) -> pb.LookupRecordsResponse:
+        """Living records within the caller's reach whose field has one of the values, exactly."""
+        plan = self._plan(request.resource)
+        matches = await find_records(
+            call, tx, plan, request.field, request.values, request.external_source
+        )
+        return pb.LookupRecordsResponse(
+            matches=[
+                pb.LookupRecordsResponse.Match(value=value, id=one) for value, one in matches
+            ]
+        )
+
+    async def check(self, _call: Call, request: pb.CheckRecordsRequest) -> pb.CheckRecordsResponse:
+        """Which ids of a tenant exist and are not deleted."""
+        plan = self._plan(request.resource)
+        run = plan.cached("check", lambda: _check_statement(plan))
+        async with self._database.transaction(request.tenant_id) as tx:
+            values = {"tenant_id": request.tenant_id, "ids": list(request.ids)}
+            rows = await tx.fetch(run, values)
+        return pb.CheckRecordsResponse(ids=[str(row["id"]) for row in rows])
+
+    def _plan(self, plural: str) -> Plan:
+        plan = self._plans.get(plural)
+        if plan is None:
+            raise invalid_fields([("resource", "There is no such resource here.")])
+        return plan
+
+
+async def find_records(  # noqa: PLR0913  # what is looked for, and where
+    call: Call, tx: Tx, plan: Plan, field: str, values: Sequence[str], source: str
+) -> list[tuple[str, str]]:
+    """(value, id) of living records within reach; at most MATCHES_MAX."""
+    one = plan.fields.get(field)
+    if one is None or one.form is not Form.TEXT or field not in plan.filters:
+        raise invalid_fields([("match", f"{plan.plural} cannot be matched by {field}.")])
+    reach = call.reach(plan.plural, "READ")
+    shape = reach_shape(plan, reach)
+    bound = field == "external_id" and source != ""
+    run = plan.cached(
+        ("lookup", field, shape, bound), lambda: _lookup_statement(plan, field, shape, bound)
+    )
+    parameters = {
+        **reach_values(reach),
+        "tenant_id": call.tenant_id,
+        "values": list(values),
+        "source": source,
+        "limit": MATCHES_MAX,
+    }
+    return [(row["value"], str(row["id"])) for row in await tx.fetch(run, parameters)]
+
+
+def _lookup_statement(
+    plan: Plan, field: str, shape: tuple[bool, bool], bound: bool
+) -> Statement:
+    table = plan.resource.table
+    query = select(table.c[field].label("value"), table.c.id).where(
+        table.c.tenant_id == bindparam("tenant_id"),
+        table.c[field] == any_(bindparam("values", type_=ARRAY(Text()))),
+        table.c.delete_time.is_(None),
+        *reach_condition(plan, shape),
+    )
+    if bound:
+        query = query.where(table.c.external_source == bindparam("source"))
+    return statement(query.limit(bindparam("limit")))
+
+
+def _check_statement(plan: Plan) -> Statement:
+    table = plan.resource.table
+    ids = bindparam("ids", type_=ARRAY(UUID(as_uuid=False)))
+    return statement(
+        select(table.c.id).where(
+            table.c.tenant_id == bindparam("tenant_id"),
+            table.c.id == any_(ids),
+            table.c.delete_time.is_(None),
+        )
+    )

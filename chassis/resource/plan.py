@@ -1,0 +1,195 @@
+"""What is prepared for a resource once at start-up: fields, mappings, access columns, cached statements."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from google.api import resource_pb2
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.message import Message
+from sqlalchemy import ColumnElement, and_, any_, bindparam, or_
+from sqlalchemy.dialects.postgresql import ARRAY, UUID
+
+from chassis.access.model import Reach
+from chassis.codec import encoder, invalid_fields
+from chassis.db.sql import Statement
+from chassis.resource.fields import Field, Form, column_of, resource_fields
+from chassis.resource.filter_fields import FilterField, filter_fields
+from chassis.resource.order_by import OrderField
+from chassis.resource.resource import Resource
+from chassis.resource.rows import ToMessage, message_reader
+
+STATEMENTS_MAX = 500
+ALWAYS_RETURNED = ("id",)
+_OWNERS = bindparam("reach_owners", type_=ARRAY(UUID(as_uuid=False)))
+_DEPARTMENTS = bindparam("reach_departments", type_=ARRAY(UUID(as_uuid=False)))
+_COMPANY = bindparam("reach_company", type_=UUID(as_uuid=False))
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """One resource, ready to work with."""
+
+    resource: Resource
+    fields: Mapping[str, Field]
+    _statements: OrderedDict[Hashable, Statement] = field(default_factory=OrderedDict)
+    _readers: dict[tuple[str, ...], ToMessage] = field(default_factory=dict)
+
+    @cached_property
+    def descriptor(self) -> Descriptor:
+        """Descriptor of the message."""
+        return self.resource.message.DESCRIPTOR  # type: ignore[return-value]  # the stubs make it a union
+
+    @cached_property
+    def singular(self) -> str:
+        """Name in events and errors, for example "customer"."""
+        return str(self._naming.singular)
+
+    @cached_property
+    def plural(self) -> str:
+        """Name of the collection and in grants, for example "customers"."""
+        return str(self._naming.plural)
+
+    @cached_property
+    def service(self) -> str:
+        """Service that owns the resource."""
+        return self.descriptor.file.package.split(".")[1]
+
+    @cached_property
+    def _naming(self) -> resource_pb2.ResourceDescriptor:
+        return self.descriptor.GetOptions().Extensions[resource_pb2.resource]  # type: ignore[index,no-any-return]  # the stubs know messages in general
+
+    @cached_property
+    def owned(self) -> bool:
+        """Whether rows have an owner, so that scopes narrower than all mean something."""
+        return "owner_id" in self.resource.table.c
+
+    @cached_property
+    def column_names(self) -> tuple[str, ...]:
+        """All columns that make up a record."""
+        names = [name for one in self.fields.values() for name in one.columns]
+        return tuple(dict.fromkeys([*names, "version"]))
+
+    @cached_property
+    def writable(self) -> tuple[Field, ...]:
+        """The fields that callers may set."""
+        return tuple(one for one in self.fields.values() if not one.output_only)
+
+    @cached_property
+    def filters(self) -> Mapping[str, FilterField]:
+        """Declared filter fields."""
+        return filter_fields(self._filter_field(name) for name in self.resource.filterable)
+
+    @cached_property
+    def orders(self) -> Mapping[str, OrderField]:
+        """Declared order fields."""
+        return {name: self._order_field(name) for name in self.resource.orderable}
+
+    @cached_property
+    def identifier(self) -> OrderField:
+        """The field that breaks ties."""
+        return self._order_field("id")
+
+    @cached_property
+    def encode(self) -> Callable[[Message], dict[str, object]]:
+        """Message to the JSON that events and history carry."""
+        return encoder(self.resource.message)
+
+    def to_message(self, names: tuple[str, ...]) -> ToMessage:
+        """The function from a row to a message with the named fields, all when empty."""
+        if names not in self._readers:
+            chosen = [one for name, one in self.fields.items() if not names or name in names]
+            self._readers[names] = message_reader(self.resource.message, chosen)
+        return self._readers[names]
+
+    def field_names(self, text: str) -> tuple[str, ...]:
+        """The fields of a `fields` argument, in the order of the message; () for all."""
+        if not text:
+            return ()
+        asked = {part.strip() for part in text.split(",")} | set(ALWAYS_RETURNED)
+        unknown = asked - set(self.fields) - {"etag"}
+        if unknown:
+            names = ", ".join(sorted(unknown))
+            raise invalid_fields([("fields", f"There is no such field: {names}.")])
+        return tuple(name for name in self.fields if name in asked)
+
+    def columns_of(self, names: tuple[str, ...]) -> list[ColumnElement[object]]:
+        """The columns to read for these fields, all when empty."""
+        table = self.resource.table
+        if not names:
+            return [table.c[name] for name in self.column_names]
+        wanted = [column for name in names for column in self.fields[name].columns]
+        return [table.c[name] for name in dict.fromkeys([*wanted, "id", "version"])]
+
+    def cached(self, key: Hashable, build: Callable[[], Statement]) -> Statement:
+        """The statement of that shape, compiled at first use; at most STATEMENTS_MAX are kept."""
+        known = self._statements.get(key)
+        if known is None:
+            known = self._statements[key] = build()
+            if len(self._statements) > STATEMENTS_MAX:
+                self._statements.popitem(last=False)
+        return known
+
+    def _filter_field(self, name: str) -> FilterField:
+        one = self._declared(name)
+        if one.kind is None:
+            raise ValueError(f"{self.singular}.{name} cannot be filtered")
+        table = self.resource.table
+        currency = table.c[one.columns[1]] if one.form is Form.MONEY else None
+        return FilterField(
+            name, column_of(table, one), one.kind, choices=one.choices, currency=currency
+        )
+
+    def _order_field(self, name: str) -> OrderField:
+        one = self._declared(name)
+        if one.kind is None:
+            raise ValueError(f"{self.singular}.{name} cannot be ordered by")
+        column = column_of(self.resource.table, one)
+        return OrderField(name, column, one.kind, nullable=one.nullable)
+
+    def _declared(self, name: str) -> Field:
+        if name not in self.fields:
+            raise ValueError(f"{self.singular} has no field {name}")
+        return self.fields[name]
+
+
+def make_plan(resource: Resource) -> Plan:
+    """Check a declaration and prepare it; a wrong one raises ValueError with one line."""
+    descriptor = resource.message.DESCRIPTOR
+    plan = Plan(resource, resource_fields(descriptor, resource.table))  # type: ignore[arg-type]  # the stubs make it a union
+    names = {reference.field for reference in resource.references} | set(resource.importable)
+    unknown = (names | set(resource.unique.values())) - set(plan.fields)
+    if unknown:
+        raise ValueError(f"{plan.singular} has no field {', '.join(sorted(unknown))}")
+    # Touched here so that a wrong declaration stops the process at start-up.
+    assert plan.filters is not None
+    assert plan.orders is not None
+    return plan
+
+
+def reach_shape(plan: Plan, reach: Reach) -> tuple[bool, bool]:
+    """What of a reach decides about the SQL text: narrowed by owner, narrowed by company."""
+    if not plan.owned:
+        return (False, False)
+    return (not (reach.everything or reach.company_all), bool(reach.company_id))
+
+
+def reach_condition(plan: Plan, shape: tuple[bool, bool]) -> list[ColumnElement[bool]]:
+    """The conditions that keep a statement to the rows within reach."""
+    table, conditions = plan.resource.table, []
+    if shape[0]:
+        owner, department = table.c.owner_id, table.c.department_id
+        conditions.append(or_(owner == any_(_OWNERS), department == any_(_DEPARTMENTS)))
+    if shape[1]:
+        conditions.append(and_(table.c.partner_company_id == _COMPANY))
+    return conditions
+
+
+def reach_values(reach: Reach) -> dict[str, object]:
+    """The values of the parameters that reach_condition may use."""
+    return {
+        "reach_owners": list(reach.owner_ids),
+        "reach_departments": list(reach.department_ids),
+        "reach_company": reach.company_id or None,
+    }

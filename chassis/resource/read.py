@@ -1,0 +1,96 @@
+"""Reads of one record: within the caller's reach, else not found, everywhere and indistinguishably."""
+
+from collections.abc import Mapping, Sequence
+
+import asyncpg
+from google.protobuf.message import Message
+from sqlalchemy import any_, bindparam, select
+from sqlalchemy.dialects.postgresql import ARRAY, UUID
+
+from chassis.access.model import Reach
+from chassis.call import Call
+from chassis.db.pool import Tx
+from chassis.db.sql import Statement, statement
+from chassis.errors import NotFound
+from chassis.ids import is_id
+from chassis.resource.plan import Plan, reach_condition, reach_shape, reach_values
+
+
+async def get_record(
+    call: Call, tx: Tx, plan: Plan, record_id: str, names: tuple[str, ...] = ()
+) -> Message:
+    """The record with these fields, deleted or not; NotFound when out of reach."""
+    reach = call.reach(plan.plural, "READ")
+    shape = reach_shape(plan, reach)
+    run = plan.cached(("get", shape, names), lambda: _one(plan, shape, names))
+    row = await tx.fetch_row(run, _values(call, reach, record_id))
+    if row is None:
+        raise not_found(plan, record_id)
+    return plan.to_message(names)(row)
+
+
+async def lock_record(
+    call: Call, tx: Tx, plan: Plan, record_id: str, verb: str
+) -> asyncpg.Record:
+    """The whole row, locked until the transaction ends; NotFound when the verb does not reach it."""
+    if not is_id(record_id):
+        raise not_found(plan, record_id)
+    reach = call.reach(plan.plural, verb)
+    shape = reach_shape(plan, reach)
+    run = plan.cached(("lock", shape), lambda: _one(plan, shape, (), lock=True))
+    row = await tx.fetch_row(run, _values(call, reach, record_id))
+    if row is None:
+        raise not_found(plan, record_id)
+    return row
+
+
+async def lock_records(
+    call: Call, tx: Tx, plan: Plan, ids: Sequence[str], verb: str
+) -> Mapping[str, asyncpg.Record]:
+    """The whole rows by id, locked in the order of their ids; those out of reach are missing."""
+    reach = call.reach(plan.plural, verb)
+    shape = reach_shape(plan, reach)
+    run = plan.cached(("lock many", shape), lambda: _many(plan, shape))
+    rows = await tx.fetch(run, {**reach_values(reach), "tenant_id": call.tenant_id, "ids": ids})
+    return {str(row["id"]): row for row in rows}
+
+
+def not_found(plan: Plan, record_id: str) -> NotFound:
+    """The one answer to everything that is not there for the caller."""
+    return NotFound(
+        "NOT_FOUND",
+        f"There is no {plan.singular} {record_id}.",
+        metadata={"resource": plan.singular, "id": record_id},
+    )
+
+
+def _values(call: Call, reach: Reach, record_id: str) -> dict[str, object]:
+    return {**reach_values(reach), "tenant_id": call.tenant_id, "id": record_id}
+
+
+def _one(
+    plan: Plan, shape: tuple[bool, bool], names: tuple[str, ...], lock: bool = False
+) -> Statement:
+    table = plan.resource.table
+    query = select(*plan.columns_of(names)).where(
+        table.c.tenant_id == bindparam("tenant_id"),
+        table.c.id == bindparam("id"),
+        *reach_condition(plan, shape),
+    )
+    return statement(query.with_for_update() if lock else query)
+
+
+def _many(plan: Plan, shape: tuple[bool, bool]) -> Statement:
+    table = plan.resource.table
+    ids = bindparam("ids", type_=ARRAY(UUID(as_uuid=False)))
+    query = (
+        select(*plan.columns_of(()))
+        .where(
+            table.c.tenant_id == bindparam("tenant_id"),
+            table.c.id == any_(ids),
+            *reach_condition(plan, shape),
+        )
+        .order_by(table.c.id)
+        .with_for_update()
+    )
+    return statement(query)

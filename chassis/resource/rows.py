@@ -1,0 +1,160 @@
+"""Rows to messages and back: the mapping module of the engine, prepared per resource at start-up."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+from functools import cache
+
+import orjson
+from babel.core import get_global
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from chassis.codec import decoder, encoder, invalid_fields
+from chassis.resource.fields import Field, Form
+from chassis.resource.resource import Row
+from crm.type.v1.money_pb2 import Money
+
+Reader = Callable[[Mapping[str, object]], object]
+ToMessage = Callable[[Mapping[str, object]], Message]
+
+
+def message_reader(message: type[Message], fields: Iterable[Field]) -> ToMessage:
+    """A function from a row (its columns by name, and `version`) to a message with these fields."""
+    readers = [(field.name, _reader(field)) for field in fields]
+
+    def run(row: Mapping[str, object]) -> Message:
+        return message(
+            etag=f'"{row["version"]}"', **{name: read(row) for name, read in readers}
+        )
+
+    return run
+
+
+def _reader(field: Field) -> Reader:  # noqa: C901, PLR0911  # one case per form is the table itself
+    name = field.columns[0]
+    match field.form:
+        case Form.TEXT:
+            return lambda row: row[name] or ""
+        case Form.NUMBER | Form.BOOLEAN | Form.TIMESTAMP | Form.TEXTS:
+            return lambda row: row[name]
+        case Form.UUID:
+            return lambda row: "" if row[name] is None else str(row[name])
+        case Form.DATE:
+            return lambda row: _iso(row[name])
+        case Form.ENUM:
+            return lambda row: row[name] or 0
+        case Form.MONEY:
+            return _money_reader(*field.columns)
+        case Form.UUIDS:
+            return lambda row: [str(value) for value in _items(row[name])]
+        case Form.MESSAGES:
+            decode = decoder(GetMessageClass(field.descriptor.message_type))
+            return lambda row: [decode(item) for item in _items(_parsed(row[name]))]
+
+
+def _iso(value: object) -> str:
+    return value.isoformat() if isinstance(value, date) else ""
+
+
+def _items(value: object) -> Iterable[object]:
+    return value if isinstance(value, list | tuple) else ()
+
+
+def _parsed(value: object) -> object:
+    return orjson.loads(value) if isinstance(value, str) else value
+
+
+def _money_reader(amount: str, currency: str) -> Reader:
+    def run(row: Mapping[str, object]) -> Money | None:
+        value = row[amount]
+        if value is None:
+            return None
+        return Money(currency_code=str(row[currency]), amount=format(value, "f"))
+
+    return run
+
+
+def column_values(message: Message, fields: Iterable[Field]) -> Row:
+    """The column values of a message's fields, as the driver wants them; bad ones raise InvalidArgument."""
+    values: Row = {}
+    for field in fields:
+        _write(message, field, values)
+    return values
+
+
+def _write(message: Message, field: Field, values: Row) -> None:
+    name = field.name
+    value = getattr(message, name)
+    match field.form:
+        case Form.TEXT | Form.UUID:
+            values[name] = value or None
+        case Form.NUMBER:
+            unset = field.descriptor.has_presence and not message.HasField(name)
+            values[name] = None if unset else value
+        case Form.BOOLEAN:
+            values[name] = value
+        case Form.DATE:
+            values[name] = civil_date(name, value)
+        case Form.TIMESTAMP:
+            values[name] = _moment(message, name, value)
+        case Form.ENUM:
+            values[name] = _enum_name(field.descriptor, value)
+        case Form.MONEY:
+            values.update(money_values(field, value if message.HasField(name) else None))
+        case Form.UUIDS | Form.TEXTS:
+            values[name] = list(value)
+        case Form.MESSAGES:
+            values[name] = orjson.dumps([encoder(type(item))(item) for item in value]).decode()
+
+
+def _moment(message: Message, name: str, value: Timestamp) -> datetime | None:
+    from datetime import UTC
+
+    return value.ToDatetime(UTC) if message.HasField(name) else None
+
+
+def civil_date(name: str, text: str) -> date | None:
+    """A civil date from its ISO form (ISO 8601, YYYY-MM-DD); None when empty."""
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise invalid_fields([(name, "It must be a date, YYYY-MM-DD.")]) from None
+
+
+def _enum_name(descriptor: FieldDescriptor, number: int) -> str:
+    """Name of an enum value; unset means the first one, as the protos say."""
+    value = descriptor.enum_type.values_by_number.get(number or 1)
+    if value is None:
+        raise invalid_fields([(descriptor.name, "There is no such value.")])
+    return value.name
+
+
+def money_values(field: Field, money: Money | None) -> Row:
+    """Both columns of a money field, rounded half even at the currency's exponent (ISO 4217)."""
+    amount, currency = field.columns
+    if money is None:
+        return {amount: None, currency: None}
+    code = money.currency_code
+    if code not in _currencies():
+        raise invalid_fields([(f"{field.name}.currency_code", "There is no such currency.")])
+    step = Decimal(1).scaleb(-_exponent(code))
+    return {
+        amount: Decimal(money.amount).quantize(step, rounding=ROUND_HALF_EVEN),
+        currency: code,
+    }
+
+
+@cache
+def _currencies() -> frozenset[str]:
+    return frozenset(get_global("all_currencies"))
+
+
+@cache
+def _exponent(code: str) -> int:
+    fractions = get_global("currency_fractions")
+    return int(fractions.get(code, fractions["DEFAULT"])[0])

@@ -1,0 +1,251 @@
+"""Changes: a row, its history and its event (and the idempotency key of the call) go in as one statement."""
+
+from collections.abc import Mapping, Sequence
+
+import asyncpg
+import orjson
+from google.protobuf.message import Message
+from sqlalchemy import CTE, Table, bindparam, insert, update
+from sqlalchemy.sql.dml import Insert
+
+from chassis.call import Call
+from chassis.db.pool import Tx
+from chassis.db.schema import LANE_BULK, LANE_INTERACTIVE, chassis_tables, new_metadata
+from chassis.db.sql import Statement, statement
+from chassis.errors import AlreadyExists, InvalidArgument
+from chassis.ids import new_id
+from chassis.resource.plan import Plan
+from chassis.resource.resource import Row
+
+RECORD_BYTES_MAX = 64 * 1024
+BULK = frozenset({"import", "bulk"})
+# Bookkeeping that every change touches says nothing about what was changed.
+UNTOLD = frozenset({"etag", "update_time", "updater_id"})
+
+_TABLES = chassis_tables(new_metadata())
+_CHANGE, _IDEMPOTENCY = _TABLES["change"], _TABLES["idempotency"]
+_CHANGE_COLUMNS = tuple(c.name for c in _CHANGE.c if c.name not in {"seq", "publish_time"})
+_IDEMPOTENCY_COLUMNS = tuple(_IDEMPOTENCY.c.keys())
+
+
+async def insert_record(call: Call, tx: Tx, plan: Plan, row: Row, event: str) -> Message:
+    """Insert a complete row as version 1; taken unique values raise AlreadyExists naming the field."""
+    message = plan.to_message(())(row)
+    values = change_values(call, plan.singular, row, event, {}, plan.encode(message))
+    keyed = _take_key(call, row, values)
+    run = plan.cached(("insert", keyed), lambda: _insert_statement(plan, keyed=keyed))
+    await _run(tx, plan, run, {**row, **values})
+    return message
+
+
+async def insert_records(call: Call, tx: Tx, plan: Plan, rows: Sequence[Row]) -> None:
+    """Insert many complete rows as version 1, in one pipelined trip."""
+    to_message, values = plan.to_message(()), []
+    for row in rows:
+        representation = plan.encode(to_message(row))
+        values.append({**row, **change_values(call, plan.singular, row, "created", {}, representation)})
+    run = plan.cached(("insert", False), lambda: _insert_statement(plan, keyed=False))
+    await _run_many(tx, plan, run, values)
+
+
+async def update_record(
+    call: Call, tx: Tx, plan: Plan, before: Mapping[str, object], row: Row, event: str
+) -> Message:
+    """Write the columns in which `row` differs from the locked row `before`; no difference, no new version."""
+    changed = _changed(before, row)
+    if not changed:
+        return plan.to_message(())(before)
+    values, message = _update_values(call, plan, before, row, event)
+    keyed = _take_key(call, values, values)
+    columns = tuple(sorted({*changed, "version", "update_time", "updater_id"}))
+    run = plan.cached(("update", columns, keyed), lambda: _update_statement(plan, columns, keyed))
+    await _run(tx, plan, run, values)
+    return message
+
+
+async def update_records(
+    call: Call, tx: Tx, plan: Plan, pairs: Sequence[tuple[Mapping[str, object], Row]]
+) -> int:
+    """Write many locked rows as `updated`, each only when it differs; how many did."""
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for before, row in pairs:
+        changed = _changed(before, row)
+        if changed:
+            columns = tuple(sorted({*changed, "version", "update_time", "updater_id"}))
+            groups.setdefault(columns, []).append(_update_values(call, plan, before, row, "updated")[0])
+    for columns, values in groups.items():
+        run = plan.cached(
+            ("update", columns, False), lambda at=columns: _update_statement(plan, at, keyed=False)
+        )
+        await _run_many(tx, plan, run, values)
+    return sum(len(values) for values in groups.values())
+
+
+def change_values(  # noqa: PLR0913  # the parts of a change row
+    call: Call,
+    resource: str,
+    row: Row,
+    event: str,
+    changes: Mapping[str, object],
+    representation: Mapping[str, object],
+) -> Row:
+    """Parameters of the change row; a representation over 64 KiB raises InvalidArgument."""
+    data = orjson.dumps(representation)
+    if len(data) > RECORD_BYTES_MAX:
+        raise InvalidArgument("RECORD_TOO_LARGE", "A record may have at most 64 KiB.")
+    return {
+        "change_tenant_id": row["tenant_id"],
+        "change_id": new_id(),
+        "change_resource": resource,
+        "change_record_id": row["id"],
+        "change_version": row["version"],
+        "change_event": event,
+        "change_actor_id": call.principal.id,
+        "change_through": call.through,
+        "change_cause_id": call.cause_id,
+        "change_request_id": call.request_id,
+        "change_traceparent": call.traceparent,
+        "change_changes": orjson.dumps(changes).decode(),
+        "change_representation": data.decode(),
+        "change_lane": LANE_BULK if call.through in BULK else LANE_INTERACTIVE,
+        "change_create_time": call.now,
+    }
+
+
+async def record_event(  # noqa: PLR0913  # the parts of an event
+    call: Call, tx: Tx, resource: str, event: str, record_id: str, data: Mapping[str, object]
+) -> None:
+    """Write a change row for something that is no resource (a session); its only version is 1."""
+    row: Row = {"tenant_id": call.tenant_id, "id": record_id, "version": 1}
+    await tx.execute(_EVENT, change_values(call, resource, row, event, {}, data))
+
+
+def differences(
+    before: Mapping[str, object], after: Mapping[str, object]
+) -> dict[str, dict[str, object]]:
+    """{field: {"from": ..., "to": ...}} of two representations."""
+    return {
+        name: {"from": before.get(name), "to": value}
+        for name, value in after.items()
+        if name not in UNTOLD and before.get(name) != value
+    }
+
+
+def _changed(before: Mapping[str, object], row: Row) -> set[str]:
+    return {name for name, value in row.items() if _plain(before[name]) != _plain(value)}
+
+
+def _plain(value: object) -> object:
+    """Ids as text and JSON parsed, so that what is read compares with what is to be written."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, str) and value[:1] in {"[", "{"}:
+        try:
+            return orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return value
+    return str(value) if type(value).__name__ == "UUID" else value
+
+
+def _update_values(
+    call: Call, plan: Plan, before: Mapping[str, object], row: Row, event: str
+) -> tuple[Row, Message]:
+    version = before["version"]
+    assert isinstance(version, int)
+    after: Row = {
+        **before,
+        **row,
+        "tenant_id": call.tenant_id,
+        "version": version + 1,
+        "update_time": call.now,
+        "updater_id": call.principal.id,
+    }
+    to_message = plan.to_message(())
+    message = to_message(after)
+    representation = plan.encode(message)
+    changes = differences(plan.encode(to_message(before)), representation)
+    values = change_values(call, plan.singular, after, event, changes, representation)
+    return {**after, **values, "old_version": version}, message
+
+
+def _take_key(call: Call, row: Mapping[str, object], values: Row) -> bool:
+    key = call.idempotency
+    if key is None or not key.take():
+        return False
+    values |= {
+        "key_tenant_id": call.tenant_id,
+        "key_principal_id": call.principal.id,
+        "key_method": key.method,
+        "key_key": key.key,
+        "key_fingerprint": key.fingerprint,
+        "key_record_id": row["id"],
+        "key_version": row["version"],
+        "key_create_time": call.now,
+    }
+    return True
+
+
+def _insert_into(table: Table, columns: Sequence[str], prefix: str) -> Insert:
+    return insert(table).values({name: bindparam(prefix + name) for name in columns})
+
+
+def _with_change(main: CTE, *, keyed: bool) -> Statement:
+    change = _insert_into(_CHANGE, _CHANGE_COLUMNS, "change_").add_cte(main)
+    if keyed:
+        key = _insert_into(_IDEMPOTENCY, _IDEMPOTENCY_COLUMNS, "key_")
+        change = change.add_cte(key.returning(_IDEMPOTENCY.c.key).cte("keyed"))
+    return statement(change)
+
+
+def _insert_statement(plan: Plan, *, keyed: bool) -> Statement:
+    table = plan.resource.table
+    columns = ("tenant_id", *plan.column_names)
+    main = _insert_into(table, columns, "").returning(table.c.id).cte("written")
+    return _with_change(main, keyed=keyed)
+
+
+def _update_statement(plan: Plan, columns: tuple[str, ...], keyed: bool) -> Statement:
+    table = plan.resource.table
+    main = (
+        update(table)
+        .values({name: bindparam(name) for name in columns})
+        .where(
+            table.c.tenant_id == bindparam("tenant_id"),
+            table.c.id == bindparam("id"),
+            table.c.version == bindparam("old_version"),
+        )
+        .returning(table.c.id)
+        .cte("written")
+    )
+    return _with_change(main, keyed=keyed)
+
+
+_EVENT = statement(_insert_into(_CHANGE, _CHANGE_COLUMNS, "change_"))
+
+
+async def _run(tx: Tx, plan: Plan, run: Statement, values: Mapping[str, object]) -> None:
+    try:
+        await tx.execute(run, values)
+    except asyncpg.UniqueViolationError as error:
+        raise taken(plan, error) from error
+
+
+async def _run_many(tx: Tx, plan: Plan, run: Statement, rows: Sequence[Row]) -> None:
+    try:
+        await tx.execute_many(run, rows)
+    except asyncpg.UniqueViolationError as error:
+        raise taken(plan, error) from error
+
+
+def taken(plan: Plan, error: asyncpg.UniqueViolationError) -> AlreadyExists:
+    """The caller's view of a violated unique index."""
+    name = error.constraint_name or ""
+    field = plan.resource.unique.get(name, "")
+    if name == f"uq_{plan.resource.table.name}_external":
+        field = "external_id"
+    return AlreadyExists(
+        "ALREADY_EXISTS",
+        f"Another {plan.singular} has the same {field or 'unique value'}.",
+        metadata={"resource": plan.singular, "field": field},
+        fields=[(field, "This value is taken.")] if field else (),
+    )

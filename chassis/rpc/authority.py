@@ -1,0 +1,132 @@
+"""Admits a call: token, tenant, rights, deadline, idempotency key; builds the Call that the method gets."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Protocol
+
+import grpc
+from google.protobuf.message import Message
+
+from chassis.access.model import Access
+from chassis.call import Call, IdempotencyKey, Principal
+from chassis.errors import InvalidArgument, PermissionDenied, Unauthenticated
+from chassis.ids import new_id
+from chassis.rpc.methods import MethodFacts
+from chassis.rpc.token import TokenVerifier
+
+DEADLINE_MAX_S = 60.0
+BEARER = "Bearer "
+_HEADER = re.compile(r"[\x20-\x7e]{1,255}\Z")
+_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
+ANONYMOUS = Principal(kind="anonymous", id="")
+NO_ACCESS = Access()
+
+AccessSource = Callable[[Principal], Awaitable[Access]]
+
+
+class Context(Protocol):
+    """What is used of grpc.aio.ServicerContext."""
+
+    def invocation_metadata(self) -> tuple[tuple[str, str | bytes], ...] | None:
+        """Metadata of the call."""
+
+    def time_remaining(self) -> float | None:
+        """Seconds until the deadline."""
+
+
+class Authority:
+    """Decides who is calling and whether the method is open to him."""
+
+    def __init__(self, verifier: TokenVerifier, access: AccessSource) -> None:
+        self._verifier = verifier
+        self._access = access
+
+    async def admit(
+        self, facts: MethodFacts, request: Message | None, context: grpc.aio.ServicerContext
+    ) -> Call:
+        """The call, when its token is good and its roles allow the method; else an error for the caller."""
+        metadata = dict(context.invocation_metadata() or ())
+        principal = await self._principal(facts, metadata)
+        access = NO_ACCESS
+        if principal.kind == "user":
+            access = await self._access(principal)
+        call = Call(
+            principal=principal,
+            access=access,
+            method=facts.full_name,
+            now=datetime.now(UTC),
+            deadline=asyncio.get_running_loop().time() + _remaining(context),
+            request_id=_header(metadata, "x-request-id") or new_id(),
+            traceparent=_traceparent(metadata),
+            through=_through(principal, metadata),
+            cause_id=_header(metadata, "x-cause-id"),
+            if_match=_header(metadata, "if-match"),
+            idempotency=_idempotency(facts, metadata, request),
+        )
+        _check_rights(facts, call)
+        return call
+
+    async def _principal(
+        self, facts: MethodFacts, metadata: Mapping[str, str | bytes]
+    ) -> Principal:
+        if facts.access.open:
+            return ANONYMOUS
+        authorization = metadata.get("authorization")
+        if not isinstance(authorization, str) or not authorization.startswith(BEARER):
+            raise Unauthenticated("TOKEN_MISSING", "The call carries no internal token.")
+        return await self._verifier.verify(authorization[len(BEARER) :])
+
+
+def _check_rights(facts: MethodFacts, call: Call) -> None:
+    rule, kind = facts.access, call.principal.kind
+    if rule.open:
+        return
+    if rule.internal and kind != "service" or rule.self and kind != "user":
+        raise PermissionDenied("METHOD_NOT_OPEN", "This method is not open to the caller.")
+    if rule.resource:
+        call.reach(rule.resource, rule.verb.upper())
+
+
+def _remaining(context: grpc.aio.ServicerContext) -> float:
+    remaining = context.time_remaining()
+    if remaining is None:
+        raise InvalidArgument("DEADLINE_MISSING", "The call carries no deadline.")
+    return min(remaining, DEADLINE_MAX_S)
+
+
+def _header(metadata: Mapping[str, str | bytes], name: str) -> str:
+    value = metadata.get(name, "")
+    if not value:
+        return ""
+    if not isinstance(value, str) or not _HEADER.match(value):
+        raise InvalidArgument(
+            "HEADER_INVALID",
+            f"{name} must be 1 to 255 printable ASCII characters.",
+            metadata={"header": name},
+        )
+    return value
+
+
+def _traceparent(metadata: Mapping[str, str | bytes]) -> str:
+    value = metadata.get("traceparent", "")
+    return value if isinstance(value, str) and _TRACEPARENT.match(value) else ""
+
+
+def _through(principal: Principal, metadata: Mapping[str, str | bytes]) -> str:
+    """What the change is made through; work that a service goes on with for a user names itself."""
+    value = metadata.get("x-through", "user")
+    deferred = principal.kind == "user" and not principal.session_id
+    return value if deferred and value in {"import", "rule", "bulk"} else "user"  # type: ignore[return-value]  # one of the three strings
+
+
+def _idempotency(
+    facts: MethodFacts, metadata: Mapping[str, str | bytes], request: Message | None
+) -> IdempotencyKey | None:
+    key = _header(metadata, "idempotency-key")
+    if not key or request is None or not facts.changes:
+        return None
+    body = request.SerializeToString(deterministic=True)
+    return IdempotencyKey(facts.full_name, key, sha256(body).hexdigest())

@@ -1,0 +1,54 @@
+"""What every service needs of identity, asked over gRPC."""
+
+from collections.abc import Sequence
+
+import orjson
+
+from chassis.access.model import AccessRecord
+from chassis.rpc.client import SESSIONS, Clients
+from crm.chassis.v1 import import_pb2
+from crm.identity.v1 import session_pb2
+
+LOOKUPS = "crm.chassis.v1.LookupService"
+
+
+class RemoteIdentity:
+    """Identity as the other services reach it."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+
+    async def fetch_keys(self) -> str:
+        """JSON Web Key Set of internal tokens."""
+        return await self._clients.fetch_keys()
+
+    async def fetch_access(self, tenant_id: str) -> Sequence[AccessRecord]:
+        """Everything that decides access in one tenant."""
+        answer = await self._clients.call(
+            "identity",
+            f"{SESSIONS}/GetAccess",
+            session_pb2.GetAccessRequest(tenant_id=tenant_id),
+        )
+        assert isinstance(answer, session_pb2.GetAccessResponse)
+        return [
+            AccessRecord(one.kind, one.id, one.version, orjson.loads(one.data))
+            for one in answer.records
+        ]
+
+
+class Owners:
+    """Asks the owners of records whether references to them hold."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+
+    async def __call__(
+        self, service: str, resource: str, tenant_id: str, ids: Sequence[str]
+    ) -> set[str]:
+        """The ids that exist at the owner and live."""
+        request = import_pb2.CheckRecordsRequest(
+            tenant_id=tenant_id, resource=resource, ids=list(ids)
+        )
+        answer = await self._clients.call(service, f"{LOOKUPS}/CheckRecords", request)
+        assert isinstance(answer, import_pb2.CheckRecordsResponse)
+        return set(answer.ids)

@@ -1,0 +1,214 @@
+"""The edge of a service: every RPC is verified, bounded, run in one transaction, and fails in one way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeAlias
+
+import asyncpg
+import grpc
+import structlog
+from google.protobuf.message import Message
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from chassis.call import Call
+from chassis.codec.validate import validator
+from chassis.db.errors import translate
+from chassis.db.pool import Database
+from chassis.errors import Aborted, CrmError, InvalidArgument, to_status
+from chassis.resource.idempotency import replay
+from chassis.rpc.authority import Authority
+from chassis.rpc.methods import (
+    ClientStream,
+    Free,
+    Handler,
+    MethodFacts,
+    Methods,
+    Reread,
+    ServerStream,
+    Unary,
+    method_facts,
+)
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Message, Message]"
+
+OPTIONS = (
+    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+    ("grpc.max_send_message_length", 4 * 1024 * 1024),
+    ("grpc.max_metadata_size", 16384),
+    ("grpc.keepalive_time_ms", 60000),
+    ("grpc.keepalive_timeout_ms", 10000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 30000),
+    ("grpc.keepalive_permit_without_calls", 0),
+    ("grpc.max_connection_age_ms", 300000),
+    ("grpc.max_connection_age_grace_ms", 30000),
+    ("grpc.so_reuseport", 0),
+)
+CONCURRENT_CALLS_MAX = 200
+STOP_GRACE_S = 20.0
+
+log = structlog.get_logger()
+
+
+class RpcServer:
+    """Serves methods by full service name; every RPC of a service needs a handler and an access rule."""
+
+    def __init__(
+        self,
+        service: str,
+        database: Database,
+        authority: Authority,
+        on_change: Callable[[], None],
+    ) -> None:
+        self._service = service
+        self._database = database
+        self._authority = authority
+        self.on_change = on_change
+        self._running: set[asyncio.Task[Message]] = set()
+        self._health = health.aio.HealthServicer()
+        self._server = grpc.aio.server(
+            options=OPTIONS, maximum_concurrent_rpcs=CONCURRENT_CALLS_MAX
+        )
+
+    def add(self, name: str, methods: Methods) -> None:
+        """Register the handlers of one service; a missing or surplus one raises ValueError."""
+        facts = method_facts(name)
+        if set(facts) != set(methods):
+            odd = ", ".join(sorted(set(facts) ^ set(methods)))
+            raise ValueError(f"{name}: methods without a counterpart: {odd}")
+        handlers = {method: self._wrap(facts[method], methods[method]) for method in methods}
+        generic = grpc.method_handlers_generic_handler(name, handlers)
+        self._server.add_generic_rpc_handlers((generic,))
+
+    async def start(self, listen: str) -> None:
+        """Listen and report healthy; raises RuntimeError when the address is taken."""
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self._server.add_insecure_port(listen)
+        await self._server.start()
+        await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+
+    async def stop(self) -> None:
+        """Refuse new calls, finish those in flight within STOP_GRACE_S."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(STOP_GRACE_S)
+        if self._running:
+            await asyncio.wait(self._running, timeout=STOP_GRACE_S)
+
+    def _wrap(self, facts: MethodFacts, handler: Handler) -> grpc.RpcMethodHandler[Message, Message]:
+        codecs = (facts.request.FromString, facts.response.SerializeToString)
+        match handler:
+            case Unary() | Free():
+                return grpc.unary_unary_rpc_method_handler(self._unary(facts, handler), *codecs)
+            case ServerStream():
+                return grpc.unary_stream_rpc_method_handler(self._streaming(facts, handler), *codecs)
+            case ClientStream():
+                return grpc.stream_unary_rpc_method_handler(self._uploading(facts, handler), *codecs)
+
+    def _unary(
+        self, facts: MethodFacts, handler: Unary | Free
+    ) -> Callable[[Message, Context], Awaitable[Message]]:
+        check = validator(facts.request)
+        work = handler.run if isinstance(handler, Free) else self._in_transaction(facts, handler)
+
+        async def serve(request: Message, context: Context) -> Message:
+            try:
+                call = await self._authority.admit(facts, request, context)
+                _refuse(check(request))
+                # A client that gives up must not tear a transaction apart: the work goes on by itself.
+                task = asyncio.create_task(work(call, request))
+                self._running.add(task)
+                task.add_done_callback(self._running.discard)
+                return await asyncio.shield(task)
+            except Exception as error:
+                await self._fail(error, facts, context)
+                raise
+
+        return serve
+
+    def _in_transaction(
+        self, facts: MethodFacts, handler: Unary
+    ) -> Callable[[Call, Message], Awaitable[Message]]:
+        database, run, reread = self._database, handler.run, handler.reread
+        if facts.changes != (reread is not None):
+            raise ValueError(f"{facts.full_name}: reread is for methods that change records")
+
+        async def work(call: Call, request: Message) -> Message:
+            try:
+                async with database.transaction(call.tenant_id) as tx:
+                    answer = await run(call, tx, request)
+            except (asyncpg.PostgresError, CrmError) as error:
+                if call.idempotency is None or reread is None:
+                    raise
+                return await self._repeat(call, reread, error)
+            if facts.changes:
+                self.on_change()
+            return answer
+
+        return work
+
+    async def _repeat(self, call: Call, reread: Reread, error: Exception) -> Message:
+        """The answer to a repeated call whose first one has succeeded; else the error."""
+        assert call.idempotency is not None
+        async with self._database.transaction(call.tenant_id) as tx:
+            answer = await replay(call, tx, call.idempotency, reread)
+        if answer is not None:
+            return answer
+        if isinstance(error, asyncpg.LockNotAvailableError):
+            raise Aborted(
+                "IDEMPOTENCY_IN_FLIGHT", "A request with this idempotency key is still running."
+            ) from error
+        raise error
+
+    def _streaming(
+        self, facts: MethodFacts, handler: ServerStream
+    ) -> Callable[[Message, Context], AsyncIterator[Message]]:
+        check = validator(facts.request)
+
+        async def serve(request: Message, context: Context) -> AsyncIterator[Message]:
+            try:
+                call = await self._authority.admit(facts, request, context)
+                _refuse(check(request))
+                async for message in handler.run(call, request):
+                    yield message
+            except Exception as error:
+                await self._fail(error, facts, context)
+                raise
+
+        return serve
+
+    def _uploading(
+        self, facts: MethodFacts, handler: ClientStream
+    ) -> Callable[[AsyncIterator[Message], Context], Awaitable[Message]]:
+        async def serve(requests: AsyncIterator[Message], context: Context) -> Message:
+            try:
+                call = await self._authority.admit(facts, None, context)
+                return await handler.run(call, requests)
+            except Exception as error:
+                await self._fail(error, facts, context)
+                raise
+
+        return serve
+
+    async def _fail(self, error: Exception, facts: MethodFacts, context: Context) -> None:
+        """End the call with the error's status; what is our own fault is logged and told without detail."""
+        shown = error if isinstance(error, CrmError) else None
+        if isinstance(error, asyncpg.PostgresError):
+            shown = translate(error)
+        if shown is None:
+            if isinstance(error, grpc.aio.AbortError):
+                return
+            log.exception("call failed", method=facts.full_name)
+            shown = CrmError("INTERNAL", "Something went wrong on our side.")
+        status = to_status(shown, self._service)
+        context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+        await context.abort(shown.status, shown.message)
+
+
+def _refuse(violations: list[tuple[str, str]]) -> None:
+    if violations:
+        raise InvalidArgument(
+            "INVALID_FIELDS",
+            "Some fields are not as they should be.",
+            fields=violations,
+        )

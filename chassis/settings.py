@@ -1,0 +1,69 @@
+"""Settings: read from the environment once, into a frozen dataclass; a bad value stops the process with one line."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+TARGETS = ("identity", "customer", "sales", "marketing", "reporting")
+
+
+class SettingsError(SystemExit):
+    """A setting is missing or wrong; exits with one line that names it."""
+
+
+@dataclass(frozen=True)
+class ServiceSettings:
+    """What every service needs to run; addresses are host:port, directories are paths."""
+
+    service: str
+    database_url: str
+    worker_database_url: str
+    nats_url: str
+    grpc_listen: str
+    service_secret: str
+    targets: Mapping[str, str]
+    blob_dir: str
+    log_level: str
+    page_token_key: bytes
+
+
+def required(environment: Mapping[str, str], name: str) -> str:
+    """The value of a variable that must be set."""
+    value = environment.get(name, "")
+    if not value:
+        raise SettingsError(f"{name} is not set")
+    return value
+
+
+def address(environment: Mapping[str, str], name: str) -> str:
+    """A host:port value."""
+    value = required(environment, name)
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise SettingsError(f"{name} must be host:port, not {value!r}")
+    return value
+
+
+def json_value(environment: Mapping[str, str], name: str) -> object:
+    """A value that is JSON."""
+    try:
+        return json.loads(required(environment, name))
+    except ValueError as error:
+        raise SettingsError(f"{name} is not JSON: {error}") from None
+
+
+def service_settings(service: str, environment: Mapping[str, str]) -> ServiceSettings:
+    """Read the settings that all services share."""
+    secret = required(environment, "SERVICE_SECRET")
+    return ServiceSettings(
+        service=service,
+        database_url=required(environment, "DATABASE_URL"),
+        worker_database_url=required(environment, "WORKER_DATABASE_URL"),
+        nats_url=required(environment, "NATS_URL"),
+        grpc_listen=address(environment, "GRPC_LISTEN"),
+        service_secret=secret,
+        targets={name: address(environment, f"{name.upper()}_TARGET") for name in TARGETS},
+        blob_dir=required(environment, "BLOB_DIR"),
+        log_level=environment.get("LOG_LEVEL", "INFO"),
+        page_token_key=f"page-token:{service}:{secret}".encode(),
+    )

@@ -1,0 +1,272 @@
+"""One CRM platform in one run folder: start, stop, kill. Several may run side by side."""
+
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, Literal
+
+from deploy.local import databases, health, ports
+from deploy.local.components import GRACE_S, START_TIMEOUT_S, Component, Wiring
+from deploy.local.credentials import DEMO_EMAIL, load_secrets, write_private
+from deploy.local.errors import RunnerError
+from deploy.local.processes import ProcessTable
+from deploy.local.progress import Progress
+from deploy.local.settings import (
+    DEFAULT_PORTS,
+    GATEWAY,
+    HOST,
+    NATS,
+    POSTGRES,
+    ROOT,
+    SERVICES,
+    port_variable,
+    read_settings,
+)
+
+Role = Literal["owner", "runtime", "worker"]
+Seed = Callable[["Platform"], None]
+MIGRATION_TIMEOUT_S: Final = 300.0
+
+
+def existing_services() -> tuple[str, ...]:
+    """The services of this checkout, the gateway last."""
+    names = (*SERVICES, GATEWAY)
+    return tuple(name for name in names if (ROOT / "services" / name / "__main__.py").exists())
+
+
+class Platform:
+    """The components of one run folder. Methods may be repeated and raise RunnerError."""
+
+    def __init__(
+        self,
+        run_dir: Path,
+        environment: Mapping[str, str],
+        services: Sequence[str] | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self._settings = read_settings(run_dir, environment)
+        self._run_dir = self._settings.run_dir
+        self._run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._secrets = load_secrets(self._run_dir / "secrets.json")
+        self._wiring = Wiring(self._settings, self._secrets)
+        self._processes = ProcessTable(self._run_dir)
+        self._progress = progress or Progress(None)
+        self._services = tuple(existing_services() if services is None else services)
+
+    @classmethod
+    def for_tests(cls, folder: Path, services: Sequence[str] | None = None) -> "Platform":
+        """A silent platform on free ports, deaf to the environment's own servers and ports."""
+        free = zip(DEFAULT_PORTS, ports.pick(len(DEFAULT_PORTS)), strict=True)
+        environment = {port_variable(name): str(port) for name, port in free}
+        inherited = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "LOG_LEVEL")
+        environment |= {name: os.environ[name] for name in inherited if name in os.environ}
+        return cls(folder, environment, services)
+
+    @property
+    def run_dir(self) -> Path:
+        """Where everything of this platform lives."""
+        return self._run_dir
+
+    def url(self) -> str:
+        """The address of the gateway."""
+        return f"http://{HOST}:{self._settings.ports[GATEWAY]}"
+
+    def port(self, name: str) -> int:
+        """The port of a component."""
+        return self._settings.ports[name]
+
+    def credentials(self) -> dict[str, str]:
+        """`url`, `email` and `password` of the first administrator, known before the seed runs."""
+        password = self._secrets.demo_password
+        return {"url": self.url(), "email": DEMO_EMAIL, "password": password}
+
+    def admin_database_url(self) -> str:
+        """A login that may do everything on the database server."""
+        return self._wiring.admin_url()
+
+    def database_url(self, service: str, role: Role) -> str:
+        """The login of one service in one role."""
+        logins = self._wiring.logins(service)
+        return {"owner": logins.owner, "runtime": logins.runtime, "worker": logins.worker}[role]
+
+    def nats_url(self) -> str:
+        """The broker with its login."""
+        return self._wiring.nats_url()
+
+    def service_environment(self, service: str) -> dict[str, str]:
+        """What the process of a service sees; tests give it to an app inside their own process."""
+        return self._wiring.service_environment(service)
+
+    def names(self) -> tuple[str, ...]:
+        """The components this platform runs itself, in starting order."""
+        owned = [name for name in self._services if name in SERVICES]
+        embedded = not self._settings.admin_url and any(
+            name not in self._settings.owner_urls for name in owned or SERVICES
+        )
+        servers = [POSTGRES] if embedded else []
+        servers += [] if self._settings.nats_url else [NATS]
+        return (*servers, *self._services)
+
+    def pids(self) -> dict[str, int]:
+        """Process ids of what runs now."""
+        found = {name: self._processes.find(name) for name in self.names()}
+        return {name: process.pid for name, process in found.items() if process is not None}
+
+    def up(self, seed: Seed | None = None) -> None:
+        """Start what does not run: servers, databases, migrations, services, gateway; seed once."""
+        with self._locked():
+            dead = [name for name in self.names() if name not in self.pids()]
+            for name in dead:
+                self._require_port(name)
+            for name in [name for name in dead if name in {POSTGRES, NATS}]:
+                self._start(name)
+            services = [name for name in dead if name in self._services]
+            self._migrate_all([name for name in services if name != GATEWAY])
+            self._start_services(services)
+        write_private(self._run_dir / "credentials.json", self.credentials())
+        if seed is not None:
+            self.seed_once(seed)
+
+    def down(self) -> list[str]:
+        """Stop in order, gateway first, databases last; the names of what ran. Data stays."""
+        services = [name for name in self.names() if name in self._services and name != GATEWAY]
+        stopped: list[str] = []
+        with self._locked():
+            for group in ([GATEWAY], services, [NATS], [POSTGRES]):
+                running = [name for name in group if name in self.pids()]
+                if not running:
+                    continue
+                how = self._component(group[0]).stop_signal
+                with self._progress.step(f"stop {', '.join(running)}"):
+                    stopped += self._processes.terminate(running, how, GRACE_S)
+        return stopped
+
+    def start(self, name: str) -> int:
+        """Start one component, a service after its migrations, and wait for it; its pid."""
+        if name not in self.pids():
+            self._require_port(name)
+            if name in SERVICES:
+                self.migrate(name)
+            self._start(name)
+        return self.pids()[name]
+
+    def stop(self, name: str) -> None:
+        """Ask one component to end, wait, and kill it when it does not."""
+        self._processes.terminate([name], self._component(name).stop_signal, GRACE_S)
+
+    def kill(self, name: str) -> int | None:
+        """SIGKILL one component at once; the pid it had."""
+        return self._processes.kill(name)
+
+    def restart(self, name: str) -> int:
+        """Stop and start; the new pid."""
+        self.stop(name)
+        return self.start(name)
+
+    def prepare_database(self, service: str) -> None:
+        """Make roles, database, schemas and extensions of a service; PostgreSQL must run."""
+        logins = self._wiring.logins(service)
+        if service in self._settings.owner_urls:
+            databases.adopt_database(logins)
+        else:
+            databases.create_database(self.admin_database_url(), logins)
+
+    def migrate(self, service: str) -> None:
+        """Bring one service's database to the newest version."""
+        self.prepare_database(service)
+        if not (ROOT / "services" / service / "migrations").is_dir():
+            return
+        done = subprocess.run(
+            [sys.executable, "-m", f"services.{service}", "migrate"],
+            env=self._wiring.migration_environment(service),
+            cwd=ROOT,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=MIGRATION_TIMEOUT_S,
+        )
+        if done.returncode != 0:
+            output = (done.stdout + done.stderr).strip().splitlines()[-20:]
+            raise RunnerError(f"migration of {service} failed:\n" + "\n".join(output))
+
+    def seed_once(self, seed: Seed, *, again: bool = False) -> None:
+        """Load demo data unless `<run>/seeded` says that it was done."""
+        mark = self._run_dir / "seeded"
+        if mark.exists() and not again:
+            return
+        with self._progress.step("demo data"):
+            seed(self)
+        mark.touch()
+
+    def log_path(self, name: str) -> Path:
+        """Where a component's output goes."""
+        return self._processes.log_path(name)
+
+    def _migrate_all(self, services: Sequence[str]) -> None:
+        """Two at a time: each is a Python process that mostly imports."""
+        if not services:
+            return
+        with self._progress.step("databases"), ThreadPoolExecutor(max_workers=2) as workers:
+            list(workers.map(self.migrate, services))
+
+    def _start_services(self, names: Sequence[str]) -> None:
+        """All at once, since they tolerate each other's absence; the gateway after them."""
+        components = [self._component(name) for name in names]
+        for component in components:
+            if component.name != GATEWAY:
+                self._spawn(component)
+        for component in components:
+            with self._progress.step(component.title):
+                if component.name == GATEWAY:
+                    self._spawn(component)
+                self._wait(component)
+
+    def _start(self, name: str) -> None:
+        component = self._component(name)
+        with self._progress.step(component.title):
+            self._spawn(component)
+            self._wait(component)
+
+    def _spawn(self, component: Component) -> None:
+        component.prepare()
+        self._processes.spawn(
+            component.name,
+            component.command,
+            component.environment,
+            component.folder,
+            component.login,
+        )
+
+    def _wait(self, component: Component) -> None:
+        name = component.name
+
+        def alive() -> bool:
+            return self._processes.find(name) is not None
+
+        if health.wait_for(component.ready, alive, START_TIMEOUT_S):
+            return
+        problem = f"is not ready after {START_TIMEOUT_S:.0f} s" if alive() else "ended at once"
+        log = self._processes.log_path(name)
+        raise RunnerError(f"{name} {problem}; from {log}:\n{self._processes.log_tail(name)}")
+
+    def _component(self, name: str) -> Component:
+        return self._wiring.component(name)
+
+    def _require_port(self, name: str) -> None:
+        ports.require_free(self._settings.ports[name], port_variable(name))
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One up or down at a time per run folder."""
+        with (self._run_dir / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                message = f"another up or down is at work in {self._run_dir}: wait for it"
+                raise RunnerError(message) from error
+            yield

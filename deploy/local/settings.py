@@ -1,0 +1,92 @@
+"""What the runner reads from the environment: ports, and servers that already run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from deploy.local.errors import RunnerError
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+SERVICES: Final = ("identity", "customer", "sales", "marketing", "reporting")
+GATEWAY: Final = "gateway"
+POSTGRES: Final = "postgres"
+NATS: Final = "nats"
+HOST: Final = "127.0.0.1"
+
+DEFAULT_PORTS: Final[Mapping[str, int]] = {
+    POSTGRES: 54320,
+    NATS: 42220,
+    GATEWAY: 8080,
+    "identity": 50051,
+    "customer": 50052,
+    "sales": 50053,
+    "marketing": 50054,
+    "reporting": 50055,
+}
+
+# Everything else a service sees is set by the runner.
+INHERITED: Final = (
+    "PATH", "HOME", "LANG", "TZ", "TMPDIR", "PYTHONPATH", "PYTHONWARNINGS",
+    "COVERAGE_PROCESS_START",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The environment, checked. `admin_url` and `owner_urls` (by service) name running servers."""
+
+    run_dir: Path
+    ports: Mapping[str, int]
+    admin_url: str | None
+    owner_urls: Mapping[str, str]
+    nats_url: str | None
+    log_level: str
+    inherited: Mapping[str, str]
+
+
+def port_variable(name: str) -> str:
+    """The environment variable that moves a component to another port."""
+    return f"{name.upper()}_PORT"
+
+
+def read_settings(run_dir: Path, environment: Mapping[str, str]) -> Settings:
+    """Settings from environment variables; RunnerError names the one that is wrong."""
+    owner_urls = {
+        name: _database_url(f"{name.upper()}_DATABASE_URL", environment) for name in SERVICES
+    }
+    return Settings(
+        run_dir=run_dir.resolve(),
+        ports=_ports(environment),
+        admin_url=_database_url("DATABASE_URL", environment) or None,
+        owner_urls={name: url for name, url in owner_urls.items() if url},
+        nats_url=environment.get("NATS_URL") or None,
+        log_level=environment.get("LOG_LEVEL", "info"),
+        inherited={name: environment[name] for name in INHERITED if name in environment},
+    )
+
+
+def _ports(environment: Mapping[str, str]) -> dict[str, int]:
+    ports: dict[str, int] = {}
+    for name, default in DEFAULT_PORTS.items():
+        variable = port_variable(name)
+        text = environment.get(variable, str(default))
+        if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
+            raise RunnerError(f"{variable}={text} is not a port number (1 to 65535)")
+        port = int(text)
+        if port in ports.values():
+            other = next(port_variable(taken) for taken, value in ports.items() if value == port)
+            raise RunnerError(f"{variable} and {other} both say {port}: give each its own port")
+        ports[name] = port
+    return ports
+
+
+def _database_url(variable: str, environment: Mapping[str, str]) -> str:
+    url = environment.get(variable, "")
+    if not url:
+        return ""
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgresql", "postgres"} or not parts.hostname or not parts.username:
+        raise RunnerError(f"{variable} must look like postgresql://user:password@host:port/name")
+    return url

@@ -1,0 +1,27 @@
+"""The composition root of the customer service."""
+
+import os
+
+from chassis.app import Parts, Toolbox, run
+from chassis.rpc.identity import RemoteIdentity
+from chassis.settings import service_settings
+from services.customer.methods.contact import CONTACT
+from services.customer.methods.customer import CUSTOMER
+
+
+def serve() -> None:
+    """Read the settings and run."""
+    run(service_settings("customer", os.environ), build)
+
+
+def build(toolbox: Toolbox) -> Parts:
+    """Resources, methods, consumers and jobs of the service."""
+    customers, contacts = toolbox.collection(CUSTOMER), toolbox.collection(CONTACT)
+    return Parts(
+        identity=RemoteIdentity(toolbox.clients),
+        collections=(customers, contacts),
+        methods={
+            "crm.customer.v1.CustomerService": customers.methods(),
+            "crm.customer.v1.ContactService": contacts.methods(),
+        },
+    )

@@ -1,0 +1,30 @@
+"""Contacts of customers."""
+
+from sqlalchemy import Column, ForeignKeyConstraint, Index, Table, Text
+from sqlalchemy.dialects.postgresql import UUID
+
+from chassis.db.schema import resource_columns, resource_constraints
+from services.customer.models import metadata
+
+contact = Table(
+    "contact",
+    metadata,
+    *resource_columns(owned=True),
+    Column("customer_id", UUID(as_uuid=False), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("job_title", Text),
+    Column("phone", Text),
+    Column("email", Text),
+    Column("description", Text),
+    *resource_constraints("contact"),
+    ForeignKeyConstraint(
+        ["tenant_id", "customer_id"],
+        ["customer.tenant_id", "customer.id"],
+        name="fk_contact_tenant_id_customer_id",
+    ),
+    Index("ix_contact_customer_id", "tenant_id", "customer_id", "id"),
+    Index("ix_contact_name", "tenant_id", "name", "id"),
+    Index("ix_contact_create_time", "tenant_id", "create_time", "id"),
+    Index("ix_contact_owner_id", "tenant_id", "owner_id", "id"),
+    Index("ix_contact_department_id", "tenant_id", "department_id", "id"),
+)

@@ -1,0 +1,42 @@
+"""Customers: companies and persons in one table."""
+
+from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, Index, Integer, Numeric, Table, Text
+from sqlalchemy.dialects.postgresql import UUID
+
+from chassis.db.schema import resource_columns, resource_constraints
+from services.customer.models import metadata
+
+customer = Table(
+    "customer",
+    metadata,
+    *resource_columns(owned=True),
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("phone", Text),
+    Column("email", Text),
+    Column("website", Text),
+    Column("industry", Text),
+    Column("country", Text),
+    Column("address", Text),
+    Column("founded_year", Integer),
+    Column("employee_count", Integer),
+    Column("annual_revenue", Numeric),
+    Column("annual_revenue_currency", Text),
+    Column("parent_id", UUID(as_uuid=False)),
+    Column("description", Text),
+    *resource_constraints("customer"),
+    CheckConstraint("kind IN ('COMPANY','PERSON')", name="kind"),
+    ForeignKeyConstraint(
+        ["tenant_id", "parent_id"],
+        ["customer.tenant_id", "customer.id"],
+        name="fk_customer_tenant_id_parent_id",
+    ),
+    Index("ix_customer_name", "tenant_id", "name", "id"),
+    Index("ix_customer_create_time", "tenant_id", "create_time", "id"),
+    Index("ix_customer_update_time", "tenant_id", "update_time", "id"),
+    Index("ix_customer_owner_id", "tenant_id", "owner_id", "id"),
+    Index("ix_customer_department_id", "tenant_id", "department_id", "id"),
+    Index("ix_customer_parent_id", "tenant_id", "parent_id"),
+    Index("ix_customer_industry", "tenant_id", "industry", "id"),
+    Index("ix_customer_annual_revenue", "tenant_id", "annual_revenue", "id"),
+)

@@ -1,0 +1,311 @@
+"""Sessions: signing in, refreshing, signing out, and the tokens that go with them."""
+
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from hashlib import sha256
+
+import asyncpg
+from joserfc.jwk import OKPKey
+from sqlalchemy import Select, bindparam, func, insert, select, update
+
+from chassis.access.source import micros
+from chassis.call import Call, Principal
+from chassis.codec import invalid_fields
+from chassis.db.pool import Database, Tx
+from chassis.db.sql import statement
+from chassis.errors import InvalidArgument, Unauthenticated
+from chassis.ids import new_id
+from chassis.rpc.token import LIFETIME_S, sign
+from crm.identity.v1 import session_pb2 as pb
+from services.identity.domain.session import (
+    ACCESS_LIFETIME,
+    CredentialsInvalid,
+    SessionInvalid,
+    SessionState,
+    is_open,
+    is_reuse,
+    lifetimes,
+)
+from services.identity.methods.passwords import Passwords
+from services.identity.methods.revoke import revoke_session, revoke_sessions
+from services.identity.methods.user import SET_PASSWORD
+from services.identity.models.department import department
+from services.identity.models.role import role
+from services.identity.models.tenant import tenant
+from services.identity.models.user import credential, session, user
+
+# The same name in so many tenants is tried at sign-in without a tenant, no more.
+CANDIDATES_MAX = 5
+
+
+def _candidates(by: str) -> Select[tuple[object, ...]]:
+    return (
+        select(
+            user.c.tenant_id, user.c.id, user.c.state, tenant.c.slug, credential.c.password_hash
+        )
+        .join(tenant, tenant.c.tenant_id == user.c.tenant_id)
+        .join(
+            credential,
+            (credential.c.tenant_id == user.c.tenant_id) & (credential.c.user_id == user.c.id),
+            isouter=True,
+        )
+        .where(func.lower(user.c[by]) == bindparam("name"), user.c.delete_time.is_(None))
+        .limit(bindparam("limit"))
+    )
+
+
+_BY_NAME = {by: statement(_candidates(by)) for by in ("login", "email")}
+_BY_NAME_IN_TENANT = {
+    by: statement(_candidates(by).where(tenant.c.slug == bindparam("slug")))
+    for by in ("login", "email")
+}
+_NEW = statement(insert(session).values({name: bindparam(name) for name in session.c.keys()}))
+_BY_REFRESH = statement(
+    select(session.c.tenant_id, session.c.id).where(
+        (session.c.refresh_hash == bindparam("hash"))
+        | (session.c.used_refresh_hash == bindparam("hash"))
+    )
+)
+_LOCKED = statement(
+    select(session)
+    .where(session.c.tenant_id == bindparam("tenant_id"), session.c.id == bindparam("session_id"))
+    .with_for_update()
+)
+_ROTATE = statement(
+    update(session)
+    .values(
+        access_hash=bindparam("access_hash"),
+        refresh_hash=bindparam("refresh_hash"),
+        used_refresh_hash=bindparam("used_refresh_hash"),
+        access_expire_time=bindparam("access_expire_time"),
+        expire_time=bindparam("expire_time"),
+        update_time=bindparam("update_time"),
+    )
+    .where(session.c.tenant_id == bindparam("tenant_id"), session.c.id == bindparam("session_id"))
+)
+_USER = (
+    select(user.c.tenant_id, user.c.id, user.c.role_ids, user.c.state, user.c.delete_time)
+    .add_columns(
+        func.greatest(
+            *[
+                select(func.max(table.c.update_time))
+                .where(table.c.tenant_id == user.c.tenant_id)
+                .scalar_subquery()
+                for table in (user.alias("anyone"), department, role, tenant)
+            ]
+        ).label("access_time")
+    )
+)
+_BY_ACCESS = statement(
+    _USER.add_columns(
+        session.c.id.label("session_id"),
+        session.c.access_expire_time,
+        session.c.expire_time,
+        session.c.revoke_time,
+    )
+    .join(session, (session.c.tenant_id == user.c.tenant_id) & (session.c.user_id == user.c.id))
+    .where(session.c.access_hash == bindparam("hash"))
+)
+_BY_ID = statement(
+    _USER.where(user.c.tenant_id == bindparam("tenant_id"), user.c.id == bindparam("user_id"))
+)
+_PASSWORD = statement(
+    select(credential.c.password_hash).where(
+        credential.c.tenant_id == bindparam("tenant_id"),
+        credential.c.user_id == bindparam("user_id"),
+    )
+)
+
+
+class Sessions:
+    """The methods of SessionService that are about people."""
+
+    def __init__(self, database: Database, passwords: Passwords, key: OKPKey) -> None:
+        self._database = database
+        self._passwords = passwords
+        self._key = key
+
+    async def create(self, call: Call, request: pb.CreateSessionRequest) -> pb.Session:
+        """Sign in; every way to fail looks the same from outside and takes the same time."""
+        by, name = ("email", request.email) if request.email else ("login", request.login)
+        if not name:
+            raise invalid_fields([("login", "Login or e-mail is required.")])
+        async with self._database.worker() as tx:
+            values = {"name": name.lower(), "slug": request.tenant, "limit": CANDIDATES_MAX}
+            run = (_BY_NAME_IN_TENANT if request.tenant else _BY_NAME)[by]
+            candidates = await tx.fetch(run, values)
+        matches = [
+            one
+            for one in candidates or [None]
+            if await self._passwords.matches(one["password_hash"] if one else None, request.password)
+        ]
+        matches = [one for one in matches if one is not None and one["state"] == "ACTIVE"]
+        if not matches:
+            raise CredentialsInvalid
+        if len(matches) > 1:
+            raise InvalidArgument("TENANT_REQUIRED", "Name the tenant that you sign in to.")
+        return await self._open(call.now, str(matches[0]["tenant_id"]), str(matches[0]["id"]))
+
+    async def refresh(self, call: Call, request: pb.RefreshSessionRequest) -> pb.Session:
+        """The next pair of tokens; a refresh token that was used before ends the session."""
+        presented = _hash(request.refresh_token)
+        async with self._database.worker() as tx:
+            found = await tx.fetch_row(_BY_REFRESH, {"hash": presented})
+        if found is None:
+            raise SessionInvalid
+        tenant_id, session_id = str(found["tenant_id"]), str(found["id"])
+        async with self._database.transaction(tenant_id) as tx:
+            row = await tx.fetch_row(_LOCKED, {"tenant_id": tenant_id, "session_id": session_id})
+            if row is None or not is_open(_state(row), call.now):
+                raise SessionInvalid
+            reused = is_reuse(_state(row), presented)
+            if reused:
+                await revoke_session(
+                    _acting(call, tenant_id), tx, session_id, str(row["user_id"])
+                )
+            else:
+                answer, values = _fresh(call.now, tenant_id, session_id, str(row["user_id"]))
+                await tx.execute(
+                    _ROTATE, {**values, "used_refresh_hash": presented, "session_id": session_id}
+                )
+        if reused:
+            raise SessionInvalid
+        return answer
+
+    async def delete(
+        self, call: Call, tx: Tx, _request: pb.DeleteSessionRequest
+    ) -> pb.DeleteSessionResponse:
+        """Sign out."""
+        await revoke_session(call, tx, call.principal.session_id, call.principal.id)
+        return pb.DeleteSessionResponse()
+
+    async def change_password(
+        self, call: Call, request: pb.ChangePasswordRequest
+    ) -> pb.ChangePasswordResponse:
+        """Replace the password; all sessions of the user end, the present one too."""
+        who = {"tenant_id": call.tenant_id, "user_id": call.principal.id}
+        async with self._database.transaction(call.tenant_id) as tx:
+            row = await tx.fetch_row(_PASSWORD, who)
+        if not await self._passwords.matches(
+            row["password_hash"] if row else None, request.old_password
+        ):
+            raise invalid_fields([("old_password", "The password is wrong.")])
+        hashed = await self._passwords.hash(request.new_password)
+        async with self._database.transaction(call.tenant_id) as tx:
+            values = {**who, "password_hash": hashed, "update_time": call.now}
+            await tx.execute(SET_PASSWORD, values)
+            await revoke_sessions(call, tx, call.principal.id)
+        return pb.ChangePasswordResponse()
+
+    async def exchange(self, call: Call, request: pb.ExchangeTokenRequest) -> pb.InternalToken:
+        """An internal token for an opaque one; Unauthenticated when it is unknown, expired or revoked."""
+        async with self._database.worker() as tx:
+            row = await tx.fetch_row(_BY_ACCESS, {"hash": _hash(request.access_token)})
+        if row is None or row["revoke_time"] is not None or not _is_active(row):
+            raise SessionInvalid
+        if min(row["access_expire_time"], row["expire_time"]) <= call.now:
+            raise Unauthenticated(
+                "TOKEN_EXPIRED", "The access token has expired; refresh the session."
+            )
+        return self._token(_principal(row, str(row["session_id"])), call.now)
+
+    async def deferred(
+        self, call: Call, request: pb.IssueDeferredTokenRequest
+    ) -> pb.InternalToken:
+        """A token with a user's present rights, without a session."""
+        values = {"tenant_id": request.tenant_id, "user_id": request.user_id}
+        async with self._database.worker() as tx:
+            row = await tx.fetch_row(_BY_ID, values)
+        if row is None or not _is_active(row):
+            raise Unauthenticated("USER_INACTIVE", "The user may not work any more.")
+        return self._token(_principal(row, ""), call.now)
+
+    def service_token(self, service: str) -> pb.InternalToken:
+        """A token for one of our own services."""
+        return self._token(Principal(kind="service", id=service), datetime.now(UTC))
+
+    async def _open(self, now: datetime, tenant_id: str, user_id: str) -> pb.Session:
+        answer, values = _fresh(now, tenant_id, new_id(), user_id)
+        async with self._database.transaction(tenant_id) as tx:
+            await tx.execute(
+                _NEW,
+                {
+                    **values,
+                    "id": answer.id,
+                    "user_id": user_id,
+                    "used_refresh_hash": None,
+                    "revoke_time": None,
+                    "create_time": now,
+                },
+            )
+        return answer
+
+    def _token(self, principal: Principal, now: datetime) -> pb.InternalToken:
+        issued = int(now.timestamp())
+        token = pb.InternalToken(
+            token=sign(self._key, principal, issued),
+            tenant_id=principal.tenant_id,
+            principal_id=principal.id,
+            session_id=principal.session_id,
+        )
+        token.expire_time.FromSeconds(issued + LIFETIME_S)
+        return token
+
+
+def _fresh(
+    now: datetime, tenant_id: str, session_id: str, user_id: str
+) -> tuple[pb.Session, dict[str, object]]:
+    """New tokens as the caller gets them, and what the database keeps of them."""
+    access, refresh = (f"crm_{kind}_{secrets.token_urlsafe(32)}" for kind in ("at", "rt"))
+    ends = lifetimes(now)
+    answer = pb.Session(
+        id=session_id,
+        access_token=access,
+        refresh_token=refresh,
+        token_type="Bearer",  # noqa: S106  # the name of a scheme, RFC 6750
+        expires_in=int(ACCESS_LIFETIME.total_seconds()),
+        user_id=user_id,
+        tenant_id=tenant_id,
+    )
+    answer.expire_time.FromDatetime(ends.expire_time)
+    return answer, {
+        "tenant_id": tenant_id,
+        "access_hash": _hash(access),
+        "refresh_hash": _hash(refresh),
+        "access_expire_time": ends.access_expire_time,
+        "expire_time": ends.expire_time,
+        "update_time": now,
+    }
+
+
+def _hash(token: str) -> str:
+    return sha256(token.encode()).hexdigest()
+
+
+def _state(row: asyncpg.Record) -> SessionState:
+    return SessionState(row["expire_time"], row["revoke_time"], row["refresh_hash"])
+
+
+def _is_active(row: asyncpg.Record) -> bool:
+    return row["state"] == "ACTIVE" and row["delete_time"] is None
+
+
+def _principal(row: asyncpg.Record, session_id: str) -> Principal:
+    return Principal(
+        kind="user",
+        id=str(row["id"]),
+        tenant_id=str(row["tenant_id"]),
+        session_id=session_id,
+        role_ids=tuple(str(one) for one in row["role_ids"]),
+        access_version=micros(row["access_time"]),
+    )
+
+
+def _acting(call: Call, tenant_id: str) -> Call:
+    """The same call, within the tenant that its token turned out to belong to."""
+    from dataclasses import replace
+
+    return replace(call, principal=replace(call.principal, tenant_id=tenant_id))
+
+

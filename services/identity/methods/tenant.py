@@ -1,0 +1,136 @@
+"""Tenants: created by operators, with ready-made roles and a first administrator."""
+
+from dataclasses import replace
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import asyncpg
+import orjson
+from sqlalchemy import bindparam, insert, select
+
+from chassis.access.model import Access, Grant
+from chassis.call import Call, Principal
+from chassis.codec import invalid_fields
+from chassis.db.pool import Database, Tx
+from chassis.db.sql import statement
+from chassis.errors import AlreadyExists
+from chassis.ids import new_id
+from chassis.resource.standard import Collection
+from chassis.resource.write import insert_record, record_event
+from crm.identity.v1 import tenant_pb2 as pb
+from services.identity.domain.ready_made import ADMINISTRATOR, ready_made_roles
+from services.identity.methods.passwords import Passwords
+from services.identity.methods.user import SET_PASSWORD
+from services.identity.models.tenant import tenant
+
+LIST_MAX = 1000
+_INSERT = statement(insert(tenant).values({name: bindparam(name) for name in tenant.c.keys()}))
+_LIST = statement(select(tenant).order_by(tenant.c.slug).limit(bindparam("limit")))
+
+
+class Tenants:
+    """The methods of TenantService."""
+
+    def __init__(
+        self, database: Database, passwords: Passwords, users: Collection, roles: Collection
+    ) -> None:
+        self._database = database
+        self._passwords = passwords
+        self._users = users
+        self._roles = roles
+
+    async def create(self, call: Call, request: pb.CreateTenantRequest) -> pb.Tenant:
+        """Create a tenant; a taken slug is AlreadyExists."""
+        zone = request.time_zone or "UTC"
+        check_zone(zone)
+        tenant_id, admin_id = new_id(), new_id()
+        password_hash = await self._passwords.hash(request.admin_password)
+        founding = _founding(call, tenant_id, admin_id)
+        row: dict[str, object] = {
+            "tenant_id": tenant_id,
+            "slug": request.slug,
+            "name": request.name,
+            "time_zone": zone,
+            "currency_code": request.currency_code or "USD",
+            "version": 1,
+            "create_time": call.now,
+            "update_time": call.now,
+        }
+        async with self._database.transaction(tenant_id) as tx:
+            try:
+                await tx.execute(_INSERT, row)
+            except asyncpg.UniqueViolationError as error:
+                raise AlreadyExists(
+                    "ALREADY_EXISTS",
+                    "Another tenant has this short name.",
+                    fields=[("slug", "This value is taken.")],
+                ) from error
+            data = {name: str(value) for name, value in row.items()} | {"update_time": call.now.isoformat()}
+            await record_event(founding, tx, "tenant", "created", tenant_id, data)
+            role_ids = await self._create_roles(founding, tx)
+            admin = self._admin(founding, request, admin_id, role_ids[ADMINISTRATOR])
+            await insert_record(founding, tx, self._users.plan, admin, "created")
+            await tx.execute(
+                SET_PASSWORD,
+                {
+                    "tenant_id": tenant_id,
+                    "user_id": admin_id,
+                    "password_hash": password_hash,
+                    "update_time": call.now,
+                },
+            )
+        return _message(row, admin_id)
+
+    async def list(self, _call: Call, _request: pb.ListTenantsRequest) -> pb.ListTenantsResponse:
+        """All tenants by short name."""
+        async with self._database.worker() as tx:
+            rows = await tx.fetch(_LIST, {"limit": LIST_MAX})
+        return pb.ListTenantsResponse(tenants=[_message(dict(row), "") for row in rows])
+
+    async def _create_roles(self, call: Call, tx: Tx) -> dict[str, str]:
+        ids: dict[str, str] = {}
+        for name, grants in ready_made_roles().items():
+            values = {"name": name, "grants": orjson.dumps(grants).decode()}
+            row = self._roles.new_row(call, values)
+            await insert_record(call, tx, self._roles.plan, row, "created")
+            ids[name] = str(row["id"])
+        return ids
+
+    def _admin(
+        self, call: Call, request: pb.CreateTenantRequest, admin_id: str, role_id: str
+    ) -> dict[str, object]:
+        values: dict[str, object] = {
+            "id": admin_id,
+            "name": request.admin_login,
+            "login": request.admin_login,
+            "email": request.admin_email or None,
+            "role_ids": [role_id],
+            "state": "ACTIVE",
+        }
+        return self._users.new_row(call, values)
+
+
+def check_zone(name: str) -> None:
+    """InvalidArgument for what is no IANA time zone."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise invalid_fields([("time_zone", "There is no such time zone.")]) from None
+
+
+def _founding(call: Call, tenant_id: str, admin_id: str) -> Call:
+    """The call as the tenant's first administrator makes it."""
+    everything = Access(roles={"founder": (Grant("*", frozenset(), "ALL"),)})
+    who = Principal(kind="user", id=admin_id, tenant_id=tenant_id, role_ids=("founder",))
+    return replace(call, principal=who, access=everything)
+
+
+def _message(row: dict[str, object], admin_user_id: str) -> pb.Tenant:
+    return pb.Tenant(
+        id=str(row["tenant_id"]),
+        slug=str(row["slug"]),
+        name=str(row["name"]),
+        time_zone=str(row["time_zone"]),
+        currency_code=str(row["currency_code"]),
+        create_time=row["create_time"],  # type: ignore[arg-type]  # a datetime, as the column says
+        admin_user_id=admin_user_id,
+    )

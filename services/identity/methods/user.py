@@ -1,0 +1,134 @@
+"""Users: logins made from names, passwords kept apart, sessions that end when an account is disabled."""
+
+from google.protobuf.message import Message
+from pypinyin import Style, lazy_pinyin
+from sqlalchemy import any_, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY, UUID, insert
+
+from chassis.call import Call
+from chassis.codec import invalid_fields
+from chassis.db.pool import Tx
+from chassis.db.sql import statement
+from chassis.errors import FailedPrecondition
+from chassis.resource.resource import Child, Resource, Row
+from crm.identity.v1.user_pb2 import User
+from services.identity.domain.login import login_from, next_free
+from services.identity.methods.passwords import Passwords
+from services.identity.methods.revoke import revoke_sessions
+from services.identity.models.role import role
+from services.identity.models.user import credential, user
+
+# Fields that decide what a person may do; changing them takes the right to configure users.
+POWER = frozenset({"role_ids", "password", "state", "login", "email"})
+
+_TAKEN = statement(
+    select(func.lower(user.c.login).label("login")).where(
+        user.c.tenant_id == bindparam("tenant_id"),
+        func.lower(user.c.login).like(bindparam("pattern")),
+        user.c.delete_time.is_(None),
+    )
+)
+_ROLES = statement(
+    select(role.c.id).where(
+        role.c.tenant_id == bindparam("tenant_id"),
+        role.c.id == any_(bindparam("ids", type_=ARRAY(UUID(as_uuid=False)))),
+        role.c.delete_time.is_(None),
+    )
+)
+_INSERT = insert(credential).values({name: bindparam(name) for name in credential.c.keys()})
+SET_PASSWORD = statement(
+    _INSERT.on_conflict_do_update(
+        index_elements=["tenant_id", "user_id"],
+        set_={
+            "password_hash": _INSERT.excluded.password_hash,
+            "update_time": _INSERT.excluded.update_time,
+        },
+    )
+)
+
+
+class UserRules:
+    """The hooks of users."""
+
+    def __init__(self, passwords: Passwords) -> None:
+        self._passwords = passwords
+
+    async def prepare_create(self, call: Call, tx: Tx, row: Row, message: Message) -> None:
+        """Make a login when none is given; roles and a password take the right to configure users."""
+        assert isinstance(message, User)
+        if message.role_ids or message.password:
+            call.reach("users", "CONFIGURE")
+        row["state"] = "ACTIVE"
+        if not row["login"]:
+            row["login"] = await self._free_login(call, tx, message.name)
+        await check_roles(call, tx, list(message.role_ids))
+        if message.password:
+            tx.after(self._set_password, call, row["id"], message.password)
+
+    async def prepare_update(
+        self, call: Call, tx: Tx, before: Row, row: Row, message: Message
+    ) -> None:
+        """Check the rights and references of what changes; a disabled user's sessions end."""
+        assert isinstance(message, User)
+        if POWER & set(row) or message.password:
+            call.reach("users", "CONFIGURE")
+        if "login" in row and not row["login"]:
+            raise invalid_fields([("login", "A user needs a login.")])
+        if "role_ids" in row:
+            await check_roles(call, tx, list(message.role_ids))
+        if str(before["id"]) == str(row.get("manager_id")):
+            raise invalid_fields([("manager_id", "Nobody reports to himself.")])
+        if message.password:
+            await self._set_password(call, tx, before["id"], message.password)
+        if row.get("state") == "DISABLED":
+            await revoke_sessions(call, tx, str(before["id"]))
+
+    async def prepare_delete(self, call: Call, tx: Tx, before: Row) -> None:
+        """Nobody deletes himself; the sessions of a deleted user end."""
+        if str(before["id"]) == call.principal.id:
+            raise FailedPrecondition("USER_IS_CALLER", "You cannot delete your own account.")
+        await revoke_sessions(call, tx, str(before["id"]))
+
+    async def _set_password(self, call: Call, tx: Tx, user_id: object, password: str) -> None:
+        values = {
+            "tenant_id": call.tenant_id,
+            "user_id": str(user_id),
+            "password_hash": await self._passwords.hash(password),
+            "update_time": call.now,
+        }
+        await tx.execute(SET_PASSWORD, values)
+
+    async def _free_login(self, call: Call, tx: Tx, name: str) -> str:
+        wanted = login_from("".join(lazy_pinyin(name, style=Style.NORMAL)))
+        values = {"tenant_id": call.tenant_id, "pattern": wanted.replace("_", "\\_") + "%"}
+        taken = {str(one["login"]) for one in await tx.fetch(_TAKEN, values)}
+        return next_free(wanted, taken)
+
+
+async def check_roles(call: Call, tx: Tx, role_ids: list[str]) -> None:
+    """InvalidArgument when a role does not exist."""
+    if not role_ids:
+        return
+    values = {"tenant_id": call.tenant_id, "ids": role_ids}
+    found = {str(one["id"]) for one in await tx.fetch(_ROLES, values)}
+    if set(role_ids) - found:
+        raise invalid_fields([("role_ids", "There is no such role.")])
+
+
+def user_resource(passwords: Passwords) -> Resource:
+    """The declaration of users."""
+    rules = UserRules(passwords)
+    return Resource(
+        message=User,
+        table=user,
+        filterable=(
+            "id", "name", "login", "email", "department_id", "manager_id", "state",
+            "external_source", "external_id", "create_time", "update_time",
+        ),
+        orderable=("name", "login", "create_time", "update_time"),
+        children=(Child(user, "manager_id"),),
+        unique={"uq_user_login": "login", "uq_user_email": "email"},
+        prepare_create=rules.prepare_create,
+        prepare_update=rules.prepare_update,
+        prepare_delete=rules.prepare_delete,
+    )  # fmt: skip

@@ -1,0 +1,24 @@
+"""Roles with their grants."""
+
+from sqlalchemy import Column, Index, Table, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from chassis.db.schema import resource_columns, resource_constraints
+from services.identity.models import metadata
+
+role = Table(
+    "role",
+    metadata,
+    *resource_columns(owned=False),
+    Column("name", Text, nullable=False),
+    Column("grants", JSONB, nullable=False),
+    *resource_constraints("role"),
+    Index(
+        "uq_role_name",
+        "tenant_id",
+        text("lower(name)"),
+        unique=True,
+        postgresql_where=text("delete_time IS NULL"),
+    ),
+    Index("ix_role_update_time", "tenant_id", "update_time"),
+)

@@ -1,0 +1,93 @@
+"""Users, their credentials and the sessions they have open."""
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKeyConstraint,
+    Index,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, UUID
+
+from chassis.db.schema import resource_columns, resource_constraints
+from services.identity.models import metadata
+
+_LIVING = text("delete_time IS NULL")
+
+user = Table(
+    "user",
+    metadata,
+    *resource_columns(owned=False),
+    Column("name", Text, nullable=False),
+    Column("login", Text, nullable=False),
+    Column("email", Text),
+    Column("department_id", UUID(as_uuid=False)),
+    Column("manager_id", UUID(as_uuid=False)),
+    Column("role_ids", ARRAY(UUID(as_uuid=False)), nullable=False),
+    Column("state", Text, nullable=False),
+    *resource_constraints("user"),
+    CheckConstraint("state IN ('ACTIVE','DISABLED')", name="state"),
+    ForeignKeyConstraint(
+        ["tenant_id", "department_id"],
+        ["department.tenant_id", "department.id"],
+        name="fk_user_tenant_id_department_id",
+    ),
+    ForeignKeyConstraint(
+        ["tenant_id", "manager_id"],
+        ["user.tenant_id", "user.id"],
+        name="fk_user_tenant_id_manager_id",
+    ),
+    Index("uq_user_login", "tenant_id", text("lower(login)"), unique=True, postgresql_where=_LIVING),
+    Index("uq_user_email", "tenant_id", text("lower(email)"), unique=True, postgresql_where=_LIVING),
+    Index("ix_user_sign_in_login", text("lower(login)"), postgresql_where=_LIVING),
+    Index("ix_user_sign_in_email", text("lower(email)"), postgresql_where=_LIVING),
+    Index("ix_user_name", "tenant_id", "name"),
+    Index("ix_user_department_id", "tenant_id", "department_id"),
+    Index("ix_user_manager_id", "tenant_id", "manager_id"),
+    Index("ix_user_update_time", "tenant_id", "update_time"),
+)
+
+credential = Table(
+    "credential",
+    metadata,
+    Column("tenant_id", UUID(as_uuid=False), nullable=False),
+    Column("user_id", UUID(as_uuid=False), nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("update_time", DateTime(timezone=True), nullable=False),
+    PrimaryKeyConstraint("tenant_id", "user_id"),
+    ForeignKeyConstraint(
+        ["tenant_id", "user_id"],
+        ["user.tenant_id", "user.id"],
+        name="fk_credential_tenant_id_user_id",
+    ),
+)
+
+session = Table(
+    "session",
+    metadata,
+    Column("tenant_id", UUID(as_uuid=False), nullable=False),
+    Column("id", UUID(as_uuid=False), nullable=False),
+    Column("user_id", UUID(as_uuid=False), nullable=False),
+    Column("access_hash", Text, nullable=False),
+    Column("refresh_hash", Text, nullable=False),
+    Column("used_refresh_hash", Text),
+    Column("access_expire_time", DateTime(timezone=True), nullable=False),
+    Column("expire_time", DateTime(timezone=True), nullable=False),
+    Column("revoke_time", DateTime(timezone=True)),
+    Column("create_time", DateTime(timezone=True), nullable=False),
+    Column("update_time", DateTime(timezone=True), nullable=False),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    ForeignKeyConstraint(
+        ["tenant_id", "user_id"],
+        ["user.tenant_id", "user.id"],
+        name="fk_session_tenant_id_user_id",
+    ),
+    Index("uq_session_access_hash", "access_hash", unique=True),
+    Index("uq_session_refresh_hash", "refresh_hash", unique=True),
+    Index("ix_session_used_refresh_hash", "used_refresh_hash"),
+    Index("ix_session_user_id", "tenant_id", "user_id"),
+)

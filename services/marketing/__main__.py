@@ -1,0 +1,9 @@
+"""python -m services.marketing [migrate | revision TEXT]."""
+
+from pathlib import Path
+
+from chassis.main import main
+from services.marketing.app import serve
+from services.marketing.models import tables
+
+main("marketing", Path(__file__).parent, tables.metadata, serve)

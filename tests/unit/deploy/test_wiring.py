@@ -1,0 +1,57 @@
+"""URLs and environments derived from settings."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from deploy.local.components import Wiring
+from deploy.local.credentials import load_secrets
+from deploy.local.databases import with_login
+from deploy.local.settings import read_settings
+
+NOWHERE: Mapping[str, str] = {}
+
+
+def wiring(folder: Path, environment: Mapping[str, str] = NOWHERE) -> Wiring:
+    """The wiring of an environment."""
+    return Wiring(read_settings(folder, environment), load_secrets(folder / "secrets.json"))
+
+
+def test_service_environment_holds_only_its_own_secrets(tmp_path: Path) -> None:
+    environment = wiring(tmp_path).service_environment("sales")
+    assert set(environment) == {
+        "BLOB_DIR", "CUSTOMER_TARGET", "DATABASE_URL", "GRPC_ENABLE_FORK_SUPPORT", "GRPC_LISTEN",
+        "IDENTITY_TARGET", "LOG_LEVEL", "MARKETING_TARGET", "NATS_URL", "REPORTING_TARGET",
+        "SALES_TARGET", "SERVICE_SECRET", "WORKER_DATABASE_URL",
+    }  # fmt: skip
+    assert environment["DATABASE_URL"].startswith("postgresql://crm_sales:")
+    assert environment["WORKER_DATABASE_URL"].endswith("@127.0.0.1:54320/crm_sales")
+
+
+def test_only_identity_knows_all_secrets_and_the_keys(tmp_path: Path) -> None:
+    environment = wiring(tmp_path).service_environment("identity")
+    assert {"SERVICE_SECRETS", "SIGNING_KEYS"} <= set(environment)
+
+
+def test_gateway_has_no_database(tmp_path: Path) -> None:
+    environment = wiring(tmp_path).service_environment("gateway")
+    assert not [name for name in environment if "DATABASE" in name]
+    assert environment["HTTP_LISTEN"] == "127.0.0.1:8080"
+
+
+def test_running_server_gets_our_databases(tmp_path: Path) -> None:
+    url = "postgresql://admin:secret@db:5433/postgres?sslmode=require"
+    logins = wiring(tmp_path, {"DATABASE_URL": url}).logins("sales")
+    assert logins.owner.startswith("postgresql://crm_sales_owner:")
+    assert logins.runtime.endswith("@db:5433/crm_sales?sslmode=require")
+
+
+def test_given_database_keeps_its_name_and_owner(tmp_path: Path) -> None:
+    url = "postgresql://boss:secret@db/mine"
+    logins = wiring(tmp_path, {"SALES_DATABASE_URL": url}).logins("sales")
+    assert logins.owner == url
+    assert logins.worker.startswith("postgresql://crm_sales_worker:")
+    assert logins.worker.endswith("@db/mine")
+
+
+def test_with_login_quotes_passwords() -> None:
+    assert with_login("postgresql://a@h:1/x", "u", "p@/", "d") == "postgresql://u:p%40%2F@h:1/d"
