@@ -10,13 +10,12 @@ from chassis.resource.plan import Plan
 from chassis.resource.read import get_record
 from chassis.resource.resource import Reference, Resource, Row
 from crm.marketing.v1.campaign_member_pb2 import CampaignMember
-from crm.marketing.v1.campaign_pb2 import Campaign
 from services.marketing.domain.campaign import check_member
 from services.marketing.models.campaign_member import campaign_member
 
 
 class CampaignMemberRules:
-    """The hooks of campaign members; members have no owner, so the campaign must be within reach."""
+    """The hooks; members have no owner, so their campaign must be within reach."""
 
     def __init__(self, campaigns: Plan) -> None:
         self._campaigns = campaigns
@@ -44,7 +43,6 @@ class CampaignMemberRules:
             found = await get_record(call, tx, self._campaigns, str(campaign_id), names)
         except NotFound:
             raise missing from None
-        assert isinstance(found, Campaign)
         if found.HasField("delete_time"):
             raise missing
 

@@ -1,6 +1,6 @@
-"""Opportunities as a state machine: the state follows from the stage, closing and reopening are decisions.
+"""Opportunities as a state machine: the state follows from the stage, closing is a decision.
 
-Open has no close date; only lost has a reason; whatever else is refused here never reaches a row.
+Open has no close date, and only lost has a reason.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ class OpportunityNotOpen(FailedPrecondition):
     def __init__(self, opportunity: "Opportunity") -> None:
         super().__init__(
             "OPPORTUNITY_NOT_OPEN",
-            f"The opportunity {opportunity.id} is {opportunity.state.lower()} already; reopen it first.",
+            f"The opportunity {opportunity.id} is {opportunity.state}; reopen it first.",
             metadata={"id": opportunity.id, "state": opportunity.state},
         )
 
@@ -45,7 +45,7 @@ class StageNotOpen(FailedPrecondition):
         how = ":win" if stage.outcome == WON else ":lose"
         super().__init__(
             "STAGE_NOT_OPEN",
-            f"The stage {stage.id} is for {stage.outcome.lower()} opportunities; use {how} to get there.",
+            f"The stage {stage.id} has the outcome {stage.outcome}; use {how} to get there.",
             metadata={"stage_id": stage.id, "outcome": stage.outcome, "method": how},
         )
 
@@ -117,7 +117,7 @@ def win(
     close_date: date,
     amount: tuple[Decimal, str] | None = None,
 ) -> Transition:
-    """Close as won; `amount` (number, currency) is the real one where it differs from the expected."""
+    """Close as won; `amount` (number, currency) is the real one if not the expected."""
     _require_open(opportunity)
     values = _closed(stage_for(opportunity.pipeline_id, stages, WON), close_date, None)
     if amount is not None:
@@ -159,11 +159,13 @@ def reopen(
         stage = stage_for(opportunity.pipeline_id, stages, OPEN)
     if stage.outcome != OPEN:
         raise StageNotOpen(stage)
-    return Transition("reopened", {"stage_id": stage.id, "state": OPEN} | _uncompleted())
+    return Transition(
+        "reopened", {"stage_id": stage.id, "state": OPEN, "close_date": None, "lost_reason": None}
+    )
 
 
 def entry(stages: Sequence[Stage], pipeline_id: str, stage_id: str) -> Stage:
-    """The stage that a new opportunity enters; what is not named ("") follows from the other or the default."""
+    """The stage that a new one enters; what is "" follows from the other, or is the default."""
     if stage_id:
         found = next((stage for stage in stages if stage.id == stage_id), None)
         if found is None or pipeline_id not in {"", found.pipeline_id}:
@@ -237,7 +239,3 @@ def _closed(stage: Stage, close_date: date, reason: str | None) -> dict[str, obj
         "close_date": close_date,
         "lost_reason": reason,
     }
-
-
-def _uncompleted() -> Values:
-    return {"close_date": None, "lost_reason": None}

@@ -1,4 +1,4 @@
-"""The pipeline that every new tenant begins with; its ids follow from the tenant, so a repeat finds it."""
+"""The pipeline that every new tenant begins with; its ids follow from the tenant's."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What opportunities are made of, read once per transaction: stages, products, names of customers."""
+"""What opportunities refer to, read once per transaction: stages, products, customers."""
 
 from sqlalchemy import and_, bindparam, select
 

@@ -21,11 +21,11 @@ class OpportunityRules:
     """The hooks of opportunities."""
 
     def __init__(self) -> None:
-        # Transactions that take turns only cost each other a look-up: the answer is always their own.
+        # Transactions that take turns cost each other a look-up; the answer is always their own.
         self._latest: Catalogue | None = None
 
     async def prepare_create(self, call: Call, tx: Tx, row: Row, _message: Message) -> None:
-        """Find pipeline and stage, let the state follow, make a name; only an import creates closed ones."""
+        """Find the stage, let the state follow, make a name; only an import creates closed ones."""
         catalogue = self._catalogue(call, tx)
         stages = await catalogue.stages()
         stage = domain.entry(stages, _text(row["pipeline_id"]), _text(row["stage_id"]))
@@ -40,7 +40,7 @@ class OpportunityRules:
     async def prepare_update(
         self, call: Call, tx: Tx, before: Row, row: Row, _message: Message
     ) -> None:
-        """A person moves among open stages of the pipeline; an import sets any stage, the state follows."""
+        """A person moves among open stages of the pipeline; an import sets any stage."""
         catalogue = self._catalogue(call, tx)
         if {"stage_id", "pipeline_id", "close_date", "lost_reason"} & set(row):
             await self._change_stage(call, tx, before, row)
@@ -116,7 +116,7 @@ def opportunity_resource() -> Resource:
 
 
 def _restored(stage: domain.Stage, after: Row, row: Row) -> Row:
-    """What an import sets: closing facts that no longer fit go, unless the import itself brings them."""
+    """What an import sets: closing facts that no longer fit go, unless it brings them itself."""
     close_date, reason = _date(after["close_date"]), _reason(after["lost_reason"])
     if stage.outcome == domain.OPEN and "close_date" not in row:
         close_date = None

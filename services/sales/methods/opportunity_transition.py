@@ -70,10 +70,10 @@ class Transitions:
 
     async def _run(self, call: Call, tx: Tx, record_id: str, decide: Decision) -> Message:
         plan = self.opportunities.plan
-        before = await lock_record(call, tx, plan, record_id, "UPDATE")
-        check_match(call, before["version"])
+        before = dict(await lock_record(call, tx, plan, record_id, "UPDATE"))
+        check_match(call, int(before["version"]))
         refuse_deleted(plan, before)
-        current = state_of(dict(before))
+        current = state_of(before)
         transition = decide(current, await Catalogue(call, tx).stages())
         values = dict(transition.values)
         answer = await update_record(call, tx, plan, before, values, transition.event)
@@ -91,6 +91,4 @@ def _amount(plan: Plan, request: pb.WinOpportunityRequest) -> tuple[Decimal, str
     if not request.HasField("amount"):
         return None
     values = money_values(plan.fields["amount"], request.amount)
-    amount, currency = values["amount"], values["amount_currency"]
-    assert isinstance(amount, Decimal)
-    return amount, str(currency)
+    return Decimal(str(values["amount"])), str(values["amount_currency"])

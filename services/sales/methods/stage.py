@@ -1,4 +1,4 @@
-"""Stages: what opportunities are in decides about these, so a stage in use keeps outcome and pipeline."""
+"""Stages: the state of opportunities follows from theirs, so one in use keeps its outcome."""
 
 from google.protobuf.message import Message
 from sqlalchemy import bindparam, literal_column, select

@@ -1,4 +1,4 @@
-"""The stage history of opportunities: kept with every change of stage, listed for one opportunity."""
+"""The stage history of opportunities: kept with every change of stage."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ _COLUMNS = (
     "tenant_id", "opportunity_id", "version", "from_stage_id", "to_stage_id", "user_id", "time",
 )  # fmt: skip
 
-# Reads the opportunity as it was written, so that a row which an import gave up leaves no move behind.
+# Reads the opportunity as it was written, so that a row which an import gave up leaves no move.
 _KEEP = statement(
     insert(stage_move)
     .from_select(
@@ -63,7 +63,7 @@ _LATEST = statement(
 async def keep_move(
     call: Call, tx: Tx, opportunity_id: str, from_stage_id: str | None, to_stage_id: str
 ) -> None:
-    """Keep that the opportunity, written already, has come into a stage (from None when it is new)."""
+    """Keep that an opportunity, written already, came into a stage (from None when new)."""
     who = call.principal.id
     values = {
         "tenant_id": call.tenant_id,

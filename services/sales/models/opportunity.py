@@ -1,4 +1,4 @@
-"""Opportunities; the foreign key to the stage makes its outcome the state and its pipeline theirs."""
+"""Opportunities; the foreign key to the stage keeps state and pipeline as the stage has them."""
 
 from sqlalchemy import (
     CheckConstraint,
