@@ -14,7 +14,7 @@ _INT_LOW, _INT_HIGH = -(2**63), 2**64 - 1
 _EXACT = 2.0**63
 
 
-class _Doubt(Exception):  # noqa: N818 -- a signal inside this module
+class _Doubt(Exception):
     """The fast check cannot tell; the exact parser has to look."""
 
 

@@ -4,6 +4,7 @@ import hmac
 import json
 import os
 
+from chassis.access.model import AccessRecord
 from chassis.app import Parts, Toolbox, run
 from chassis.call import Call
 from chassis.errors import Unauthenticated
@@ -33,7 +34,7 @@ class LocalIdentity(AccessRecords):
         """JSON Web Key Set of internal tokens."""
         return self._jwks
 
-    async def fetch_access(self, tenant_id: str) -> list:
+    async def fetch_access(self, tenant_id: str) -> list[AccessRecord]:
         """Everything that decides access in one tenant."""
         return await self.fetch(tenant_id)
 

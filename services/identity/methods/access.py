@@ -1,4 +1,6 @@
-"""Access as the other services replicate it: tenant, users, departments and roles with their versions."""
+"""Access as the other services replicate it: tenant, users, departments and roles with their
+versions.
+"""
 
 from collections.abc import Sequence
 
@@ -9,7 +11,7 @@ from chassis.access.model import AccessRecord
 from chassis.access.source import access_version
 from chassis.call import Call
 from chassis.db.pool import Database
-from chassis.db.sql import statement
+from chassis.db.sql import Statement, statement
 from chassis.resource.plan import Plan
 from crm.identity.v1 import session_pb2 as pb
 from services.identity.models.tenant import tenant
@@ -58,7 +60,7 @@ class AccessRecords:
         )
 
 
-def _whole_table(plan: Plan) -> object:
+def _whole_table(plan: Plan) -> Statement:
     table = plan.resource.table
     return statement(
         select(*plan.columns_of(())).where(table.c.tenant_id == bindparam("tenant_id"))

@@ -23,7 +23,9 @@ from services.identity.methods.user import SET_PASSWORD
 from services.identity.models.tenant import tenant
 
 LIST_MAX = 1000
-_INSERT = statement(insert(tenant).values({name: bindparam(name) for name in tenant.c.keys()}))
+_INSERT = statement(
+    insert(tenant).values({column.name: bindparam(column.name) for column in tenant.c})
+)
 _LIST = statement(select(tenant).order_by(tenant.c.slug).limit(bindparam("limit")))
 
 
@@ -64,7 +66,9 @@ class Tenants:
                     "Another tenant has this short name.",
                     fields=[("slug", "This value is taken.")],
                 ) from error
-            data = {name: str(value) for name, value in row.items()} | {"update_time": call.now.isoformat()}
+            data = {name: str(value) for name, value in row.items()} | {
+                "update_time": call.now.isoformat()
+            }
             await record_event(founding, tx, "tenant", "created", tenant_id, data)
             role_ids = await self._create_roles(founding, tx)
             admin = self._admin(founding, request, admin_id, role_ids[ADMINISTRATOR])
