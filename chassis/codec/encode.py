@@ -30,7 +30,7 @@ class _Names(dict[int, str]):
 
 def encoder(message_type: type[Message]) -> Encode:
     """The function that turns messages of this type into dicts; prepare it at start-up."""
-    return _encode_function(cast("Descriptor", message_type.DESCRIPTOR))  # typed as a union there
+    return _encode_function(fields.descriptor_of(message_type))
 
 
 def _encode_function(message: Descriptor) -> Encode:

@@ -54,6 +54,7 @@ class Authority:
         access = NO_ACCESS
         if principal.kind == "user":
             access = await self._access(principal)
+            _require_active(access, principal)
         call = Call(
             principal=principal,
             access=access,
@@ -79,6 +80,12 @@ class Authority:
         if not isinstance(authorization, str) or not authorization.startswith(BEARER):
             raise Unauthenticated("TOKEN_MISSING", "The call carries no internal token.")
         return await self._verifier.verify(authorization[len(BEARER) :])
+
+
+def _require_active(access: Access, principal: Principal) -> None:
+    member = access.members.get(principal.id)
+    if member is None or not member.active:
+        raise Unauthenticated("USER_INACTIVE", "The user may not work any more.")
 
 
 def _check_rights(facts: MethodFacts, call: Call) -> None:

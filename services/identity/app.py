@@ -16,7 +16,7 @@ from services.identity.methods.department import DEPARTMENT
 from services.identity.methods.passwords import Passwords
 from services.identity.methods.role import ROLE
 from services.identity.methods.session import Sessions
-from services.identity.methods.tenant import Tenants
+from services.identity.methods.tenant import Tenants, tenant_snapshot
 from services.identity.methods.user import user_resource
 from services.identity.settings import Settings, read_settings
 
@@ -67,6 +67,7 @@ def build(toolbox: Toolbox, settings: Settings) -> Parts:
     return Parts(
         identity=identity,
         collections=(users, departments, roles),
+        snapshots={"tenant": tenant_snapshot},
         methods={
             "crm.identity.v1.UserService": users.methods(),
             "crm.identity.v1.DepartmentService": departments.methods(),
