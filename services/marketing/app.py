@@ -5,6 +5,7 @@ import os
 from chassis.app import Parts, Toolbox, run
 from chassis.rpc.identity import RemoteIdentity
 from chassis.settings import service_settings
+from services.marketing.consumers import consumers
 from services.marketing.methods.campaign import CAMPAIGN
 from services.marketing.methods.campaign_member import campaign_member_resource
 
@@ -21,6 +22,7 @@ def build(toolbox: Toolbox) -> Parts:
     return Parts(
         identity=RemoteIdentity(toolbox.clients),
         collections=(campaigns, members),
+        consumers=consumers(),
         methods={
             "crm.marketing.v1.CampaignService": campaigns.methods(),
             "crm.marketing.v1.CampaignMemberService": members.methods(),

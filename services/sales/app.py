@@ -5,10 +5,12 @@ import os
 from chassis.app import Parts, Toolbox, run
 from chassis.rpc.identity import RemoteIdentity
 from chassis.settings import service_settings
+from services.sales.consumers import consumers
 from services.sales.methods.opportunity import opportunity_resource
 from services.sales.methods.opportunity_transition import Transitions
 from services.sales.methods.pipeline import PIPELINE
 from services.sales.methods.product import PRODUCT
+from services.sales.methods.ready_made import ReadyMade
 from services.sales.methods.stage import STAGE
 from services.sales.methods.stage_move import StageMoves
 
@@ -26,6 +28,7 @@ def build(toolbox: Toolbox) -> Parts:
     return Parts(
         identity=RemoteIdentity(toolbox.clients),
         collections=(products, pipelines, stages, opportunities),
+        consumers=consumers(ReadyMade(pipelines, stages)),
         methods={
             "crm.sales.v1.ProductService": products.methods(),
             "crm.sales.v1.PipelineService": pipelines.methods(),
