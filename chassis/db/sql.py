@@ -1,4 +1,6 @@
-"""SQLAlchemy Core says what, asyncpg runs it: a statement is compiled once into text with $n and argument names."""
+"""SQLAlchemy Core says what, asyncpg runs it: a statement is compiled once into text with $n and
+argument names.
+"""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
@@ -15,7 +17,9 @@ STATEMENTS_MAX = 500
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """SQL text, the names of its $n arguments in order, and the values of those bound at compile time."""
+    """SQL text, the names of its $n arguments in order, and the values of those bound at compile
+    time.
+    """
 
     sql: str
     names: tuple[str, ...]
