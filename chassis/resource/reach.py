@@ -1,4 +1,4 @@
-"""Row scope as SQL: a caller's reach on any table that holds owner, department and partner company."""
+"""Row scope as SQL: a reach on any table that holds owner, department and partner company."""
 
 from sqlalchemy import ColumnElement, Table, and_, any_, bindparam, or_
 from sqlalchemy.dialects.postgresql import ARRAY, UUID

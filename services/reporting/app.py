@@ -8,17 +8,17 @@ from chassis.app import Parts, Toolbox, run
 from chassis.db.pool import Database
 from chassis.rpc.identity import RemoteIdentity
 from chassis.rpc.methods import Unary
-from chassis.settings import service_settings
 from services.reporting.consumers import NAMES, pipeline
 from services.reporting.jobs import Currency
 from services.reporting.methods.facts import apply_opportunities
 from services.reporting.methods.pipeline_summary import PipelineSummaries
 from services.reporting.methods.recompute import recompute_all
+from services.reporting.settings import read_settings
 
 
 def serve() -> None:
     """Read the settings and run."""
-    run(service_settings("reporting", os.environ), build)
+    run(read_settings(os.environ), build)
 
 
 def build(toolbox: Toolbox) -> Parts:
@@ -41,8 +41,11 @@ def build(toolbox: Toolbox) -> Parts:
 
 
 def recompute(*, check: bool) -> list[str]:
-    """Compare every tenant's rollup with its facts, put it right unless only to check; what differed."""
-    settings = service_settings("reporting", os.environ)
+    """Compare every tenant's rollup with its facts and put it right, unless only to check.
+
+    Returns one line for each cell that was wrong.
+    """
+    settings = read_settings(os.environ)
 
     async def work() -> list[str]:
         database = Database("reporting", settings.database_url, settings.worker_database_url)

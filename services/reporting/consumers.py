@@ -1,8 +1,7 @@
-"""What the service hears: every version of every opportunity, and the names of what they refer to."""
+"""What the service hears: versions of opportunities, and names of what they refer to."""
 
 from chassis.events.consumer import Consumer, Handler, Mode, Source
 from chassis.events.references import Projection, reference_handler
-
 
 NAMES = Consumer(
     name="reporting-names",
@@ -14,12 +13,12 @@ NAMES = Consumer(
     ),
     handler=reference_handler(
         {
-            "user": Projection(),
-            "customer": Projection(),
-            "pipeline": Projection(),
-            "stage": Projection(fields=("pipeline_id", "position", "outcome")),
-            "product": Projection(),
-            "campaign": Projection(),
+            "user": Projection("users"),
+            "customer": Projection("customers"),
+            "pipeline": Projection("pipelines"),
+            "stage": Projection("stages", fields=("pipeline_id", "position", "outcome")),
+            "product": Projection("products"),
+            "campaign": Projection("campaigns"),
         }
     ),
 )

@@ -20,7 +20,7 @@ DIMENSIONS = (*REFERENCES, CLOSE_MONTH, CLOSE_QUARTER)
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One opportunity; ids and currency are "" when it has none, `living` is False in the recycle bin."""
+    """One opportunity; ids and currency are "" for none, `living` is False once deleted."""
 
     ids: tuple[str, ...]
     state: str
@@ -35,7 +35,10 @@ class Fact:
 
 
 def make_fact(row: Mapping[str, object]) -> Fact:
-    """The fact in a row of `opportunity_fact`: closed ones count at their real close date, open ones at the expected."""
+    """The fact in a row of `opportunity_fact`.
+
+    Closed ones count at their real close date, open ones at the expected one.
+    """
     state, amount = str(row["state"] or ""), row["amount"]
     close = row["close_date"] if state in {WON, LOST} else row["expected_close_date"]
     return Fact(

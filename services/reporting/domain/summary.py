@@ -50,7 +50,7 @@ def win_rate(won_count: int, lost_count: int) -> float | None:
 
 
 def in_order(dimension: str, groups: Sequence[Group], currency: str) -> list[Group]:
-    """Stages by pipeline and position, months and quarters by time, others by won amount, largest first.
+    """Stages by pipeline and position, times by time, others by won amount, largest first.
 
     Amounts are compared in `currency`, the tenant's; equal ones go by label. What has no key or no
     known place comes last among stages and times.

@@ -30,5 +30,5 @@ FILTERS = filter_fields(
 def key_of(dimension: str) -> ColumnElement[str]:
     """The key of a fact in that dimension, as `domain.fact` makes it."""
     if dimension in REFERENCES:
-        return func.coalesce(cast(_c[REFERENCES[dimension]], Text), "")
+        return func.coalesce(cast(_c[REFERENCES[dimension]], Text), "")  # cast in SQL: ids to text
     return func.coalesce(func.to_char(_CLOSE, _TIME_FORMATS[dimension]), "")

@@ -18,6 +18,8 @@ from services.reporting.models.pipeline_rollup import MEASURES, pipeline_rollup
 
 PURGED = "purged"
 Row = dict[str, object]
+_FACT_COLUMNS = tuple(column.name for column in fact_table.c)
+_CELL_COLUMNS = tuple(column.name for column in pipeline_rollup.c)
 
 # Writers of one tenant's rollup go one after the other: its rows are few and wanted by all of them.
 LOCK = statement(
@@ -33,17 +35,15 @@ _STORED = statement(
         fact_table.c.id == any_(bindparam("ids", type_=ARRAY(UUID(as_uuid=False)))),
     )
 )
-_fact = insert(fact_table).values({name: bindparam(name) for name in fact_table.c.keys()})
+_fact = insert(fact_table).values({name: bindparam(name) for name in _FACT_COLUMNS})
 _WRITE = statement(
     _fact.on_conflict_do_update(
         index_elements=["tenant_id", "id"],
-        set_={name: _fact.excluded[name] for name in fact_table.c.keys()[2:]},
+        set_={name: _fact.excluded[name] for name in _FACT_COLUMNS[2:]},
         where=fact_table.c.version < _fact.excluded.version,
     )
 )
-_cell = insert(pipeline_rollup).values(
-    {name: bindparam(f"p_{name}") for name in pipeline_rollup.c.keys()}
-)
+_cell = insert(pipeline_rollup).values({name: bindparam(f"p_{name}") for name in _CELL_COLUMNS})
 _ADD = statement(
     _cell.on_conflict_do_update(
         index_elements=["tenant_id", "dimension", "key", "currency"],
@@ -53,7 +53,7 @@ _ADD = statement(
 
 
 async def apply_opportunities(tx: Tx, events: Sequence[Event]) -> None:
-    """Apply events of one tenant's opportunities, in whatever order: the newest version of each counts."""
+    """Apply events of one tenant's opportunities; the newest version of each counts."""
     newest: dict[str, Event] = {}
     for event in events:
         known = newest.get(event.record_id)
@@ -90,7 +90,7 @@ async def add_sums(tx: Tx, tenant_id: str, sums: Mapping[Cell, Sums]) -> None:
 
 
 def fact_row(event: Event) -> Row:
-    """The row of `opportunity_fact` that an event's representation makes; a purge leaves a tombstone."""
+    """The row of `opportunity_fact` that an event makes; a purge leaves a tombstone."""
     data = {} if event.name == PURGED else event.data
     row: Row = {
         "tenant_id": event.tenant_id,

@@ -16,13 +16,13 @@ from services.reporting.models import reference
 
 # The replica's resource of each dimension.
 RESOURCES: Mapping[str, str] = {
-    "stage": "stage",
-    "owner": "user",
-    "product": "product",
-    "customer": "customer",
-    "campaign": "campaign",
+    "stage": "stages",
+    "owner": "users",
+    "product": "products",
+    "customer": "customers",
+    "campaign": "campaigns",
 }
-PIPELINE = "pipeline"
+PIPELINES = "pipelines"
 
 # Deleted ones too: history goes on having their names.
 _NAMES = statement(
@@ -35,17 +35,18 @@ _NAMES = statement(
 
 
 async def read_names(call: Call, tx: Tx, dimension: str, keys: Iterable[str]) -> dict[str, Name]:
-    """Names by key; times are their own names, and keys that nobody has told us about are missing."""
+    """Names by key; times are their own names; keys not heard of yet are missing."""
     wanted = [key for key in keys if key]
     if dimension not in REFERENCES:
         return {key: Name(key) for key in wanted}
     told = await _records(call, tx, RESOURCES[dimension], wanted)
     if dimension != STAGE:
         return {key: Name(label) for key, (label, _) in told.items()}
-    pipelines = await _records(call, tx, PIPELINE, {str(data.get("pipeline_id")) for _, data in told.values()} - {"None", ""})
-    return {
-        key: Name(label, _place(data, pipelines)) for key, (label, data) in told.items()
+    pipeline_ids = {
+        str(data["pipeline_id"]) for _, data in told.values() if data.get("pipeline_id")
     }
+    pipelines = await _records(call, tx, PIPELINES, pipeline_ids)
+    return {key: Name(label, _place(data, pipelines)) for key, (label, data) in told.items()}
 
 
 async def _records(
@@ -55,7 +56,9 @@ async def _records(
     if not values["ids"]:
         return {}
     rows = await tx.fetch(_NAMES, values)
-    return {str(row["id"]): (row["label"], orjson.loads(row["data"])) for row in rows if row["label"]}
+    return {
+        str(row["id"]): (row["label"], orjson.loads(row["data"])) for row in rows if row["label"]
+    }
 
 
 def _place(

@@ -22,7 +22,7 @@ ANSWER_BYTES_MAX = 3 * 1024 * 1024
 
 
 class PipelineSummaries:
-    """Answers from facts and rollup; `current_as_of` tells up to when they are current for a tenant."""
+    """Answers from facts and rollup; `current_as_of` tells up to when these are current."""
 
     def __init__(self, current_as_of: Callable[[], datetime | None]) -> None:
         self._reader = SumsReader()

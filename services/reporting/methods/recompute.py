@@ -49,7 +49,10 @@ async def recompute(tx: Tx, tenant_id: str, *, check: bool) -> Mapping[Cell, Sum
     missing: dict[Cell, Sums] = {}
     for dimension in DIMENSIONS:
         values = {"tenant_id": tenant_id, "dimension": dimension}
-        wanted = {(r["key"], r["currency"]): sums_of(r) for r in await tx.fetch(_summed(dimension), values)}
+        wanted = {
+            (r["key"], r["currency"]): sums_of(r)
+            for r in await tx.fetch(_summed(dimension), values)
+        }
         found = {(r["key"], r["currency"]): sums_of(r) for r in await tx.fetch(_ROLLUP, values)}
         for key, currency in sorted(wanted.keys() | found.keys()):
             sums = wanted.get((key, currency), Sums())

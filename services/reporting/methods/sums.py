@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
-import asyncpg
 from sqlalchemy import CTE, ColumnElement, Select, bindparam, func, literal_column, select
 
 from chassis.access.model import Reach
-from chassis.db.pool import Tx
+from chassis.db.pool import Record, Tx
 from chassis.db.sql import Statement, StatementCache, statement
 from chassis.resource.filter_sql import CompiledFilter
 from chassis.resource.reach import reach_values, table_reach_condition, table_reach_shape
@@ -89,7 +89,7 @@ def facts_summed(
     """Sums by key and currency over a tenant's living facts that meet the conditions."""
     won, lost = fact.c.state == WON, fact.c.state == LOST
     amount = func.coalesce(fact.c.amount, literal_column("0"))
-    zero = literal_column("0::numeric")
+    zero: ColumnElement[Decimal] = literal_column("0::numeric")
     return (
         select(
             key.label("key"),
@@ -109,9 +109,7 @@ def facts_summed(
 
 
 def _from_rollup() -> Select[tuple[object, ...]]:
-    return select(
-        rollup.c.key, rollup.c.currency, *[rollup.c[name] for name in MEASURES]
-    ).where(
+    return select(rollup.c.key, rollup.c.currency, *[rollup.c[name] for name in MEASURES]).where(
         rollup.c.tenant_id == bindparam("tenant_id"),
         rollup.c.dimension == bindparam("dimension"),
         rollup.c["count"] > literal_column("0"),
@@ -135,6 +133,6 @@ def _first_keys(sums: CTE) -> Select[tuple[str]]:
     )
 
 
-def sums_of(row: asyncpg.Record) -> Sums:
+def sums_of(row: Record) -> Sums:
     """The measures of a row."""
     return Sums(*(row[name] for name in MEASURES))

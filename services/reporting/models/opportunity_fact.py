@@ -1,6 +1,15 @@
 """Opportunities as reports see them: every field that filters may name, as of `version`."""
 
-from sqlalchemy import BigInteger, Column, Date, DateTime, Index, Numeric, PrimaryKeyConstraint, Table
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Date,
+    DateTime,
+    Index,
+    Numeric,
+    PrimaryKeyConstraint,
+    Table,
+)
 from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.types import Text
 
