@@ -1,13 +1,14 @@
 """What summaries group and filter by, as SQL over the facts."""
 
-from sqlalchemy import ColumnElement, Text, case, cast, func
+from sqlalchemy import ColumnElement, Text, case, cast, func, or_
 
 from chassis.resource.filter_fields import FieldKind, FilterField, filter_fields
 from services.reporting.domain.fact import CLOSE_MONTH, CLOSE_QUARTER, LOST, OPEN, REFERENCES, WON
 from services.reporting.models.opportunity_fact import DATES, TEXTS, UUIDS, opportunity_fact
 
 _c = opportunity_fact.c
-_CLOSE = case((_c.state.in_([WON, LOST]), _c.close_date), else_=_c.expected_close_date)
+_CLOSED = or_(_c.state == WON, _c.state == LOST)
+_CLOSE = case((_CLOSED, _c.close_date), else_=_c.expected_close_date)
 _TIME_FORMATS = {CLOSE_MONTH: "YYYY-MM", CLOSE_QUARTER: 'YYYY"Q"Q'}
 
 # Named as in sales; money also as amount.amount and amount.currency_code.
