@@ -2,6 +2,7 @@
 is behind.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from chassis.db.sql import statement
 from chassis.errors import Unavailable
 
 SILENCE_MAX_S = 5.0
+CATCH_UP_S = 2.0
 TENANTS_MAX = 1000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -71,8 +73,12 @@ class AccessSource:
         return known.access
 
     def forget(self, tenant_id: str) -> None:
-        """Read the tenant's access again at its next call."""
+        """Read the tenant's access again at its next call, and once more when the replica has caught up.
+
+        The feed may be ahead of the consumer that writes the replica.
+        """
         self._known.pop(tenant_id, None)
+        asyncio.get_running_loop().call_later(CATCH_UP_S, self._known.pop, tenant_id, None)
 
     def forget_all(self) -> None:
         """Read everything again: events may have been missed."""
