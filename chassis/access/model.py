@@ -18,7 +18,8 @@ class Reach:
     """The rows that one verb on one resource is allowed on: all, or those of owners, departments, a
     company.
 
-    A partner user's reach has `company_id`: only rows of that company are in it, whatever else it says.
+    A partner user's reach has `company_id`: only rows of that company are in it, whatever else
+    it says.
     """
 
     everything: bool = False

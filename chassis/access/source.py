@@ -73,7 +73,8 @@ class AccessSource:
         return known.access
 
     def forget(self, tenant_id: str) -> None:
-        """Read the tenant's access again at its next call, and once more when the replica has caught up.
+        """Read the tenant's access again at its next call, and once more when the
+        replica has caught up.
 
         The feed may be ahead of the consumer that writes the replica.
         """
@@ -143,7 +144,9 @@ async def _stored(tx: Tx, tenant_id: str) -> list[AccessRecord]:
 
 
 def _lacks(access: Access, principal: Principal) -> bool:
-    """Whether the replica is incomplete: records of one moment have one version, but come one by one."""
+    """Whether the replica is incomplete: records of one moment have one version, but
+    come one by one.
+    """
     return principal.id not in access.members or not access.roles.keys() >= {*principal.role_ids}
 
 
