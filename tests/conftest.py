@@ -15,6 +15,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+FIGURES = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A place for what tests measure."""
+    config.stash[FIGURES] = []
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print what was measured."""
+    for line in config.stash[FIGURES]:
+        terminalreporter.write_line(f"measured: {line}")
+
+
+@pytest.fixture(scope="session")
+def figures(pytestconfig: pytest.Config) -> list[str]:
+    """Lines about measurements, shown at the end of the run."""
+    return pytestconfig.stash[FIGURES]
+
+
 @pytest.fixture(scope="session")
 def whole_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """Every process of the platform, on free ports."""

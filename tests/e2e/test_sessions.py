@@ -8,8 +8,8 @@ from tests.live import PASSWORD, Tenant, as_dict, eventually
 NEW_PASSWORD = "another correct horse battery"
 
 
-def sign_in(tenant: Tenant, **body: str) -> httpx.Response:
-    return httpx.post(f"{tenant.url}/v1/sessions", json=body)
+def sign_in(where: Tenant, /, **body: str) -> httpx.Response:
+    return httpx.post(f"{where.url}/v1/sessions", json=body)
 
 
 def me(tenant: Tenant, token: object) -> httpx.Response:
