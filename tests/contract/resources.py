@@ -97,4 +97,4 @@ def _facts(declared: Resource) -> Facts:
 
 
 def _option(options: Message, extension: FieldDescriptor) -> Any:  # what the option holds, any type
-    return options.Extensions[extension]  # type: ignore[attr-defined]  # all options can be extended
+    return options.Extensions[extension]  # type: ignore[index]  # the stubs know messages in general
