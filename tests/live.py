@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
@@ -82,13 +82,11 @@ class Tenant:
     def client(self, path: Path) -> Iterator[Client]:
         """A client of the command line with a session of its own in the file `path`."""
         store = Store(path)
-        bare = Client(self.url, None)
-        body = {"email": self.email, "password": PASSWORD, "tenant": self.slug}
-        store.save(session_from(self.url, bare.change("POST", "/v1/sessions", body)))
-        bare.close()
-        client = Client(self.url, store)
-        yield client
-        client.close()
+        with closing(Client(self.url, None)) as bare:
+            body = {"email": self.email, "password": PASSWORD, "tenant": self.slug}
+            store.save(session_from(self.url, bare.change("POST", "/v1/sessions", body)))
+        with closing(Client(self.url, store)) as client:
+            yield client
 
 
 def as_dict(response: httpx.Response) -> dict[str, object]:

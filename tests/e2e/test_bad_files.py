@@ -1,5 +1,7 @@
 """Files that cannot be imported, or only in part: refused in words, and nothing of it is a 5xx."""
 
+import csv
+import io
 import json
 from collections.abc import Mapping
 
@@ -64,27 +66,20 @@ def test_files_that_are_no_such_csv(tenant: Tenant, content: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bad", "reason"),
-    [
-        (b"2,b\x00b", "NUL"),
-        (b"2," + b"x" * 1000, "name"),
-        (b"2", "cell"),
-        (b"2,b,c", "cell"),
-        (b"2,", "name"),
-    ],
+    "bad",
+    [b"2,b\x00b", b"2," + b"x" * 1000, b"2", b"2,b,c", b"2,"],
     ids=["NUL", "too long", "too few cells", "too many cells", "empty name"],
 )
-def test_bad_rows_fail_alone(tenant: Tenant, bad: bytes, reason: str) -> None:
-    source = f"rows {reason} {len(bad)}"
+def test_bad_rows_fail_alone(tenant: Tenant, bad: bytes) -> None:
+    source = f"rows {bad[:6].hex()} {len(bad)}"
     content = b"\xef\xbb\xbfid,name\r\n1,\xe4\xb8\x80\r\n" + bad + b"\r\n3,c\r\n"
     operation = ended(tenant, send(tenant, content, external_source=source))
     assert counts_of(operation) == dict(zip(COUNTS, (2, 0, 0, 1), strict=True))
     errors = tenant.get(f"operations/{operation_id(operation)}/errors")
     assert errors.status_code == 200, errors.text
-    header, *lines = errors.text.splitlines()
-    assert header.split(",")[:3] == ["row", "column", "reason"]
-    assert len(lines) == 1
-    assert lines[0].startswith("3,")
+    header, *lines = csv.reader(io.StringIO(errors.text.removeprefix("\ufeff")))
+    assert header[:3] == ["row", "column", "reason"]
+    assert [line[0] for line in lines] == ["3"]
 
 
 def test_cells_of_ten_megabytes(tenant: Tenant) -> None:

@@ -93,7 +93,8 @@ def test_password_change_ends_other_sessions(tenant: Tenant) -> None:
 
 
 def test_disabled_user_is_out_within_seconds(tenant: Tenant) -> None:
-    user = tenant.create("users", name="Erika Muster", password=PASSWORD)
+    (role,) = tenant.list("roles", filter='name = "Read-only"')
+    user = tenant.create("users", name="Erika Muster", password=PASSWORD, role_ids=[role["id"]])
     who = {"login": str(user["login"]), "tenant": tenant.slug, "password": PASSWORD}
     token = as_dict(sign_in(tenant, **who))["access_token"]
     assert me(tenant, token).status_code == 200
