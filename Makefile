@@ -46,6 +46,13 @@ logs: $(VENV) ## Follow the logs (SERVICE=sales for one)
 seed: $(PROTO) ## Load the demo data again
 	@$(BIN)/python -m deploy.local seed
 
+import-export: $(PROTO) ## Import the CRM Sales Opportunities export (DIR=folder) into the running platform
+	@CRM_CONFIG=.run/session.json $(BIN)/crm login
+	@CRM_CONFIG=.run/session.json $(BIN)/crm import-export "$(DIR)"
+
+fault: $(PROTO) ## Kill every process in turn during an import (some minutes)
+	@$(PYTEST) -q tests/fault --fault-rounds=all
+
 test: lint types test-unit test-integration ## Run everything that proves the product
 
 test-unit: $(PROTO) ## Unit and tidy tests: no sockets, no servers
@@ -90,4 +97,4 @@ clean: ## Remove everything generated, the environment included (not .run)
 	@rm -rf .venv .build build crm buf *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help venv proto lock up down status logs seed test test-unit test-integration openapi openapi-check lint breaking format types bench clean
+.PHONY: help venv proto lock up down status logs seed import-export fault test test-unit test-integration openapi openapi-check lint breaking format types bench clean

@@ -1,1 +1,1 @@
-"""The crm command."""
+"""The `crm` command: a client of the gateway, and the operators' way to tenants."""
