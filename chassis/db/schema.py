@@ -206,6 +206,7 @@ def chassis_tables(metadata: MetaData) -> dict[str, Table]:
             Column("progress", JSONB, nullable=False),
             Column("error", JSONB),
             Column("cancel_requested", SmallInteger, nullable=False, server_default="0"),
+            Column("attempts", SmallInteger, nullable=False, server_default="0"),
             Column("worker", Text, nullable=False, server_default=""),
             _time("lease_time", nullable=True),
             _time("create_time"),
@@ -216,6 +217,28 @@ def chassis_tables(metadata: MetaData) -> dict[str, Table]:
                 "state IN ('PENDING','RUNNING','SUCCEEDED','FAILED','CANCELLED')", name="state"
             ),
             Index("ix_operation_open", "state", "lease_time"),
+            Index("ix_operation_principal", "tenant_id", "principal_id", "create_time"),
+        ),
+        Table(
+            "operation_error",
+            metadata,
+            _id("tenant_id"),
+            Column("operation_id", Text, nullable=False),
+            Column("row_number", BigInteger, nullable=False),
+            Column("position", SmallInteger, nullable=False),
+            Column("column_name", Text, nullable=False),
+            Column("reason", Text, nullable=False),
+            PrimaryKeyConstraint("tenant_id", "operation_id", "row_number", "position"),
+        ),
+        Table(
+            "operation_later",
+            metadata,
+            _id("tenant_id"),
+            Column("operation_id", Text, nullable=False),
+            Column("row_number", BigInteger, nullable=False),
+            Column("start", BigInteger, nullable=False),
+            Column("length", BigInteger, nullable=False),
+            PrimaryKeyConstraint("tenant_id", "operation_id", "row_number"),
         ),
     ]
     return {table.name: table for table in tables}

@@ -38,7 +38,9 @@ def _worker_rights(tables: Iterable[Table], worker: str) -> list[str]:
     """The worker marks, leases and clears what is the chassis's own; business rows it only reads."""
     rights = {
         "change": "UPDATE (publish_time, representation)",
-        "operation": "UPDATE",
+        "operation": "UPDATE, DELETE",
+        "operation_error": "DELETE",
+        "operation_later": "DELETE",
         "idempotency": "DELETE",
         "inbox": "DELETE",
         "parked": "INSERT, DELETE",

@@ -52,7 +52,7 @@ async def update_record(
     call: Call, tx: Tx, plan: Plan, before: Mapping[str, object], row: Row, event: str
 ) -> Message:
     """Write the columns in which `row` differs from the locked row `before`; no difference, no new version."""
-    changed = _changed(before, row)
+    changed = changed_columns(before, row)
     if not changed:
         return plan.to_message(())(before)
     values, message = _update_values(call, plan, before, row, event)
@@ -69,7 +69,7 @@ async def update_records(
     """Write many locked rows as `updated`, each only when it differs; how many did."""
     groups: dict[tuple[str, ...], list[Row]] = {}
     for before, row in pairs:
-        changed = _changed(before, row)
+        changed = changed_columns(before, row)
         if changed:
             columns = tuple(sorted({*changed, "version", "update_time", "updater_id"}))
             groups.setdefault(columns, []).append(_update_values(call, plan, before, row, "updated")[0])
@@ -131,7 +131,8 @@ def differences(
     }
 
 
-def _changed(before: Mapping[str, object], row: Row) -> set[str]:
+def changed_columns(before: Mapping[str, object], row: Row) -> set[str]:
+    """The columns in which `row` differs from the stored row `before`."""
     return {name for name, value in row.items() if _plain(before[name]) != _plain(value)}
 
 
