@@ -5,7 +5,6 @@ import logging
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,9 +13,15 @@ import uvloop
 
 from chassis.access.model import AccessRecord
 from chassis.access.source import AccessSource
+from chassis.background import Background
 from chassis.db.pool import Database
+from chassis.events.change_rpc import SERVICE as CHANGE_SERVICE
+from chassis.events.change_rpc import change_methods
+from chassis.events.change_service import SnapshotSource
+from chassis.events.consumer import Consumer
 from chassis.resource.lookup import Lookups
 from chassis.resource.resource import Resource
+from chassis.resource.snapshot import snapshot_source
 from chassis.resource.standard import Collection, collection
 from chassis.rpc.authority import Authority
 from chassis.rpc.client import Clients
@@ -27,7 +32,6 @@ from chassis.rpc.token import TokenVerifier
 from chassis.settings import ServiceSettings
 
 STOP_MAX_S = 35.0
-RESTART_WAIT_S = 1.0
 
 log = structlog.get_logger()
 
@@ -62,6 +66,8 @@ class Parts:
     identity: Identity
     methods: Mapping[str, Methods]
     collections: Sequence[Collection] = ()
+    consumers: Sequence[Consumer] = ()
+    snapshots: Mapping[str, SnapshotSource] = field(default_factory=dict)
     jobs: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
 
 
@@ -92,38 +98,34 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
     database = Database(settings.service, settings.database_url, settings.worker_database_url)
     clients = Clients(settings.service, settings.service_secret, settings.targets)
     parts = build(Toolbox(settings, database, clients))
-    access = AccessSource(database, parts.identity.fetch_access, lambda: 0.0)
+    background = Background(settings, database, clients)
+    access = AccessSource(database, parts.identity.fetch_access, background.feed_silent_for_s)
     authority = Authority(TokenVerifier(parts.identity.fetch_keys), access)
-    server = RpcServer(settings.service, database, authority, lambda: None)
-    for name, methods in parts.methods.items():
+    server = RpcServer(settings.service, database, authority, background.wake_relay)
+    for name, methods in {**parts.methods, **_shared_methods(database, parts)}.items():
         server.add(name, methods)
-    plans = [one.plan for one in parts.collections]
-    server.add("crm.chassis.v1.LookupService", Lookups(database, plans).methods())
     await server.start(settings.grpc_listen)
-    tasks = [
-        asyncio.create_task(supervised(name, job), name=name) for name, job in parts.jobs.items()
-    ]
+    background.start(access, parts.consumers)
+    for name, job in parts.jobs.items():
+        background.run(name, job)
     log.info("service started", listen=settings.grpc_listen)
     await stopping.wait()
     asyncio.get_running_loop().call_later(STOP_MAX_S, os._exit, 1)
     await server.stop()
-    for task in tasks:
-        task.cancel()
-    with suppress(asyncio.CancelledError):
-        await asyncio.gather(*tasks, return_exceptions=True)
+    await background.stop()
     await clients.close()
     await database.close()
     log.info("service stopped")
 
 
-async def supervised(name: str, work: Callable[[], Awaitable[None]]) -> None:
-    """Run `work` for ever: what it raises is logged and it begins again after a second."""
-    while True:
-        try:
-            await work()
-        except Exception:
-            log.exception("background work failed", work=name)
-        await asyncio.sleep(RESTART_WAIT_S)
+def _shared_methods(database: Database, parts: Parts) -> dict[str, Methods]:
+    """The methods that every service has, over its collections."""
+    plans = [one.plan for one in parts.collections]
+    snapshots = {plan.singular: snapshot_source(plan) for plan in plans}
+    return {
+        "crm.chassis.v1.LookupService": Lookups(database, plans).methods(),
+        CHANGE_SERVICE: change_methods(database, {**snapshots, **parts.snapshots}),
+    }
 
 
 def _stop_event() -> asyncio.Event:

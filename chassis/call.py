@@ -9,7 +9,9 @@ from chassis.errors import PermissionDenied
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is calling: a user of one tenant, or one of our own services (`kind` "service", no tenant)."""
+    """Who is calling: a user of one tenant, or one of our own services (`kind` "service", no
+    tenant).
+    """
 
     kind: str
     id: str
@@ -37,7 +39,9 @@ class IdempotencyKey:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call with everything that decides about it; `deadline` is seconds of the event loop's clock."""
+    """One call with everything that decides about it; `deadline` is seconds of the event loop's
+    clock.
+    """
 
     principal: Principal
     access: Access
@@ -57,7 +61,9 @@ class Call:
         return self.principal.tenant_id
 
     def reach(self, resource: str, verb: str) -> Reach:
-        """Rows of the resource that the caller may do the verb to; PermissionDenied when there are none."""
+        """Rows of the resource that the caller may do the verb to; PermissionDenied when there are
+        none.
+        """
         who = self.principal
         reach = self.access.reach(who.id, who.role_ids, who.partner_company_id, resource, verb)
         if reach is None or who.kind != "user":

@@ -1,4 +1,6 @@
-"""The errors that callers may see: small typed classes with a reason and metadata, mapped to status in one place."""
+"""The errors that callers may see: small typed classes with a reason and metadata, mapped to status
+in one place.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -89,7 +91,9 @@ class Unavailable(CrmError):
 
 
 def to_status(error: CrmError, service: str) -> Status:
-    """The error as google.rpc.Status with one ErrorInfo and, for field errors, one BadRequest (AIP-193)."""
+    """The error as google.rpc.Status with one ErrorInfo and, for field errors, one BadRequest
+    (AIP-193).
+    """
     details = [ErrorInfo(reason=error.reason, domain=f"crm.{service}", metadata=error.metadata)]
     packed = [_pack(detail) for detail in details]
     if error.fields:

@@ -12,7 +12,9 @@ from chassis.settings import required
 
 
 def main(service: str, folder: Path, metadata: MetaData, serve: Callable[[], None]) -> None:
-    """`python -m services.x` serves; with `migrate` it migrates; with `revision TEXT` it drafts a revision."""
+    """`python -m services.x` serves; with `migrate` it migrates; with `revision TEXT` it drafts a
+    revision.
+    """
     arguments = sys.argv[1:]
     migrations = folder / "migrations"
     match arguments:

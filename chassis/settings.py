@@ -1,4 +1,6 @@
-"""Settings: read from the environment once, into a frozen dataclass; a bad value stops the process with one line."""
+"""Settings: read from the environment once, into a frozen dataclass; a bad value stops the process
+with one line.
+"""
 
 import json
 from collections.abc import Mapping

@@ -1,6 +1,7 @@
-"""Compiles proto/ into the git-ignored Python packages `crm` and `buf` and into `crm/contracts.binpb`.
+"""Compiles proto/ into the git-ignored packages `crm` and `buf`.
 
-It stands beside what it compiles, because the image build runs it where nothing else of the repository exists.
+`crm/contracts.binpb` holds the descriptors with their comments, for buf and for the OpenAPI text.
+The file stands beside what it compiles: an image build runs it before the rest is there.
 """
 
 import argparse
@@ -26,7 +27,7 @@ GOOGLE = Path(google.api.annotations_pb2.__file__).parents[2]
 
 
 def main(arguments: list[str]) -> int:
-    """Generate both packages, or with --image only the descriptor image; 0 when protoc is content."""
+    """Generate both packages, or with --image only the image; 0 when protoc is content."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--source", type=Path, default=SOURCE, help="folder with the .proto files")
     parser.add_argument("--image", type=Path, help="write only a descriptor image to this file")
@@ -38,10 +39,12 @@ def main(arguments: list[str]) -> int:
 
 
 def write_packages(source: Path, target: Path, scratch: Path) -> int:
-    """Replace the packages under `target` in one go, so that a failing protoc leaves the old ones."""
+    """Replace the packages under `target`; a failing protoc leaves the old ones."""
     staged = scratch / "staged"
     staged.mkdir()
-    status = compile_protos(source, scratch, [f"--python_out={staged}", f"--pyi_out={staged}"], [VALIDATE])
+    status = compile_protos(
+        source, scratch, [f"--python_out={staged}", f"--pyi_out={staged}"], [VALIDATE]
+    )
     status = status or write_image(source, staged / "crm" / "contracts.binpb", scratch)
     if status:
         return status
@@ -54,7 +57,7 @@ def write_packages(source: Path, target: Path, scratch: Path) -> int:
 
 
 def write_image(source: Path, image: Path, scratch: Path) -> int:
-    """Write a FileDescriptorSet with comments, in which every file that is not ours is marked as import."""
+    """Write a FileDescriptorSet with comments; files that are not ours are marked as imports."""
     image.parent.mkdir(parents=True, exist_ok=True)
     flags = ["--include_imports", "--include_source_info", f"--descriptor_set_out={image}"]
     status = compile_protos(source, scratch, flags, [])
@@ -70,7 +73,7 @@ def write_image(source: Path, image: Path, scratch: Path) -> int:
 
 
 def compile_protos(source: Path, scratch: Path, flags: list[str], extra: list[str]) -> int:
-    """Run protoc over every file of `source`; our own text wins over the dependencies' descriptors."""
+    """Run protoc over every file of `source`; text wins over dependencies' descriptors."""
     dependencies = scratch / "dependencies.binpb"
     dependencies.write_bytes(dependency_set().SerializeToString())
     names = sorted(path.relative_to(source).as_posix() for path in source.rglob("*.proto"))
@@ -79,7 +82,8 @@ def compile_protos(source: Path, scratch: Path, flags: list[str], extra: list[st
         return 1
     roots = [f"-I{source}", f"-I{GOOGLE}", f"-I{WELL_KNOWN}"]
     command = ["protoc", *roots, f"--descriptor_set_in={dependencies}", *flags, *names, *extra]
-    return int(protoc.main(command))
+    status: int = protoc.main(command)
+    return status
 
 
 def dependency_set() -> FileDescriptorSet:

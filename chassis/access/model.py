@@ -1,4 +1,4 @@
-"""Who may do what: grants of roles, reporting lines and the department tree, as values without I/O."""
+"""Who may do what: grants of roles, reporting lines, departments; values without I/O."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,9 +15,10 @@ REACH_CACHE_MAX = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The rows that one verb on one resource is allowed on: all, or those of owners, departments, a company.
+    """The rows that one verb on one resource is allowed on: all, or those of owners, departments, a
+    company.
 
-    A partner user's reach has `company_id`: whatever else it says, only rows of that company are in it.
+    A partner user's reach has `company_id`: only rows of that company are in it, whatever else it says.
     """
 
     everything: bool = False
@@ -59,7 +60,9 @@ class Member:
 
 @dataclass(frozen=True)
 class Access:
-    """Everything that decides access in one tenant, as of `version` (microseconds of the latest change)."""
+    """Everything that decides access in one tenant, as of `version` (microseconds of the latest
+    change).
+    """
 
     version: int = 0
     time_zone: str = "UTC"
@@ -141,7 +144,9 @@ def _below(children: Mapping[str, list[str]], top: str) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class AccessRecord:
-    """The tenant itself, one user, department or role as its events carry it; `data` is the JSON representation."""
+    """The tenant itself, one user, department or role as its events carry it; `data` is the JSON
+    representation.
+    """
 
     kind: str
     id: str

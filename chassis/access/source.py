@@ -1,4 +1,6 @@
-"""Access as a service knows it: from its replica of identity's records, asked at identity when that is behind."""
+"""Access as a service knows it: from its replica of identity's records, asked at identity when that
+is behind.
+"""
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -29,7 +31,7 @@ _ALL = statement(
         _TABLE.c.tenant_id == bindparam("tenant_id")
     )
 )
-_INSERT = insert(_TABLE).values({name: bindparam(name) for name in _TABLE.c.keys()})
+_INSERT = insert(_TABLE).values({column.name: bindparam(column.name) for column in _TABLE.c})
 _KEEP = statement(
     _INSERT.on_conflict_do_update(
         index_elements=["tenant_id", "kind", "id"],
@@ -49,7 +51,9 @@ class _Known:
 
 
 class AccessSource:
-    """The access of each tenant, in memory; `forget` drops it when identity's feed tells of a change."""
+    """The access of each tenant, in memory; `forget` drops it when identity's feed tells of a
+    change.
+    """
 
     def __init__(
         self, database: Database, fetch: Fetch, feed_silent_for_s: Callable[[], float]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -39,7 +39,7 @@ def decoder(message_type: type[Message], *, allow_output_only: bool = False) -> 
     It raises InvalidArgument INVALID_FIELDS with (path, message) pairs. null means unset. With
     `allow_output_only` it also takes what only the system writes, as events carry it.
     """
-    descriptor = cast("Descriptor", message_type.DESCRIPTOR)  # typed as a union there
+    descriptor = fields.descriptor_of(message_type)
     convert = _converter(descriptor, allow_output_only)
 
     def decode(data: object) -> Message:

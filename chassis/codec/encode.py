@@ -6,7 +6,6 @@ for a plain one. INPUT_ONLY fields never come out.
 
 import keyword
 from collections.abc import Callable
-from functools import cache
 from math import isfinite
 from typing import cast
 
@@ -29,10 +28,9 @@ class _Names(dict[int, str]):
         return number
 
 
-@cache
 def encoder(message_type: type[Message]) -> Encode:
     """The function that turns messages of this type into dicts; prepare it at start-up."""
-    return _encode_function(cast("Descriptor", message_type.DESCRIPTOR))  # typed as a union there
+    return _encode_function(fields.descriptor_of(message_type))
 
 
 def _encode_function(message: Descriptor) -> Encode:

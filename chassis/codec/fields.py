@@ -3,9 +3,11 @@
 import string
 from collections.abc import Sequence
 from enum import Enum, auto
+from typing import cast
 
 from google.api.field_behavior_pb2 import INPUT_ONLY, OUTPUT_ONLY, field_behavior
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.message import Message
 
 INT_RANGES = {
     FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
@@ -42,6 +44,11 @@ def kind(field: FieldDescriptor) -> Kind:
         FieldDescriptor.CPPTYPE_ENUM: Kind.ENUM,
         FieldDescriptor.CPPTYPE_MESSAGE: Kind.MESSAGE,
     }[field.cpp_type]
+
+
+def descriptor_of(message_type: type[Message]) -> Descriptor:
+    """The descriptor of a message type, which the stubs know as a union only."""
+    return cast("Descriptor", message_type.DESCRIPTOR)
 
 
 def message_of(field: FieldDescriptor) -> Descriptor:

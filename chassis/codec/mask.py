@@ -17,7 +17,7 @@ def paths(message_type: type[Message]) -> Paths:
     A nested object that has every field of its message, or is null, counts whole ("amount"); one
     with only some of them counts by field ("amount.amount"). Anything but an object has no paths.
     """
-    return _paths(message_type.DESCRIPTOR)
+    return _paths(fields.descriptor_of(message_type))
 
 
 @cache

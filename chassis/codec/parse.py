@@ -14,7 +14,7 @@ _INT_LOW, _INT_HIGH = -(2**63), 2**64 - 1
 _EXACT = 2.0**63
 
 
-class _Doubt(Exception):  # noqa: N818 -- a signal inside this module
+class _Doubt(Exception):
     """The fast check cannot tell; the exact parser has to look."""
 
 
@@ -30,9 +30,9 @@ def parse_json(body: bytes) -> object:
         # Its message quotes nothing of the body.
         raise _invalid(str(error)) from None
     try:
-        # Every pair has a colon, and so has every colon inside a string: more colons than the value
-        # accounts for means that a pair was overwritten, or that a colon was written as an escape.
-        if _colons(value, 1) == body.count(b":"):
+        # Every pair has a colon, and so has every colon inside a string unless it is escaped: more
+        # colons than the value accounts for means that a pair was overwritten.
+        if _colons(value, 1) == body.count(b":") and b"\\u003" not in body:
             return value
     except _Doubt:
         pass

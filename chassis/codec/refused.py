@@ -6,7 +6,7 @@ ERRORS_MAX = 100
 Problem = tuple[str, str]
 
 
-class Refused(Exception):  # noqa: N818 -- a signal between converters, never shown
+class Refused(Exception):
     """Mistakes found in one value, each with its path from there ("" for the value itself)."""
 
     def __init__(self, *problems: Problem) -> None:

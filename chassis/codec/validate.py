@@ -1,4 +1,6 @@
-"""Limits of the protos (buf.validate annotations), compiled into checks per message type at start-up."""
+"""Limits of the protos (buf.validate annotations), compiled into checks per message type at start-
+up.
+"""
 
 import re
 from collections.abc import Callable, Iterator
@@ -16,10 +18,11 @@ ValueCheck = Callable[[object], str | None]
 _NUMBERS = ("int32", "int64", "uint32", "uint64", "float", "double")
 
 
-@cache
 def validator(message_type: type[Message]) -> Check:
-    """A function from a message to its violations (field path, message); an unknown rule raises ValueError."""
-    return _message_check(message_type.DESCRIPTOR)  # type: ignore[arg-type]  # typed as a union in the stubs
+    """A function from a message to its violations (field path, message); an unknown rule raises
+    ValueError.
+    """
+    return _message_check(message_type.DESCRIPTOR)
 
 
 @cache
@@ -33,9 +36,9 @@ def _message_check(descriptor: Descriptor) -> Check:
 
 
 def _field_checks(field: FieldDescriptor) -> Iterator[Check]:
-    if field.message_type and not field.message_type.GetOptions().map_entry:
-        if field.message_type.file.package.startswith("crm."):
-            yield _nested(field)
+    inner = field.message_type
+    if inner and inner.file.package.startswith("crm.") and not inner.GetOptions().map_entry:
+        yield _nested(field)
     options = field.GetOptions()
     if options.HasExtension(validate_pb2.field):  # type: ignore[arg-type]  # the stubs know MessageOptions only
         yield from _rule_checks(field, options.Extensions[validate_pb2.field])  # type: ignore[index]  # as above
@@ -49,9 +52,7 @@ def _nested(field: FieldDescriptor) -> Check:
         if repeated:
             items = enumerate(getattr(message, name))
             return [
-                (f"{name}[{at}].{path}", text)
-                for at, item in items
-                for path, text in inner(item)
+                (f"{name}[{at}].{path}", text) for at, item in items for path, text in inner(item)
             ]
         if not message.HasField(name):
             return []

@@ -1,4 +1,6 @@
-"""Runs a service's Alembic migrations: the same env for all, the owner's role, schema `base`, a lock timeout."""
+"""Runs a service's Alembic migrations: the same env for all, the owner's role, schema `base`, a
+lock timeout.
+"""
 
 import asyncio
 from pathlib import Path
@@ -18,7 +20,9 @@ LOCK_TIMEOUT = "2s"
 
 
 def upgrade(service: str, folder: Path, metadata: MetaData, url: str) -> None:
-    """Bring the database at `url` (owner's role) to the newest revision, then build wall and partitions."""
+    """Bring the database at `url` (owner's role) to the newest revision, then build wall and
+    partitions.
+    """
 
     def work(connection: Connection) -> None:
         _open(connection)
@@ -30,7 +34,7 @@ def upgrade(service: str, folder: Path, metadata: MetaData, url: str) -> None:
     asyncio.run(_with_connection(url, work))
 
 
-def differences(folder: Path, metadata: MetaData, url: str) -> list[object]:
+def differences(metadata: MetaData, url: str) -> list[object]:
     """What the tables declared have that the migrated database has not, or the other way round."""
     found: list[object] = []
 
@@ -116,7 +120,7 @@ def _environment(
     steps: object,
     metadata: MetaData | None,
 ) -> None:
-    with EnvironmentContext(config, script, fn=steps) as environment:  # type: ignore[arg-type]  # alembic's own callback type
+    with EnvironmentContext(config, script, fn=steps) as environment:
         environment.configure(
             connection=connection,
             target_metadata=metadata,

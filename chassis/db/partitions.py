@@ -1,4 +1,6 @@
-"""Monthly partitions of the change table: a function of the owner makes them, the worker may call it."""
+"""Monthly partitions of the change table: a function of the owner makes them, the worker may call
+it.
+"""
 
 import re
 
@@ -19,8 +21,8 @@ BEGIN
         month := (start + make_interval(months => i))::date;
         name := 'change_' || to_char(month, 'YYYY_MM');
         IF to_regclass('base.' || name) IS NULL THEN
-            EXECUTE format('CREATE TABLE base.%I PARTITION OF base.change FOR VALUES FROM (%L) TO (%L)',
-                name, month, (month + interval '1 month')::date);
+            EXECUTE format('CREATE TABLE base.%I PARTITION OF base.change'
+                ' FOR VALUES FROM (%L) TO (%L)', name, month, (month + interval '1 month')::date);
         END IF;
     END LOOP;
 END $$
@@ -28,7 +30,9 @@ END $$
 
 
 def build_partitions(connection: Connection, service: str) -> None:
-    """Create the function, the default partition and those of this month and the next two; repeatable."""
+    """Create the function, the default partition and those of this month and the next two;
+    repeatable.
+    """
     if connection.exec_driver_sql("SELECT to_regclass('base.change')").scalar() is None:
         return
     for statement in (

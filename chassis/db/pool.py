@@ -1,15 +1,21 @@
-"""Our own pool of asyncpg connections and the transactions on it; the tenant is set in the trip that begins one."""
+"""Our own pool of asyncpg connections and the transactions on it; the tenant is set in the trip
+that begins one.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias  # Any: see Record
 from uuid import UUID
 
 import asyncpg
 
 from chassis.db.sql import Statement
 from chassis.errors import Unavailable
+
+# What a column holds is known to the author of the statement only.
+Record: TypeAlias = Mapping[str, Any]  # Any: as said above
 
 CONNECTIONS_MAX = 8
 ACQUIRE_TIMEOUT_S = 2.0
@@ -46,7 +52,9 @@ class Tx:
         self.discarded = self.discarded or only_validated
 
     def after(self, work: Callable[..., Awaitable[None]], call: object, *rest: object) -> None:
-        """Have `work(call, tx, *rest)` done in this transaction after the record itself is written."""
+        """Have `work(call, tx, *rest)` done in this transaction after the record itself
+        is written.
+        """
         self.later.append(lambda: work(call, self, *rest))
 
     @asynccontextmanager
@@ -68,15 +76,19 @@ class Tx:
         while self.later:
             await self.later.pop(0)()
 
-    async def fetch(self, run: Statement, values: Mapping[str, object]) -> list[asyncpg.Record]:
+    async def fetch(self, run: Statement, values: Mapping[str, object]) -> list[Record]:
         """All rows of the statement."""
-        return await self.connection.fetch(run.sql, *run.arguments(values))
+        rows: list[Any] = await self.connection.fetch(
+            run.sql, *run.arguments(values)
+        )  # Any: see Record
+        return rows
 
-    async def fetch_row(
-        self, run: Statement, values: Mapping[str, object]
-    ) -> asyncpg.Record | None:
+    async def fetch_row(self, run: Statement, values: Mapping[str, object]) -> Record | None:
         """The first row, or None."""
-        return await self.connection.fetchrow(run.sql, *run.arguments(values))
+        row: Any = await self.connection.fetchrow(
+            run.sql, *run.arguments(values)
+        )  # Any: see Record
+        return row  # type: ignore[no-any-return]  # asyncpg.Record is no Mapping by its stubs
 
     async def execute(self, run: Statement, values: Mapping[str, object]) -> int:
         """Run the statement; the number of rows that its last command touched."""
@@ -90,7 +102,9 @@ class Tx:
 
 
 class Pool:
-    """At most CONNECTIONS_MAX connections of one role, the last used first; a broken one is dropped."""
+    """At most CONNECTIONS_MAX connections of one role, the last used first; a broken one is
+    dropped.
+    """
 
     def __init__(self, url: str, name: str, size: int = CONNECTIONS_MAX) -> None:
         self._url = url
@@ -145,7 +159,9 @@ class Pool:
 
     @asynccontextmanager
     async def begin(self, opening: str) -> AsyncIterator[Tx]:
-        """Run a transaction that starts with the simple query `opening`; commit at the end, else roll back."""
+        """Run a transaction that starts with the simple query `opening`; commit at the end, else
+        roll back.
+        """
         async with self.connection() as connection:
             try:
                 await connection.execute(opening)
@@ -170,7 +186,9 @@ async def _roll_back(connection: asyncpg.Connection) -> None:
 
 
 class Database:
-    """The service's database as its two roles see it: one tenant at a time, or all for the service's own work."""
+    """The service's database as its two roles see it: one tenant at a time, or all for the
+    service's own work.
+    """
 
     def __init__(self, service: str, runtime_url: str, worker_url: str) -> None:
         self._runtime = Pool(runtime_url, f"{service}-runtime")
@@ -183,14 +201,18 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self, tenant_id: str) -> AsyncIterator[Tx]:
-        """A transaction that sees the rows of one tenant only; an id that is none raises ValueError."""
+        """A transaction that sees the rows of one tenant only; an id that is none raises
+        ValueError.
+        """
         tenant = UUID(tenant_id)
         async with self._runtime.begin(f"begin; set local crm.tenant = '{tenant}'") as tx:
             yield tx
 
     @asynccontextmanager
     async def worker(self) -> AsyncIterator[Tx]:
-        """A transaction of the worker role, across tenants, limited to the tables it was granted."""
+        """A transaction of the worker role, across tenants, limited to the tables it
+        was granted.
+        """
         async with self._worker.begin("begin") as tx:
             yield tx
 
@@ -199,8 +221,3 @@ class Database:
         """A connection of the worker role for a session lock or a cursor."""
         async with self._worker.connection() as connection:
             yield connection
-
-
-def record_values(record: asyncpg.Record, names: Sequence[str]) -> dict[str, object]:
-    """The named columns of a row as a dict."""
-    return {name: record[name] for name in names}

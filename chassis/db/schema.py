@@ -1,4 +1,7 @@
-"""The tables that every service has beside its own: changes, idempotency, inbox, parked messages, replicas, operations."""
+"""The tables that every service has beside its own, and the columns that every resource row has."""
+
+from datetime import datetime
+from typing import Any  # the reason stands where it is used
 
 from sqlalchemy import (
     BigInteger,
@@ -37,13 +40,13 @@ def _id(name: str = "id", *, nullable: bool = False) -> Column[str]:
     return Column(name, UUID(as_uuid=False), nullable=nullable)
 
 
-def _time(name: str, *, nullable: bool = False) -> Column[object]:
+def _time(name: str, *, nullable: bool = False) -> Column[datetime]:
     return Column(name, DateTime(timezone=True), nullable=nullable)
 
 
-def resource_columns(*, owned: bool) -> list[Column[object]]:
+def resource_columns(*, owned: bool) -> list[Column[Any]]:  # Any: columns of several types
     """The columns of every resource row; `owned` adds the three that row scope needs."""
-    columns: list[Column[object]] = [
+    columns: list[Column[Any]] = [  # Any: columns of several types
         _id("tenant_id"),
         _id(),
         Column("version", BigInteger, nullable=False),
@@ -64,9 +67,9 @@ def resource_columns(*, owned: bool) -> list[Column[object]]:
     return columns
 
 
-def resource_constraints(name: str) -> list[object]:
+def resource_constraints(name: str) -> tuple[PrimaryKeyConstraint, Index]:
     """Primary key and the index that keeps external ids unique, also in the recycle bin."""
-    return [
+    return (
         PrimaryKeyConstraint("tenant_id", "id"),
         Index(
             f"uq_{name}_external",
@@ -76,169 +79,215 @@ def resource_constraints(name: str) -> list[object]:
             unique=True,
             postgresql_where=text("external_id IS NOT NULL"),
         ),
-    ]
+    )
 
 
 def chassis_tables(metadata: MetaData) -> dict[str, Table]:
     """Declare the shared tables in a service's metadata; by name."""
-    tables = [
-        Table(
-            "change",
-            metadata,
-            _id("tenant_id"),
-            _id(),
-            Column("seq", BigInteger, Identity(always=True), nullable=False),
-            Column("resource", Text, nullable=False),
-            _id("record_id"),
-            Column("version", BigInteger, nullable=False),
-            Column("event", Text, nullable=False),
-            Column("actor_id", Text, nullable=False),
-            Column("through", Text, nullable=False),
-            Column("cause_id", Text, nullable=False),
-            Column("request_id", Text, nullable=False),
-            Column("traceparent", Text, nullable=False),
-            Column("changes", JSONB, nullable=False),
-            Column("representation", JSONB),
-            Column("lane", SmallInteger, nullable=False),
-            _time("create_time"),
-            _time("publish_time", nullable=True),
-            PrimaryKeyConstraint("tenant_id", "id", "create_time"),
-            Index("ix_change_record", "tenant_id", "record_id", "version"),
-            Index(
-                "ix_change_unpublished",
-                "lane",
-                "tenant_id",
-                "seq",
-                postgresql_where=text("publish_time IS NULL"),
-            ),
-            postgresql_partition_by="RANGE (create_time)",
+    declare = (
+        _change,
+        _idempotency,
+        _inbox,
+        _consumer_position,
+        _parked,
+        _consumer_boot,
+        _reference,
+        _access_record,
+        _operation,
+        _operation_error,
+        _operation_later,
+    )
+    return {table.name: table for table in (one(metadata) for one in declare)}
+
+
+def _change(metadata: MetaData) -> Table:
+    return Table(
+        "change",
+        metadata,
+        _id("tenant_id"),
+        _id(),
+        Column("seq", BigInteger, Identity(always=True), nullable=False),
+        Column("resource", Text, nullable=False),
+        _id("record_id"),
+        Column("version", BigInteger, nullable=False),
+        Column("event", Text, nullable=False),
+        Column("actor_id", Text, nullable=False),
+        Column("through", Text, nullable=False),
+        Column("cause_id", Text, nullable=False),
+        Column("request_id", Text, nullable=False),
+        Column("traceparent", Text, nullable=False),
+        Column("changes", JSONB, nullable=False),
+        Column("representation", JSONB),
+        Column("lane", SmallInteger, nullable=False),
+        _time("create_time"),
+        _time("publish_time", nullable=True),
+        PrimaryKeyConstraint("tenant_id", "id", "create_time"),
+        Index("ix_change_record", "tenant_id", "record_id", "version"),
+        Index(
+            "ix_change_unpublished",
+            "lane",
+            "tenant_id",
+            "seq",
+            postgresql_where=text("publish_time IS NULL"),
         ),
-        Table(
-            "idempotency",
-            metadata,
-            _id("tenant_id"),
-            Column("principal_id", Text, nullable=False),
-            Column("method", Text, nullable=False),
-            Column("key", Text, nullable=False),
-            Column("fingerprint", Text, nullable=False),
-            _id("record_id"),
-            Column("version", BigInteger, nullable=False),
-            _time("create_time"),
-            PrimaryKeyConstraint("tenant_id", "principal_id", "method", "key"),
-            Index("ix_idempotency_create_time", "create_time"),
+        postgresql_partition_by="RANGE (create_time)",
+    )
+
+
+def _idempotency(metadata: MetaData) -> Table:
+    return Table(
+        "idempotency",
+        metadata,
+        _id("tenant_id"),
+        Column("principal_id", Text, nullable=False),
+        Column("method", Text, nullable=False),
+        Column("key", Text, nullable=False),
+        Column("fingerprint", Text, nullable=False),
+        _id("record_id"),
+        Column("version", BigInteger, nullable=False),
+        _time("create_time"),
+        PrimaryKeyConstraint("tenant_id", "principal_id", "method", "key"),
+        Index("ix_idempotency_create_time", "create_time"),
+    )
+
+
+def _inbox(metadata: MetaData) -> Table:
+    return Table(
+        "inbox",
+        metadata,
+        _id("tenant_id"),
+        Column("consumer", Text, nullable=False),
+        _id("event_id"),
+        _time("create_time"),
+        PrimaryKeyConstraint("tenant_id", "consumer", "event_id"),
+        Index("ix_inbox_create_time", "create_time"),
+    )
+
+
+def _consumer_position(metadata: MetaData) -> Table:
+    return Table(
+        "consumer_position",
+        metadata,
+        _id("tenant_id"),
+        Column("consumer", Text, nullable=False),
+        Column("resource", Text, nullable=False),
+        _id("record_id"),
+        Column("version", BigInteger, nullable=False),
+        PrimaryKeyConstraint("tenant_id", "consumer", "resource", "record_id"),
+    )
+
+
+def _parked(metadata: MetaData) -> Table:
+    return Table(
+        "parked",
+        metadata,
+        _id("tenant_id"),
+        Column("consumer", Text, nullable=False),
+        _id("event_id"),
+        Column("resource", Text, nullable=False),
+        _id("record_id"),
+        Column("version", BigInteger, nullable=False),
+        Column("headers", JSONB, nullable=False),
+        Column("data", JSONB, nullable=False),
+        Column("reason", Text, nullable=False),
+        _time("create_time"),
+        PrimaryKeyConstraint("tenant_id", "consumer", "event_id"),
+        Index("ix_parked_record", "tenant_id", "consumer", "resource", "record_id"),
+    )
+
+
+def _consumer_boot(metadata: MetaData) -> Table:
+    return Table(
+        "consumer_boot",
+        metadata,
+        Column("consumer", Text, nullable=False),
+        Column("resource", Text, nullable=False),
+        Column("after", Text, nullable=False),
+        _time("finish_time", nullable=True),
+        PrimaryKeyConstraint("consumer", "resource"),
+    )
+
+
+def _reference(metadata: MetaData) -> Table:
+    return Table(
+        "reference",
+        metadata,
+        _id("tenant_id"),
+        Column("resource", Text, nullable=False),
+        _id(),
+        Column("version", BigInteger, nullable=False),
+        Column("label", Text, nullable=False),
+        Column("data", JSONB, nullable=False),
+        _time("delete_time", nullable=True),
+        PrimaryKeyConstraint("tenant_id", "resource", "id"),
+    )
+
+
+def _access_record(metadata: MetaData) -> Table:
+    return Table(
+        "access_record",
+        metadata,
+        _id("tenant_id"),
+        Column("kind", Text, nullable=False),
+        _id(),
+        Column("version", BigInteger, nullable=False),
+        Column("data", JSONB, nullable=False),
+        PrimaryKeyConstraint("tenant_id", "kind", "id"),
+    )
+
+
+def _operation(metadata: MetaData) -> Table:
+    return Table(
+        "operation",
+        metadata,
+        _id("tenant_id"),
+        Column("id", Text, nullable=False),
+        Column("kind", Text, nullable=False),
+        Column("principal_id", Text, nullable=False),
+        Column("state", Text, nullable=False),
+        Column("request", JSONB, nullable=False),
+        Column("progress", JSONB, nullable=False),
+        Column("error", JSONB),
+        Column("cancel_requested", SmallInteger, nullable=False, server_default="0"),
+        Column("attempts", SmallInteger, nullable=False, server_default="0"),
+        Column("worker", Text, nullable=False, server_default=""),
+        _time("lease_time", nullable=True),
+        _time("create_time"),
+        _time("update_time"),
+        PrimaryKeyConstraint("tenant_id", "id"),
+        UniqueConstraint("id"),
+        CheckConstraint(
+            "state IN ('PENDING','RUNNING','SUCCEEDED','FAILED','CANCELLED')", name="state"
         ),
-        Table(
-            "inbox",
-            metadata,
-            _id("tenant_id"),
-            Column("consumer", Text, nullable=False),
-            _id("event_id"),
-            _time("create_time"),
-            PrimaryKeyConstraint("tenant_id", "consumer", "event_id"),
-            Index("ix_inbox_create_time", "create_time"),
-        ),
-        Table(
-            "consumer_position",
-            metadata,
-            _id("tenant_id"),
-            Column("consumer", Text, nullable=False),
-            Column("resource", Text, nullable=False),
-            _id("record_id"),
-            Column("version", BigInteger, nullable=False),
-            PrimaryKeyConstraint("tenant_id", "consumer", "resource", "record_id"),
-        ),
-        Table(
-            "parked",
-            metadata,
-            _id("tenant_id"),
-            Column("consumer", Text, nullable=False),
-            _id("event_id"),
-            Column("resource", Text, nullable=False),
-            _id("record_id"),
-            Column("version", BigInteger, nullable=False),
-            Column("headers", JSONB, nullable=False),
-            Column("data", JSONB, nullable=False),
-            Column("reason", Text, nullable=False),
-            _time("create_time"),
-            PrimaryKeyConstraint("tenant_id", "consumer", "event_id"),
-            Index("ix_parked_record", "tenant_id", "consumer", "resource", "record_id"),
-        ),
-        Table(
-            "consumer_boot",
-            metadata,
-            Column("consumer", Text, nullable=False),
-            Column("resource", Text, nullable=False),
-            Column("after", Text, nullable=False),
-            _time("finish_time", nullable=True),
-            PrimaryKeyConstraint("consumer", "resource"),
-        ),
-        Table(
-            "reference",
-            metadata,
-            _id("tenant_id"),
-            Column("resource", Text, nullable=False),
-            _id(),
-            Column("version", BigInteger, nullable=False),
-            Column("label", Text, nullable=False),
-            Column("data", JSONB, nullable=False),
-            _time("delete_time", nullable=True),
-            PrimaryKeyConstraint("tenant_id", "resource", "id"),
-        ),
-        Table(
-            "access_record",
-            metadata,
-            _id("tenant_id"),
-            Column("kind", Text, nullable=False),
-            _id(),
-            Column("version", BigInteger, nullable=False),
-            Column("data", JSONB, nullable=False),
-            PrimaryKeyConstraint("tenant_id", "kind", "id"),
-        ),
-        Table(
-            "operation",
-            metadata,
-            _id("tenant_id"),
-            Column("id", Text, nullable=False),
-            Column("kind", Text, nullable=False),
-            Column("principal_id", Text, nullable=False),
-            Column("state", Text, nullable=False),
-            Column("request", JSONB, nullable=False),
-            Column("progress", JSONB, nullable=False),
-            Column("error", JSONB),
-            Column("cancel_requested", SmallInteger, nullable=False, server_default="0"),
-            Column("attempts", SmallInteger, nullable=False, server_default="0"),
-            Column("worker", Text, nullable=False, server_default=""),
-            _time("lease_time", nullable=True),
-            _time("create_time"),
-            _time("update_time"),
-            PrimaryKeyConstraint("tenant_id", "id"),
-            UniqueConstraint("id"),
-            CheckConstraint(
-                "state IN ('PENDING','RUNNING','SUCCEEDED','FAILED','CANCELLED')", name="state"
-            ),
-            Index("ix_operation_open", "state", "lease_time"),
-            Index("ix_operation_principal", "tenant_id", "principal_id", "create_time"),
-        ),
-        Table(
-            "operation_error",
-            metadata,
-            _id("tenant_id"),
-            Column("operation_id", Text, nullable=False),
-            Column("row_number", BigInteger, nullable=False),
-            Column("position", SmallInteger, nullable=False),
-            Column("column_name", Text, nullable=False),
-            Column("reason", Text, nullable=False),
-            PrimaryKeyConstraint("tenant_id", "operation_id", "row_number", "position"),
-        ),
-        Table(
-            "operation_later",
-            metadata,
-            _id("tenant_id"),
-            Column("operation_id", Text, nullable=False),
-            Column("row_number", BigInteger, nullable=False),
-            Column("start", BigInteger, nullable=False),
-            Column("length", BigInteger, nullable=False),
-            PrimaryKeyConstraint("tenant_id", "operation_id", "row_number"),
-        ),
-    ]
-    return {table.name: table for table in tables}
+        Index("ix_operation_open", "state", "lease_time"),
+        Index("ix_operation_principal", "tenant_id", "principal_id", "create_time"),
+    )
+
+
+def _operation_error(metadata: MetaData) -> Table:
+    """Why rows of an operation were refused."""
+    return Table(
+        "operation_error",
+        metadata,
+        _id("tenant_id"),
+        Column("operation_id", Text, nullable=False),
+        Column("row_number", BigInteger, nullable=False),
+        Column("position", SmallInteger, nullable=False),
+        Column("column_name", Text, nullable=False),
+        Column("reason", Text, nullable=False),
+        PrimaryKeyConstraint("tenant_id", "operation_id", "row_number", "position"),
+    )
+
+
+def _operation_later(metadata: MetaData) -> Table:
+    """Rows that an import has put off to its end, by where they stand in the file."""
+    return Table(
+        "operation_later",
+        metadata,
+        _id("tenant_id"),
+        Column("operation_id", Text, nullable=False),
+        Column("row_number", BigInteger, nullable=False),
+        Column("start", BigInteger, nullable=False),
+        Column("length", BigInteger, nullable=False),
+        PrimaryKeyConstraint("tenant_id", "operation_id", "row_number"),
+    )

@@ -1,4 +1,6 @@
-"""SQLAlchemy Core says what, asyncpg runs it: a statement is compiled once into text with $n and argument names."""
+"""SQLAlchemy Core says what, asyncpg runs it: a statement is compiled once into text with $n and
+argument names.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +13,9 @@ _DIALECT = asyncpg.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyp
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """SQL text, the names of its $n arguments in order, and the values of those bound at compile time."""
+    """SQL text, the names of its $n arguments in order, and the values of those bound at compile
+    time.
+    """
 
     sql: str
     names: tuple[str, ...]

@@ -1,4 +1,6 @@
-"""The tenant wall for migrations: views of one tenant for the runtime role, base tables only for owner and worker."""
+"""The tenant wall for migrations: views of one tenant for the runtime role, base tables only for
+owner and worker.
+"""
 
 from collections.abc import Iterable
 
@@ -8,7 +10,9 @@ SETTING = "NULLIF(current_setting('crm.tenant', true), '')::uuid"
 
 
 def build_wall(connection: Connection, service: str, metadata: MetaData) -> None:
-    """Create or replace the view of every table that has a tenant and set all rights; repeatable."""
+    """Create or replace the view of every table that has a tenant and set all rights;
+    repeatable.
+    """
     runtime, worker = f"crm_{service}", f"crm_{service}_worker"
     statements = [
         f"GRANT USAGE ON SCHEMA tenant TO {runtime}",
@@ -28,14 +32,18 @@ def _view(table: Table, runtime: str) -> list[str]:
     columns = ", ".join(f'"{column.name}"' for column in table.columns)
     return [
         f'DROP VIEW IF EXISTS tenant."{table.name}"',
-        f'CREATE VIEW tenant."{table.name}" AS SELECT {columns} FROM base."{table.name}"'
-        f" WHERE tenant_id = {SETTING} WITH LOCAL CHECK OPTION",
+        (
+            f'CREATE VIEW tenant."{table.name}" AS SELECT {columns} FROM base."{table.name}"'  # noqa: S608  # names of our own tables
+            f" WHERE tenant_id = {SETTING} WITH LOCAL CHECK OPTION"
+        ),
         f'GRANT SELECT, INSERT, UPDATE, DELETE ON tenant."{table.name}" TO {runtime}',
     ]
 
 
 def _worker_rights(tables: Iterable[Table], worker: str) -> list[str]:
-    """The worker marks, leases and clears what is the chassis's own; business rows it only reads."""
+    """The worker marks, leases and clears what is the chassis's own; business rows it
+    only reads.
+    """
     rights = {
         "change": "UPDATE (publish_time, representation)",
         "operation": "UPDATE, DELETE",

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-import asyncpg
 import orjson
-from sqlalchemy import bindparam, delete, func, insert, or_, select, text, update
+from sqlalchemy import BigInteger, any_, bindparam, delete, func, insert, or_, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY
 
-from chassis.db.pool import Tx
+from chassis.db.pool import Record, Tx
 from chassis.db.schema import chassis_tables, new_metadata
 from chassis.db.sql import statement
 from chassis.operations.progress import Progress, read_progress
@@ -16,6 +16,7 @@ LIST_MAX = 100
 
 _TABLES = chassis_tables(new_metadata())
 _OPERATION, _ERROR = _TABLES["operation"], _TABLES["operation_error"]
+_LATER = _TABLES["operation_later"]
 _OWN = (
     _OPERATION.c.tenant_id == bindparam("tenant_id"),
     _OPERATION.c.id == bindparam("id"),
@@ -126,6 +127,36 @@ FORGET_ERRORS = statement(
         ~select(_OPERATION.c.id).where(_OPERATION.c.id == _ERROR.c.operation_id).exists()
     )
 )
+FORGET_LATER = statement(
+    delete(_LATER).where(
+        ~select(_OPERATION.c.id).where(_OPERATION.c.id == _LATER.c.operation_id).exists()
+    )
+)
+ADD_LATER = statement(
+    insert(_LATER).values({name: bindparam(name) for name in _LATER.c.keys()})
+)
+DROP_LATER = statement(
+    delete(_LATER).where(
+        _LATER.c.tenant_id == bindparam("tenant_id"),
+        _LATER.c.operation_id == bindparam("id"),
+        _LATER.c.row_number == any_(bindparam("rows", type_=ARRAY(BigInteger))),
+    )
+)
+CLEAR_LATER = statement(
+    delete(_LATER).where(
+        _LATER.c.tenant_id == bindparam("tenant_id"), _LATER.c.operation_id == bindparam("id")
+    )
+)
+LATER = statement(
+    select(_LATER.c.row_number, _LATER.c.start, _LATER.c.length)
+    .where(
+        _LATER.c.tenant_id == bindparam("tenant_id"),
+        _LATER.c.operation_id == bindparam("id"),
+        _LATER.c.row_number > bindparam("after"),
+    )
+    .order_by(_LATER.c.row_number)
+    .limit(bindparam("limit"))
+)
 ADD_ERROR = statement(
     insert(_ERROR).values({name: bindparam(name) for name in _ERROR.c.keys()})
 )
@@ -160,7 +191,7 @@ class Operation:
     progress: Progress
 
 
-def read_operation(row: asyncpg.Record) -> Operation:
+def read_operation(row: Record) -> Operation:
     """The operation of a row."""
     return Operation(
         tenant_id=str(row["tenant_id"]),

@@ -8,7 +8,7 @@ from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from sqlalchemy import ColumnElement, Table
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.types import Date, Numeric, Uuid
+from sqlalchemy.types import Date, Uuid
 
 from chassis.resource.filter_fields import FieldKind
 
@@ -78,7 +78,7 @@ class Field:
         """Names of an enum field."""
         if self.form is not Form.ENUM:
             return ()
-        return tuple(value.name for value in self.descriptor.enum_type.values)[1:]
+        return enum_names(self.descriptor)[1:]
 
 
 def resource_fields(message: Descriptor, table: Table) -> Mapping[str, Field]:
@@ -101,6 +101,12 @@ def resource_fields(message: Descriptor, table: Table) -> Mapping[str, Field]:
             nullable=bool(table.c[columns[0]].nullable),
         )
     return found
+
+
+def enum_names(descriptor: FieldDescriptor) -> tuple[str, ...]:
+    """Names of the values of an enum field by number; the first one means unset."""
+    enum = descriptor.enum_type
+    return tuple(value.name for value in enum.values) if enum else ()
 
 
 def column_of(table: Table, field: Field) -> ColumnElement[object]:
@@ -126,23 +132,28 @@ def _columns(descriptor: FieldDescriptor, table: Table) -> tuple[str, ...]:
 def _form(descriptor: FieldDescriptor, table: Table) -> Form:
     column = table.c[descriptor.name].type
     inner = descriptor.message_type.full_name if descriptor.message_type else ""
-    if descriptor.is_repeated:
-        if isinstance(column, ARRAY):
-            return Form.UUIDS if isinstance(column.item_type, Uuid) else Form.TEXTS
-        if isinstance(column, JSONB) and inner:
-            return Form.MESSAGES
-    elif inner == MONEY and isinstance(column, Numeric):
-        return Form.MONEY
-    elif inner == TIMESTAMP:
-        return Form.TIMESTAMP
-    elif descriptor.enum_type:
-        return Form.ENUM
-    elif descriptor.type == FieldDescriptor.TYPE_BOOL:
-        return Form.BOOLEAN
-    elif descriptor.type in {FieldDescriptor.TYPE_INT32, FieldDescriptor.TYPE_INT64}:
-        return Form.NUMBER
-    elif descriptor.type == FieldDescriptor.TYPE_STRING:
-        if isinstance(column, Uuid):
-            return Form.UUID
-        return Form.DATE if isinstance(column, Date) else Form.TEXT
-    raise ValueError(f"{table.name}.{descriptor.name}: no form for {descriptor.type} in {column}")
+    form = _repeated_form(column, inner) if descriptor.is_repeated else _MESSAGES.get(inner)
+    if form is None and not descriptor.is_repeated and not inner:
+        form = _SCALARS.get(descriptor.type)
+    if form is Form.TEXT:
+        form = next((one for kind, one in _TEXTS.items() if isinstance(column, kind)), form)
+    if form is None:
+        raise ValueError(f"{table.name}.{descriptor.name}: no form for {column}")
+    return form
+
+
+_MESSAGES = {MONEY: Form.MONEY, TIMESTAMP: Form.TIMESTAMP}
+_TEXTS = {Uuid: Form.UUID, Date: Form.DATE}
+_SCALARS = {
+    FieldDescriptor.TYPE_BOOL: Form.BOOLEAN,
+    FieldDescriptor.TYPE_INT32: Form.NUMBER,
+    FieldDescriptor.TYPE_INT64: Form.NUMBER,
+    FieldDescriptor.TYPE_ENUM: Form.ENUM,
+    FieldDescriptor.TYPE_STRING: Form.TEXT,
+}
+
+
+def _repeated_form(column: object, inner: str) -> Form | None:
+    if isinstance(column, ARRAY) and not inner:
+        return Form.UUIDS if isinstance(column.item_type, Uuid) else Form.TEXTS
+    return Form.MESSAGES if isinstance(column, JSONB) and inner else None

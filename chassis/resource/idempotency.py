@@ -1,4 +1,6 @@
-"""Idempotency keys: the first change of a call stores its key with it; a repeat gets that record, read again."""
+"""Idempotency keys: the first change of a call stores its key with it; a repeat gets that record,
+read again.
+"""
 
 from google.protobuf.message import Message
 from sqlalchemy import bindparam, select
@@ -9,7 +11,6 @@ from chassis.db.schema import chassis_tables, new_metadata
 from chassis.db.sql import statement
 from chassis.errors import Aborted
 from chassis.rpc.methods import Reread
-
 
 _TABLE = chassis_tables(new_metadata())["idempotency"]
 _STORED = statement(
@@ -23,7 +24,9 @@ _STORED = statement(
 
 
 async def replay(call: Call, tx: Tx, key: IdempotencyKey, reread: Reread) -> Message | None:
-    """The record that the first call with this key made, under the caller's present rights; None if none."""
+    """The record that the first call with this key made, under the caller's present rights; None if
+    none.
+    """
     values = {
         "tenant_id": call.tenant_id,
         "principal_id": call.principal.id,

@@ -1,4 +1,6 @@
-"""Lists: filter, order and keyset page within the caller's reach, never counted unless asked for."""
+"""Lists: filter, order and keyset page within the caller's reach, never counted unless
+asked for.
+"""
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,13 +9,12 @@ from decimal import Decimal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-import asyncpg
 from google.protobuf.message import Message
-from sqlalchemy import ColumnElement, bindparam, func, literal_column, select
+from sqlalchemy import ColumnElement, Select, bindparam, func, literal_column, select
 
 from chassis.access.model import Reach
 from chassis.call import Call
-from chassis.db.pool import Tx
+from chassis.db.pool import Record, Tx
 from chassis.db.sql import Statement, statement
 from chassis.resource.filter_parser import parse_filter
 from chassis.resource.filter_sql import CompiledFilter, compile_filter
@@ -73,7 +74,9 @@ class _Query:
 
 
 async def list_records(call: Call, tx: Tx, plan: Plan, request: ListRequest, key: bytes) -> Page:
-    """One page; `key` signs page tokens. A wrong filter, order, field or token raises InvalidArgument."""
+    """One page; `key` signs page tokens. A wrong filter, order, field or token raises
+    InvalidArgument.
+    """
     arguments = _arguments(call, plan, request)
     query = _query(call, plan, request, arguments, key)
     size = request.page_size or PAGE_SIZE
@@ -163,8 +166,8 @@ def _page_statement(query: _Query) -> Statement:
 
 
 def _fitting(
-    plan: Plan, names: tuple[str, ...], rows: Sequence[asyncpg.Record]
-) -> tuple[Sequence[asyncpg.Record], list[Message]]:
+    plan: Plan, names: tuple[str, ...], rows: Sequence[Record]
+) -> tuple[Sequence[Record], list[Message]]:
     """As many rows as fit into a page of 2 MiB, at least one, with their messages."""
     to_message, size = plan.to_message(names), 0
     records: list[Message] = []
@@ -196,8 +199,10 @@ async def _total(call: Call, tx: Tx, query: _Query) -> int | None:
 
 
 def _count_statement(query: _Query, how: str) -> Statement:
-    found = select(literal_column("1")).where(*_conditions(query))
-    found = found.select_from(query.plan.resource.table)
+    table = query.plan.resource.table
+    found: Select[tuple[object]] = (
+        select(literal_column("1")).select_from(table).where(*_conditions(query))
+    )
     if how == "estimate":
         found = found.limit(literal_column(str(ESTIMATE_MAX)))
     return statement(select(func.count().label("total")).select_from(found.subquery()))

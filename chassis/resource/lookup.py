@@ -1,4 +1,6 @@
-"""Look-ups in batches: natural keys to ids as the caller may see them, and whether ids exist for other services."""
+"""Look-ups in batches: natural keys to ids as the caller may see them, and whether ids exist for
+other services.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -38,9 +40,7 @@ class Lookups:
             call, tx, plan, request.field, request.values, request.external_source
         )
         return pb.LookupRecordsResponse(
-            matches=[
-                pb.LookupRecordsResponse.Match(value=value, id=one) for value, one in matches
-            ]
+            matches=[pb.LookupRecordsResponse.Match(value=value, id=one) for value, one in matches]
         )
 
     async def check(self, _call: Call, request: pb.CheckRecordsRequest) -> pb.CheckRecordsResponse:
@@ -59,7 +59,7 @@ class Lookups:
         return plan
 
 
-async def find_records(  # noqa: PLR0913  # what is looked for, and where
+async def find_records(  # what is looked for, and where
     call: Call, tx: Tx, plan: Plan, field: str, values: Sequence[str], source: str
 ) -> list[tuple[str, str]]:
     """(value, id) of living records within reach; at most MATCHES_MAX."""
@@ -82,9 +82,7 @@ async def find_records(  # noqa: PLR0913  # what is looked for, and where
     return [(row["value"], str(row["id"])) for row in await tx.fetch(run, parameters)]
 
 
-def _lookup_statement(
-    plan: Plan, field: str, shape: tuple[bool, bool], bound: bool
-) -> Statement:
+def _lookup_statement(plan: Plan, field: str, shape: tuple[bool, bool], bound: bool) -> Statement:
     table = plan.resource.table
     query = select(table.c[field].label("value"), table.c.id).where(
         table.c.tenant_id == bindparam("tenant_id"),

@@ -1,4 +1,6 @@
-"""What is prepared for a resource once at start-up: fields, mappings, access columns, cached statements."""
+"""What is prepared for a resource once at start-up: fields, mappings, access columns, cached
+statements.
+"""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
@@ -58,7 +60,7 @@ class Plan:
 
     @cached_property
     def _naming(self) -> resource_pb2.ResourceDescriptor:
-        return self.descriptor.GetOptions().Extensions[resource_pb2.resource]  # type: ignore[index,no-any-return]  # the stubs know messages in general
+        return self.descriptor.GetOptions().Extensions[resource_pb2.resource]  # type: ignore[index]  # the stubs know messages in general
 
     @cached_property
     def owned(self) -> bool:
@@ -163,8 +165,8 @@ def make_plan(resource: Resource) -> Plan:
     if unknown:
         raise ValueError(f"{plan.singular} has no field {', '.join(sorted(unknown))}")
     # Touched here so that a wrong declaration stops the process at start-up.
-    assert plan.filters is not None
-    assert plan.orders is not None
+    if not plan.filters or not plan.orders:
+        raise ValueError(f"{plan.singular} can neither be filtered nor ordered")
     return plan
 
 

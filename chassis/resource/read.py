@@ -1,15 +1,16 @@
-"""Reads of one record: within the caller's reach, else not found, everywhere and indistinguishably."""
+"""Reads of one record: within the caller's reach, else not found, everywhere and
+indistinguishably.
+"""
 
 from collections.abc import Mapping, Sequence
 
-import asyncpg
 from google.protobuf.message import Message
 from sqlalchemy import any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 from chassis.access.model import Reach
 from chassis.call import Call
-from chassis.db.pool import Tx
+from chassis.db.pool import Record, Tx
 from chassis.db.sql import Statement, statement
 from chassis.errors import NotFound
 from chassis.ids import is_id
@@ -29,10 +30,10 @@ async def get_record(
     return plan.to_message(names)(row)
 
 
-async def lock_record(
-    call: Call, tx: Tx, plan: Plan, record_id: str, verb: str
-) -> asyncpg.Record:
-    """The whole row, locked until the transaction ends; NotFound when the verb does not reach it."""
+async def lock_record(call: Call, tx: Tx, plan: Plan, record_id: str, verb: str) -> Record:
+    """The whole row, locked until the transaction ends; NotFound when the verb does not
+    reach it.
+    """
     if not is_id(record_id):
         raise not_found(plan, record_id)
     reach = call.reach(plan.plural, verb)
@@ -46,7 +47,7 @@ async def lock_record(
 
 async def lock_records(
     call: Call, tx: Tx, plan: Plan, ids: Sequence[str], verb: str
-) -> Mapping[str, asyncpg.Record]:
+) -> Mapping[str, Record]:
     """The whole rows by id, locked in the order of their ids; those out of reach are missing."""
     reach = call.reach(plan.plural, verb)
     shape = reach_shape(plan, reach)

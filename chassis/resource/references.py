@@ -1,4 +1,6 @@
-"""References to records of other services: known from the local replica, else asked for at the owner."""
+"""References to records of other services: known from the local replica, else asked for at the
+owner.
+"""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 

@@ -1,19 +1,21 @@
-"""Rows to messages and back: the mapping module of the engine, prepared per resource at start-up."""
+"""Rows to messages and back: the mapping module of the engine, prepared per resource at
+start-up.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import cache
+from typing import Any  # the reason stands where it is used
 
 import orjson
 from babel.core import get_global
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis.codec import decoder, encoder, invalid_fields
-from chassis.resource.fields import Field, Form
+from chassis.resource.fields import Field, Form, enum_names
 from chassis.resource.resource import Row
 from crm.type.v1.money_pb2 import Money
 
@@ -26,14 +28,12 @@ def message_reader(message: type[Message], fields: Iterable[Field]) -> ToMessage
     readers = [(field.name, _reader(field)) for field in fields]
 
     def run(row: Mapping[str, object]) -> Message:
-        return message(
-            etag=f'"{row["version"]}"', **{name: read(row) for name, read in readers}
-        )
+        return message(etag=f'"{row["version"]}"', **{name: read(row) for name, read in readers})
 
     return run
 
 
-def _reader(field: Field) -> Reader:  # noqa: C901, PLR0911  # one case per form is the table itself
+def _reader(field: Field) -> Reader:  # one case per form is the table itself
     name = field.columns[0]
     match field.form:
         case Form.TEXT:
@@ -51,8 +51,15 @@ def _reader(field: Field) -> Reader:  # noqa: C901, PLR0911  # one case per form
         case Form.UUIDS:
             return lambda row: [str(value) for value in _items(row[name])]
         case Form.MESSAGES:
-            decode = decoder(GetMessageClass(field.descriptor.message_type))
+            decode = decoder(_item_class(field.descriptor))
             return lambda row: [decode(item) for item in _items(_parsed(row[name]))]
+
+
+def _item_class(descriptor: FieldDescriptor) -> type[Message]:
+    inner = descriptor.message_type
+    if inner is None:
+        raise TypeError(f"{descriptor.full_name} holds no messages")
+    return GetMessageClass(inner)
 
 
 def _iso(value: object) -> str:
@@ -78,7 +85,9 @@ def _money_reader(amount: str, currency: str) -> Reader:
 
 
 def column_values(message: Message, fields: Iterable[Field]) -> Row:
-    """The column values of a message's fields, as the driver wants them; bad ones raise InvalidArgument."""
+    """The column values of a message's fields, as the driver wants them; bad ones raise
+    InvalidArgument.
+    """
     values: Row = {}
     for field in fields:
         _write(message, field, values)
@@ -86,34 +95,32 @@ def column_values(message: Message, fields: Iterable[Field]) -> Row:
 
 
 def _write(message: Message, field: Field, values: Row) -> None:
-    name = field.name
-    value = getattr(message, name)
-    match field.form:
-        case Form.TEXT | Form.UUID:
-            values[name] = value or None
-        case Form.NUMBER:
-            unset = field.descriptor.has_presence and not message.HasField(name)
-            values[name] = None if unset else value
-        case Form.BOOLEAN:
-            values[name] = value
-        case Form.DATE:
-            values[name] = civil_date(name, value)
-        case Form.TIMESTAMP:
-            values[name] = _moment(message, name, value)
-        case Form.ENUM:
-            values[name] = _enum_name(field.descriptor, value)
-        case Form.MONEY:
-            values.update(money_values(field, value if message.HasField(name) else None))
-        case Form.UUIDS | Form.TEXTS:
-            values[name] = list(value)
-        case Form.MESSAGES:
-            values[name] = orjson.dumps([encoder(type(item))(item) for item in value]).decode()
+    value = getattr(message, field.name)
+    if field.form is Form.MONEY:
+        values.update(money_values(field, value if message.HasField(field.name) else None))
+    elif field.descriptor.has_presence and not message.HasField(field.name):
+        values[field.name] = None
+    else:
+        values[field.name] = _WRITERS[field.form](field, value)
 
 
-def _moment(message: Message, name: str, value: Timestamp) -> datetime | None:
-    from datetime import UTC
+Writer = Callable[[Field, Any], object]  # Any: the form says what it is
+_WRITERS: Mapping[Form, Writer] = {
+    Form.TEXT: lambda _field, value: value or None,
+    Form.UUID: lambda _field, value: value or None,
+    Form.NUMBER: lambda _field, value: value,
+    Form.BOOLEAN: lambda _field, value: value,
+    Form.DATE: lambda field, value: civil_date(field.name, value),
+    Form.TIMESTAMP: lambda _field, value: value.ToDatetime(UTC),
+    Form.ENUM: lambda field, value: _enum_name(field.descriptor, value),
+    Form.UUIDS: lambda _field, value: list(value),
+    Form.TEXTS: lambda _field, value: list(value),
+    Form.MESSAGES: lambda _field, value: _json([encoder(type(item))(item) for item in value]),
+}
 
-    return value.ToDatetime(UTC) if message.HasField(name) else None
+
+def _json(value: object) -> str:
+    return orjson.dumps(value).decode()
 
 
 def civil_date(name: str, text: str) -> date | None:
@@ -128,10 +135,10 @@ def civil_date(name: str, text: str) -> date | None:
 
 def _enum_name(descriptor: FieldDescriptor, number: int) -> str:
     """Name of an enum value; unset means the first one, as the protos say."""
-    value = descriptor.enum_type.values_by_number.get(number or 1)
-    if value is None:
+    names = enum_names(descriptor)
+    if not 0 <= number < len(names):
         raise invalid_fields([(descriptor.name, "There is no such value.")])
-    return value.name
+    return names[number or 1]
 
 
 def money_values(field: Field, money: Money | None) -> Row:

@@ -13,7 +13,7 @@ from sqlalchemy import Table, bindparam, literal_column, select
 from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.db.pool import Tx
-from chassis.db.sql import statement
+from chassis.db.sql import Statement, statement
 from chassis.errors import Aborted, FailedPrecondition, PermissionDenied
 from chassis.ids import new_id
 from chassis.resource.fields import Field
@@ -85,7 +85,9 @@ class Collection:
         return answer
 
     async def update(self, call: Call, tx: Tx, request: Message) -> Message:
-        """Change the fields of the mask; a stale If-Match is Aborted, no difference no new version."""
+        """Change the fields of the mask; a stale If-Match is Aborted, no difference no
+        new version.
+        """
         message: Message = getattr(request, self.plan.singular)
         names = masked_fields(self.plan, message, request.update_mask)  # type: ignore[attr-defined]  # every Update request has it
         before = await lock_record(call, tx, self.plan, message.id, "UPDATE")  # type: ignore[attr-defined]  # every resource has it
@@ -102,7 +104,9 @@ class Collection:
         return answer
 
     async def delete(self, call: Call, tx: Tx, request: DeleteRequest) -> Message:
-        """Put a record into the recycle bin; living children are a FailedPrecondition naming them."""
+        """Put a record into the recycle bin; living children are a FailedPrecondition
+        naming them.
+        """
         before = await lock_record(call, tx, self.plan, request.id, "DELETE")
         check_match(call, before["version"])
         if before["delete_time"] is not None:
@@ -121,8 +125,10 @@ class Collection:
         check_match(call, before["version"])
         return await update_record(call, tx, self.plan, before, {"delete_time": None}, "restored")
 
-    def new_row(self, call: Call, values: Row) -> Row:
-        """A complete row of version 1 with what the engine sets; `values` win over owner and department."""
+    def new_row(self, call: Call, values: Mapping[str, object]) -> Row:
+        """A complete row of version 1 with what the engine sets; `values` win over owner and
+        department.
+        """
         row: Row = dict.fromkeys(self.plan.column_names)
         row |= {
             "tenant_id": call.tenant_id,
@@ -162,7 +168,9 @@ def refuse_output_only(plan: Plan, message: Message) -> None:
 
 
 def masked_fields(plan: Plan, message: Message, mask: FieldMask) -> list[str]:
-    """The fields to change: those of the mask, else those set; unknown or read-only ones are refused."""
+    """The fields to change: those of the mask, else those set; unknown or read-only ones are
+    refused.
+    """
     paths = list(mask.paths) or [one.name for one, _ in message.ListFields() if one.name != "id"]
     names = list(dict.fromkeys(path.split(".")[0] for path in paths))
     if names == ["*"]:
@@ -200,9 +208,7 @@ def check_owner(call: Call, plan: Plan, row: Mapping[str, object], verb: str) ->
     reach = call.reach(plan.plural, verb)
     owner, department = str(row["owner_id"] or ""), str(row["department_id"] or "")
     if not reach.covers(owner, department, str(row["partner_company_id"] or "")):
-        raise PermissionDenied(
-            "OWNER_NOT_IN_SCOPE", "You may not create records for this owner."
-        )
+        raise PermissionDenied("OWNER_NOT_IN_SCOPE", "You may not create records for this owner.")
 
 
 def _read_only(plan: Plan, descriptor: FieldDescriptor) -> bool:
@@ -231,7 +237,7 @@ async def _refuse_child(call: Call, tx: Tx, child: Child, record_id: str) -> Non
         )
 
 
-def _child_statement(table: Table, field: str) -> object:
+def _child_statement(table: Table, field: str) -> Statement:
     return statement(
         select(table.c.id)
         .where(

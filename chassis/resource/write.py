@@ -1,4 +1,6 @@
-"""Changes: a row, its history and its event (and the idempotency key of the call) go in as one statement."""
+"""Changes: a row, its history and its event (and the idempotency key of the call) go in as one
+statement.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,7 +11,7 @@ from sqlalchemy import CTE, Table, bindparam, insert, update
 from sqlalchemy.sql.dml import Insert
 
 from chassis.call import Call
-from chassis.db.pool import Tx
+from chassis.db.pool import Record, Tx
 from chassis.db.schema import LANE_BULK, LANE_INTERACTIVE, chassis_tables, new_metadata
 from chassis.db.sql import Statement, statement
 from chassis.errors import AlreadyExists, InvalidArgument
@@ -29,7 +31,9 @@ _IDEMPOTENCY_COLUMNS = tuple(_IDEMPOTENCY.c.keys())
 
 
 async def insert_record(call: Call, tx: Tx, plan: Plan, row: Row, event: str) -> Message:
-    """Insert a complete row as version 1; taken unique values raise AlreadyExists naming the field."""
+    """Insert a complete row as version 1; taken unique values raise AlreadyExists
+    naming the field.
+    """
     message = plan.to_message(())(row)
     values = change_values(call, plan.singular, row, event, {}, plan.encode(message))
     keyed = _take_key(call, row, values)
@@ -43,28 +47,31 @@ async def insert_records(call: Call, tx: Tx, plan: Plan, rows: Sequence[Row]) ->
     to_message, values = plan.to_message(()), []
     for row in rows:
         representation = plan.encode(to_message(row))
-        values.append({**row, **change_values(call, plan.singular, row, "created", {}, representation)})
+        values.append(
+            {**row, **change_values(call, plan.singular, row, "created", {}, representation)}
+        )
     run = plan.cached(("insert", False), lambda: _insert_statement(plan, keyed=False))
     await _run_many(tx, plan, run, values)
 
 
 async def update_record(
-    call: Call, tx: Tx, plan: Plan, before: Mapping[str, object], row: Row, event: str
+    call: Call, tx: Tx, plan: Plan, before: Record, row: Row, event: str
 ) -> Message:
-    """Write the columns in which `row` differs from the locked row `before`; no difference, no new version."""
+    """Write the columns in which `row` differs from the locked row `before`; no difference, no new
+    version.
+    """
     changed = changed_columns(before, row)
     if not changed:
         return plan.to_message(())(before)
     values, message = _update_values(call, plan, before, row, event)
     keyed = _take_key(call, values, values)
     columns = tuple(sorted({*changed, "version", "update_time", "updater_id"}))
-    run = plan.cached(("update", columns, keyed), lambda: _update_statement(plan, columns, keyed))
-    await _run(tx, plan, run, values)
+    await _run(tx, plan, _update_of(plan, columns, keyed=keyed), values)
     return message
 
 
 async def update_records(
-    call: Call, tx: Tx, plan: Plan, pairs: Sequence[tuple[Mapping[str, object], Row]]
+    call: Call, tx: Tx, plan: Plan, pairs: Sequence[tuple[Record, Row]]
 ) -> int:
     """Write many locked rows as `updated`, each only when it differs; how many did."""
     groups: dict[tuple[str, ...], list[Row]] = {}
@@ -72,16 +79,15 @@ async def update_records(
         changed = changed_columns(before, row)
         if changed:
             columns = tuple(sorted({*changed, "version", "update_time", "updater_id"}))
-            groups.setdefault(columns, []).append(_update_values(call, plan, before, row, "updated")[0])
+            groups.setdefault(columns, []).append(
+                _update_values(call, plan, before, row, "updated")[0]
+            )
     for columns, values in groups.items():
-        run = plan.cached(
-            ("update", columns, False), lambda at=columns: _update_statement(plan, at, keyed=False)
-        )
-        await _run_many(tx, plan, run, values)
+        await _run_many(tx, plan, _update_of(plan, columns, keyed=False), values)
     return sum(len(values) for values in groups.values())
 
 
-def change_values(  # noqa: PLR0913  # the parts of a change row
+def change_values(  # the parts of a change row
     call: Call,
     resource: str,
     row: Row,
@@ -112,7 +118,7 @@ def change_values(  # noqa: PLR0913  # the parts of a change row
     }
 
 
-async def record_event(  # noqa: PLR0913  # the parts of an event
+async def record_event(  # the parts of an event
     call: Call, tx: Tx, resource: str, event: str, record_id: str, data: Mapping[str, object]
 ) -> None:
     """Write a change row for something that is no resource (a session); its only version is 1."""
@@ -120,9 +126,7 @@ async def record_event(  # noqa: PLR0913  # the parts of an event
     await tx.execute(_EVENT, change_values(call, resource, row, event, {}, data))
 
 
-def differences(
-    before: Mapping[str, object], after: Mapping[str, object]
-) -> dict[str, dict[str, object]]:
+def differences(before: Record, after: Mapping[str, object]) -> dict[str, dict[str, object]]:
     """{field: {"from": ..., "to": ...}} of two representations."""
     return {
         name: {"from": before.get(name), "to": value}
@@ -131,7 +135,7 @@ def differences(
     }
 
 
-def changed_columns(before: Mapping[str, object], row: Row) -> set[str]:
+def changed_columns(before: Record, row: Row) -> set[str]:
     """The columns in which `row` differs from the stored row `before`."""
     return {name for name, value in row.items() if _plain(before[name]) != _plain(value)}
 
@@ -149,10 +153,9 @@ def _plain(value: object) -> object:
 
 
 def _update_values(
-    call: Call, plan: Plan, before: Mapping[str, object], row: Row, event: str
+    call: Call, plan: Plan, before: Record, row: Row, event: str
 ) -> tuple[Row, Message]:
-    version = before["version"]
-    assert isinstance(version, int)
+    version: int = before["version"]
     after: Row = {
         **before,
         **row,
@@ -205,7 +208,12 @@ def _insert_statement(plan: Plan, *, keyed: bool) -> Statement:
     return _with_change(main, keyed=keyed)
 
 
-def _update_statement(plan: Plan, columns: tuple[str, ...], keyed: bool) -> Statement:
+def _update_of(plan: Plan, columns: tuple[str, ...], *, keyed: bool) -> Statement:
+    key = ("update", columns, keyed)
+    return plan.cached(key, lambda: _update_statement(plan, columns, keyed=keyed))
+
+
+def _update_statement(plan: Plan, columns: tuple[str, ...], *, keyed: bool) -> Statement:
     table = plan.resource.table
     main = (
         update(table)

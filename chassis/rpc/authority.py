@@ -1,13 +1,14 @@
-"""Admits a call: token, tenant, rights, deadline, idempotency key; builds the Call that the method gets."""
+"""Admits a call: token, tenant, rights, deadline, idempotency key; builds the Call that the method
+gets.
+"""
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Protocol
 
-import grpc
 from google.protobuf.message import Message
 
 from chassis.access.model import Access
@@ -30,7 +31,7 @@ AccessSource = Callable[[Principal], Awaitable[Access]]
 class Context(Protocol):
     """What is used of grpc.aio.ServicerContext."""
 
-    def invocation_metadata(self) -> tuple[tuple[str, str | bytes], ...] | None:
+    def invocation_metadata(self) -> Iterable[tuple[str, str | bytes]] | None:
         """Metadata of the call."""
 
     def time_remaining(self) -> float | None:
@@ -44,15 +45,16 @@ class Authority:
         self._verifier = verifier
         self._access = access
 
-    async def admit(
-        self, facts: MethodFacts, request: Message | None, context: grpc.aio.ServicerContext
-    ) -> Call:
-        """The call, when its token is good and its roles allow the method; else an error for the caller."""
+    async def admit(self, facts: MethodFacts, request: Message | None, context: Context) -> Call:
+        """The call, when its token is good and its roles allow the method; else an error for the
+        caller.
+        """
         metadata = dict(context.invocation_metadata() or ())
         principal = await self._principal(facts, metadata)
         access = NO_ACCESS
         if principal.kind == "user":
             access = await self._access(principal)
+            _require_active(access, principal)
         call = Call(
             principal=principal,
             access=access,
@@ -80,17 +82,23 @@ class Authority:
         return await self._verifier.verify(authorization[len(BEARER) :])
 
 
+def _require_active(access: Access, principal: Principal) -> None:
+    member = access.members.get(principal.id)
+    if member is None or not member.active:
+        raise Unauthenticated("USER_INACTIVE", "The user may not work any more.")
+
+
 def _check_rights(facts: MethodFacts, call: Call) -> None:
     rule, kind = facts.access, call.principal.kind
     if rule.open:
         return
-    if rule.internal and kind != "service" or rule.self and kind != "user":
+    if (rule.internal and kind != "service") or (rule.self and kind != "user"):
         raise PermissionDenied("METHOD_NOT_OPEN", "This method is not open to the caller.")
     if rule.resource:
         call.reach(rule.resource, rule.verb.upper())
 
 
-def _remaining(context: grpc.aio.ServicerContext) -> float:
+def _remaining(context: Context) -> float:
     remaining = context.time_remaining()
     if remaining is None:
         raise InvalidArgument("DEADLINE_MISSING", "The call carries no deadline.")
@@ -119,7 +127,7 @@ def _through(principal: Principal, metadata: Mapping[str, str | bytes]) -> str:
     """What the change is made through; work that a service goes on with for a user names itself."""
     value = metadata.get("x-through", "user")
     deferred = principal.kind == "user" and not principal.session_id
-    return value if deferred and value in {"import", "rule", "bulk"} else "user"  # type: ignore[return-value]  # one of the three strings
+    return str(value) if deferred and value in {"import", "rule", "bulk"} else "user"
 
 
 def _idempotency(

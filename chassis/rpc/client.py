@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 
 import grpc
 from google.protobuf.message import Message
@@ -60,7 +60,7 @@ class Clients:
     async def close(self) -> None:
         """Close all channels."""
         for channel in self._channels.values():
-            await channel.close()
+            await channel.close(None)
 
     async def call(
         self,
@@ -71,7 +71,9 @@ class Clients:
         token: str | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> Message:
-        """Call "crm.x.v1.Service/Method" of a service as ourselves, or as the user whose token is given."""
+        """Call "crm.x.v1.Service/Method" of a service as ourselves, or as the user whose token is
+        given.
+        """
         facts, channel = self._method(method), self._channel(target)
         stub = channel.unary_unary(
             f"/{method}", facts.request.SerializeToString, facts.response.FromString
@@ -92,7 +94,9 @@ class Clients:
             yield message
 
     async def service_token(self) -> str:
-        """Our own internal token, renewed a minute before it expires; Unavailable while identity is away."""
+        """Our own internal token, renewed a minute before it expires; Unavailable while identity is
+        away.
+        """
         if time.time() < self._renew_at:
             return self._token
         async with self._renewing:
@@ -146,7 +150,6 @@ class Clients:
 
 def status_of(error: grpc.aio.AioRpcError) -> Status | None:
     """The google.rpc.Status that came with an error, if one did."""
-    for key, value in error.trailing_metadata() or ():
-        if key == "grpc-status-details-bin" and isinstance(value, bytes):
-            return Status.FromString(value)
-    return None
+    pairs: Iterable[tuple[str, str | bytes]] = error.trailing_metadata() or ()  # type: ignore[assignment]  # pairs, which the stubs hide
+    details = dict(pairs).get("grpc-status-details-bin")
+    return Status.FromString(details) if isinstance(details, bytes) else None

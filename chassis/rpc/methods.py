@@ -31,7 +31,9 @@ class MethodFacts:
 
 
 def method_facts(service: str) -> dict[str, MethodFacts]:
-    """Facts of every method of a service by method name; one without an access rule raises ValueError."""
+    """Facts of every method of a service by method name; one without an access rule raises
+    ValueError.
+    """
     descriptor = descriptor_pool.Default().FindServiceByName(service)
     return {
         method.name: MethodFacts(
@@ -45,11 +47,11 @@ def method_facts(service: str) -> dict[str, MethodFacts]:
 
 
 def _access(name: str, options: Message) -> options_pb2.Access:
-    access = options.Extensions[options_pb2.access]  # type: ignore[index]  # stubs know messages only in general
+    access: options_pb2.Access = options.Extensions[options_pb2.access]  # type: ignore[index]  # stubs know messages only in general
     rules = (bool(access.resource and access.verb), access.internal, access.self, access.open)
     if sum(rules) != 1:
         raise ValueError(f"{name} needs exactly one access rule")
-    return access  # type: ignore[no-any-return]  # as above
+    return access
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,6 @@
-"""The edge of a service: every RPC is verified, bounded, run in one transaction, and fails in one way."""
+"""The edge of a service: every RPC is verified, bounded, run in one transaction, and fails in one
+way.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,9 @@ log = structlog.get_logger()
 
 
 class RpcServer:
-    """Serves methods by full service name; every RPC of a service needs a handler and an access rule."""
+    """Serves methods by full service name; every RPC of a service needs a handler and an access
+    rule.
+    """
 
     def __init__(
         self,
@@ -65,8 +69,8 @@ class RpcServer:
         self._database = database
         self._authority = authority
         self.on_change = on_change
-        self._running: set[asyncio.Task[Message]] = set()
-        self._health = health.aio.HealthServicer()
+        self._running: set[asyncio.Future[Message]] = set()
+        self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # the module has no stubs
         self._server = grpc.aio.server(
             options=OPTIONS, maximum_concurrent_rpcs=CONCURRENT_CALLS_MAX
         )
@@ -95,15 +99,21 @@ class RpcServer:
         if self._running:
             await asyncio.wait(self._running, timeout=STOP_GRACE_S)
 
-    def _wrap(self, facts: MethodFacts, handler: Handler) -> grpc.RpcMethodHandler[Message, Message]:
+    def _wrap(
+        self, facts: MethodFacts, handler: Handler
+    ) -> grpc.RpcMethodHandler[Message, Message]:
         codecs = (facts.request.FromString, facts.response.SerializeToString)
         match handler:
             case Unary() | Free():
                 return grpc.unary_unary_rpc_method_handler(self._unary(facts, handler), *codecs)
             case ServerStream():
-                return grpc.unary_stream_rpc_method_handler(self._streaming(facts, handler), *codecs)
+                return grpc.unary_stream_rpc_method_handler(
+                    self._streaming(facts, handler), *codecs
+                )
             case ClientStream():
-                return grpc.stream_unary_rpc_method_handler(self._uploading(facts, handler), *codecs)
+                return grpc.stream_unary_rpc_method_handler(
+                    self._uploading(facts, handler), *codecs
+                )
 
     def _unary(
         self, facts: MethodFacts, handler: Unary | Free
@@ -115,8 +125,9 @@ class RpcServer:
             try:
                 call = await self._authority.admit(facts, request, context)
                 _refuse(check(request))
-                # A client that gives up must not tear a transaction apart: the work goes on by itself.
-                task = asyncio.create_task(work(call, request))
+                # A client that gives up must not tear a transaction apart: the work goes on by
+                # itself.
+                task = asyncio.ensure_future(work(call, request))
                 self._running.add(task)
                 task.add_done_callback(self._running.discard)
                 return await asyncio.shield(task)
@@ -191,14 +202,16 @@ class RpcServer:
         return serve
 
     async def _fail(self, error: Exception, facts: MethodFacts, context: Context) -> None:
-        """End the call with the error's status; what is our own fault is logged and told without detail."""
+        """End the call with the error's status; what is our own fault is logged and told without
+        detail.
+        """
         shown = error if isinstance(error, CrmError) else None
         if isinstance(error, asyncpg.PostgresError):
             shown = translate(error)
         if shown is None:
             if isinstance(error, grpc.aio.AbortError):
                 return
-            log.exception("call failed", method=facts.full_name)
+            log.error("call failed", method=facts.full_name, exc_info=error)
             shown = CrmError("INTERNAL", "Something went wrong on our side.")
         status = to_status(shown, self._service)
         context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))

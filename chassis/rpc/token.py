@@ -1,8 +1,11 @@
-"""Internal tokens: EdDSA JWTs (RFC 8037) of at most five minutes that every service verifies itself."""
+"""Internal tokens: EdDSA JWTs (RFC 8037) of at most five minutes that every service verifies
+itself.
+"""
 
 import json
 import re
 import time
+from base64 import urlsafe_b64decode
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
@@ -48,7 +51,9 @@ def sign(key: OKPKey, principal: Principal, now: float) -> str:
 
 
 class TokenVerifier:
-    """Checks signatures once and remembers the outcome by the token's hash; bounded, keys fetched when unknown."""
+    """Checks signatures once and remembers the outcome by the token's hash; bounded, keys fetched
+    when unknown.
+    """
 
     def __init__(self, fetch_keys: FetchKeys) -> None:
         self._fetch_keys = fetch_keys
@@ -95,7 +100,9 @@ class TokenVerifier:
 
 
 def _key_id(token: str) -> str:
-    """Key id of a token whose header says just what ours do: type, algorithm and key, nothing else."""
+    """Key id of a token whose header says just what ours do: type, algorithm and key,
+    nothing else.
+    """
     try:
         header = jwt_header(token)
     except (ValueError, TypeError):
@@ -110,8 +117,6 @@ def _key_id(token: str) -> str:
 
 def jwt_header(token: str) -> dict[str, object]:
     """The header of a compact JWT, unverified; duplicate keys and wrong shapes raise ValueError."""
-    from base64 import urlsafe_b64decode
-
     parts = token.split(".")
     if len(parts) != 3 or not all(parts):
         raise ValueError("a compact JWT has three parts")

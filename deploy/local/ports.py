@@ -1,13 +1,17 @@
 """Free and taken TCP ports of this machine."""
 
+import random
 import socket
 from collections.abc import Callable
-from contextlib import ExitStack
+from itertools import islice
+from typing import Final
 
 import psutil
 
 from deploy.local.errors import RunnerError
 from deploy.local.settings import HOST
+
+TEST_PORTS: Final = range(20_000, 32_000)
 
 
 def is_free(port: int) -> bool:
@@ -38,15 +42,12 @@ def suggest(port: int, free: Callable[[int], bool] = is_free) -> int:
 
 
 def pick(count: int) -> list[int]:
-    """`count` different ports that are free now, for platforms that run side by side in tests."""
-    with ExitStack() as held:
-        probes = [
-            held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
-            for _ in range(count)
-        ]
-        for probe in probes:
-            probe.bind((HOST, 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
+    """`count` different free ports, for platforms that run side by side in tests.
+
+    They lie below those that systems give to outgoing connections, which could take one meanwhile.
+    """
+    candidates = random.sample(TEST_PORTS, k=len(TEST_PORTS))
+    return list(islice(filter(is_free, candidates), count))
 
 
 def _holder(port: int) -> str:

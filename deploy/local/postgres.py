@@ -9,7 +9,6 @@ import os
 import pwd
 import shutil
 import subprocess
-import time
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -46,6 +45,11 @@ OPTIONS: Final = {
     "log_checkpoints": "off",
 }
 
+ADVICE: Final = (
+    "PostgreSQL refuses root and user namespaces are refused here: run as an ordinary user, move "
+    f"RUN_DIR to where the user {UNPRIVILEGED} may go, or set DATABASE_URL to a running server"
+)
+
 
 @dataclass(frozen=True)
 class Disguise:
@@ -79,6 +83,7 @@ def initialise(data: Path, password: str) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(mode=0o700, parents=True)
     secret = scratch.with_name("password.new")
+    secret.unlink(missing_ok=True)
     secret.touch(mode=0o600)
     secret.write_text(password)
     cover = disguise()
@@ -110,34 +115,26 @@ def is_ready(port: int) -> bool:
 
 
 def _hand_over(data: Path, secret: Path, login: Login) -> None:
-    """The other user needs the folder itself and a way to it."""
+    """The other user owns the data and may pass through the run folder, which is ours to open."""
     for path in (data, secret):
         os.chown(path, login.uid, login.gid)
-    for parent in (data.parent, data.parent.parent):
-        parent.chmod(parent.stat().st_mode | 0o011)
+    data.parent.chmod(data.parent.stat().st_mode | 0o011)
 
 
 def _run(command: list[str], login: Login | None) -> None:
-    started = time.monotonic()
     try:
         done = subprocess.run(
             command,
             check=False,
             capture_output=True,
             text=True,
-            timeout=120,
             user=login.uid if login else None,
             group=login.gid if login else None,
             extra_groups=[] if login else None,
             cwd="/",
         )
     except PermissionError as error:
-        raise RunnerError(
-            f"PostgreSQL refuses root, user namespaces are refused here, {UNPRIVILEGED} cannot run "
-            f"{error.filename}: run as an ordinary user, or set DATABASE_URL to a running server"
-        ) from error
-    except subprocess.TimeoutExpired as error:
-        took = time.monotonic() - started
-        raise RunnerError(f"initdb gave no answer within {took:.0f} s") from error
+        raise RunnerError(f"{UNPRIVILEGED} cannot run {error.filename}; {ADVICE}") from error
     if done.returncode != 0:
-        raise RunnerError(f"initdb failed: {(done.stderr or done.stdout).strip()}")
+        reason = (done.stderr or done.stdout).strip()
+        raise RunnerError(f"initdb: {reason}; {ADVICE}" if login else f"initdb: {reason}")

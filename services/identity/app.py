@@ -4,6 +4,7 @@ import hmac
 import json
 import os
 
+from chassis.access.model import AccessRecord
 from chassis.app import Parts, Toolbox, run
 from chassis.call import Call
 from chassis.errors import Unauthenticated
@@ -15,7 +16,7 @@ from services.identity.methods.department import DEPARTMENT
 from services.identity.methods.passwords import Passwords
 from services.identity.methods.role import ROLE
 from services.identity.methods.session import Sessions
-from services.identity.methods.tenant import Tenants
+from services.identity.methods.tenant import Tenants, tenant_snapshot
 from services.identity.methods.user import user_resource
 from services.identity.settings import Settings, read_settings
 
@@ -33,7 +34,7 @@ class LocalIdentity(AccessRecords):
         """JSON Web Key Set of internal tokens."""
         return self._jwks
 
-    async def fetch_access(self, tenant_id: str) -> list:
+    async def fetch_access(self, tenant_id: str) -> list[AccessRecord]:
         """Everything that decides access in one tenant."""
         return await self.fetch(tenant_id)
 
@@ -66,6 +67,7 @@ def build(toolbox: Toolbox, settings: Settings) -> Parts:
     return Parts(
         identity=identity,
         collections=(users, departments, roles),
+        snapshots={"tenant": tenant_snapshot},
         methods={
             "crm.identity.v1.UserService": users.methods(),
             "crm.identity.v1.DepartmentService": departments.methods(),

@@ -10,7 +10,9 @@ from chassis.settings import ServiceSettings, SettingsError, json_value, service
 
 @dataclass(frozen=True)
 class Settings:
-    """The shared settings, the secrets of all services, and the signing keys, of which the first signs."""
+    """The shared settings, the secrets of all services, and the signing keys, of which the first
+    signs.
+    """
 
     service: ServiceSettings
     service_secrets: Mapping[str, str]

@@ -1,6 +1,15 @@
 """Customers: companies and persons in one table."""
 
-from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, Index, Integer, Numeric, Table, Text
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    Numeric,
+    Table,
+    Text,
+)
 from sqlalchemy.dialects.postgresql import UUID
 
 from chassis.db.schema import resource_columns, resource_constraints

@@ -8,7 +8,8 @@ _NOT_ALLOWED = re.compile(r"[^a-z0-9]+")
 
 
 def login_from(name: str) -> str:
-    """A login of lower-case Latin letters, digits and dots; "user" when nothing is left of the name.
+    """A login of lower-case Latin letters, digits and dots; "user" when nothing is left of the
+    name.
 
     Chinese characters must have been turned into pinyin before (this module does no I/O and has no
     dictionary).
@@ -18,7 +19,9 @@ def login_from(name: str) -> str:
 
 
 def next_free(wanted: str, taken: set[str]) -> str:
-    """The login itself, or with the lowest number from 1 that makes it free: zhangsan, zhangsan1."""
+    """The login itself, or with the lowest number from 1 that makes it free: zhangsan,
+    zhangsan1.
+    """
     if wanted not in taken:
         return wanted
     number = 1

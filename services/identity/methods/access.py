@@ -1,4 +1,6 @@
-"""Access as the other services replicate it: tenant, users, departments and roles with their versions."""
+"""Access as the other services replicate it: tenant, users, departments and roles with their
+versions.
+"""
 
 from collections.abc import Sequence
 
@@ -9,9 +11,10 @@ from chassis.access.model import AccessRecord
 from chassis.access.source import access_version
 from chassis.call import Call
 from chassis.db.pool import Database
-from chassis.db.sql import statement
+from chassis.db.sql import Statement, statement
 from chassis.resource.plan import Plan
 from crm.identity.v1 import session_pb2 as pb
+from services.identity.methods.tenant import tenant_data
 from services.identity.models.tenant import tenant
 
 _TENANT = statement(select(tenant).where(tenant.c.tenant_id == bindparam("tenant_id")))
@@ -29,11 +32,7 @@ class AccessRecords:
         records: list[AccessRecord] = []
         async with self._database.transaction(tenant_id) as tx:
             for row in await tx.fetch(_TENANT, {"tenant_id": tenant_id}):
-                data = {
-                    "time_zone": row["time_zone"],
-                    "currency_code": row["currency_code"],
-                    "update_time": row["update_time"].isoformat(),
-                }
+                data = tenant_data(row)
                 records.append(AccessRecord("tenant", tenant_id, row["version"], data))
             for plan, run in self._all:
                 to_message = plan.to_message(())
@@ -58,7 +57,7 @@ class AccessRecords:
         )
 
 
-def _whole_table(plan: Plan) -> object:
+def _whole_table(plan: Plan) -> Statement:
     table = plan.resource.table
     return statement(
         select(*plan.columns_of(())).where(table.c.tenant_id == bindparam("tenant_id"))

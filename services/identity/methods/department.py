@@ -8,7 +8,15 @@ from services.identity.models.user import user
 DEPARTMENT = Resource(
     message=Department,
     table=department,
-    filterable=("id", "name", "parent_id", "external_source", "external_id", "create_time", "update_time"),
+    filterable=(
+        "id",
+        "name",
+        "parent_id",
+        "external_source",
+        "external_id",
+        "create_time",
+        "update_time",
+    ),
     orderable=("name", "create_time", "update_time"),
     children=(Child(department, "parent_id"), Child(user, "department_id")),
 )

@@ -1,18 +1,17 @@
 """Sessions: signing in, refreshing, signing out, and the tokens that go with them."""
 
 import secrets
-from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 
-import asyncpg
 from joserfc.jwk import OKPKey
 from sqlalchemy import Select, bindparam, func, insert, select, update
 
 from chassis.access.source import micros
 from chassis.call import Call, Principal
 from chassis.codec import invalid_fields
-from chassis.db.pool import Database, Tx
+from chassis.db.pool import Database, Record, Tx
 from chassis.db.sql import statement
 from chassis.errors import InvalidArgument, Unauthenticated
 from chassis.ids import new_id
@@ -41,9 +40,7 @@ CANDIDATES_MAX = 5
 
 def _candidates(by: str) -> Select[tuple[object, ...]]:
     return (
-        select(
-            user.c.tenant_id, user.c.id, user.c.state, tenant.c.slug, credential.c.password_hash
-        )
+        select(user.c.tenant_id, user.c.id, user.c.state, tenant.c.slug, credential.c.password_hash)
         .join(tenant, tenant.c.tenant_id == user.c.tenant_id)
         .join(
             credential,
@@ -60,7 +57,9 @@ _BY_NAME_IN_TENANT = {
     by: statement(_candidates(by).where(tenant.c.slug == bindparam("slug")))
     for by in ("login", "email")
 }
-_NEW = statement(insert(session).values({name: bindparam(name) for name in session.c.keys()}))
+_NEW = statement(
+    insert(session).values({column.name: bindparam(column.name) for column in session.c})
+)
 _BY_REFRESH = statement(
     select(session.c.tenant_id, session.c.id).where(
         (session.c.refresh_hash == bindparam("hash"))
@@ -84,18 +83,17 @@ _ROTATE = statement(
     )
     .where(session.c.tenant_id == bindparam("tenant_id"), session.c.id == bindparam("session_id"))
 )
-_USER = (
-    select(user.c.tenant_id, user.c.id, user.c.role_ids, user.c.state, user.c.delete_time)
-    .add_columns(
-        func.greatest(
-            *[
-                select(func.max(table.c.update_time))
-                .where(table.c.tenant_id == user.c.tenant_id)
-                .scalar_subquery()
-                for table in (user.alias("anyone"), department, role, tenant)
-            ]
-        ).label("access_time")
-    )
+_USER = select(
+    user.c.tenant_id, user.c.id, user.c.role_ids, user.c.state, user.c.delete_time
+).add_columns(
+    func.greatest(
+        *[
+            select(func.max(table.c.update_time))
+            .where(table.c.tenant_id == user.c.tenant_id)
+            .scalar_subquery()
+            for table in (user.alias("anyone"), department, role, tenant)
+        ]
+    ).label("access_time")
 )
 _BY_ACCESS = statement(
     _USER.add_columns(
@@ -135,12 +133,14 @@ class Sessions:
             values = {"name": name.lower(), "slug": request.tenant, "limit": CANDIDATES_MAX}
             run = (_BY_NAME_IN_TENANT if request.tenant else _BY_NAME)[by]
             candidates = await tx.fetch(run, values)
+        if not candidates:
+            await self._passwords.matches(None, request.password)
         matches = [
             one
-            for one in candidates or [None]
-            if await self._passwords.matches(one["password_hash"] if one else None, request.password)
+            for one in candidates
+            if await self._passwords.matches(one["password_hash"], request.password)
+            and one["state"] == "ACTIVE"
         ]
-        matches = [one for one in matches if one is not None and one["state"] == "ACTIVE"]
         if not matches:
             raise CredentialsInvalid
         if len(matches) > 1:
@@ -159,13 +159,11 @@ class Sessions:
             row = await tx.fetch_row(_LOCKED, {"tenant_id": tenant_id, "session_id": session_id})
             if row is None or not is_open(_state(row), call.now):
                 raise SessionInvalid
+            answer, values = _fresh(call.now, tenant_id, session_id, str(row["user_id"]))
             reused = is_reuse(_state(row), presented)
             if reused:
-                await revoke_session(
-                    _acting(call, tenant_id), tx, session_id, str(row["user_id"])
-                )
+                await revoke_session(_acting(call, tenant_id), tx, session_id, str(row["user_id"]))
             else:
-                answer, values = _fresh(call.now, tenant_id, session_id, str(row["user_id"]))
                 await tx.execute(
                     _ROTATE, {**values, "used_refresh_hash": presented, "session_id": session_id}
                 )
@@ -199,7 +197,9 @@ class Sessions:
         return pb.ChangePasswordResponse()
 
     async def exchange(self, call: Call, request: pb.ExchangeTokenRequest) -> pb.InternalToken:
-        """An internal token for an opaque one; Unauthenticated when it is unknown, expired or revoked."""
+        """An internal token for an opaque one; Unauthenticated when it is unknown, expired or
+        revoked.
+        """
         async with self._database.worker() as tx:
             row = await tx.fetch_row(_BY_ACCESS, {"hash": _hash(request.access_token)})
         if row is None or row["revoke_time"] is not None or not _is_active(row):
@@ -210,9 +210,7 @@ class Sessions:
             )
         return self._token(_principal(row, str(row["session_id"])), call.now)
 
-    async def deferred(
-        self, call: Call, request: pb.IssueDeferredTokenRequest
-    ) -> pb.InternalToken:
+    async def deferred(self, call: Call, request: pb.IssueDeferredTokenRequest) -> pb.InternalToken:
         """A token with a user's present rights, without a session."""
         values = {"tenant_id": request.tenant_id, "user_id": request.user_id}
         async with self._database.worker() as tx:
@@ -283,15 +281,15 @@ def _hash(token: str) -> str:
     return sha256(token.encode()).hexdigest()
 
 
-def _state(row: asyncpg.Record) -> SessionState:
+def _state(row: Record) -> SessionState:
     return SessionState(row["expire_time"], row["revoke_time"], row["refresh_hash"])
 
 
-def _is_active(row: asyncpg.Record) -> bool:
+def _is_active(row: Record) -> bool:
     return row["state"] == "ACTIVE" and row["delete_time"] is None
 
 
-def _principal(row: asyncpg.Record, session_id: str) -> Principal:
+def _principal(row: Record, session_id: str) -> Principal:
     return Principal(
         kind="user",
         id=str(row["id"]),
@@ -304,8 +302,4 @@ def _principal(row: asyncpg.Record, session_id: str) -> Principal:
 
 def _acting(call: Call, tenant_id: str) -> Call:
     """The same call, within the tenant that its token turned out to belong to."""
-    from dataclasses import replace
-
     return replace(call, principal=replace(call.principal, tenant_id=tenant_id))
-
-

@@ -1,11 +1,14 @@
 """Tenants: created by operators, with ready-made roles and a first administrator."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import asyncpg
 import orjson
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, insert, or_, select
+from sqlalchemy.dialects.postgresql import UUID
 
 from chassis.access.model import Access, Grant
 from chassis.call import Call, Principal
@@ -13,6 +16,7 @@ from chassis.codec import invalid_fields
 from chassis.db.pool import Database, Tx
 from chassis.db.sql import statement
 from chassis.errors import AlreadyExists
+from chassis.events.change_service import State
 from chassis.ids import new_id
 from chassis.resource.standard import Collection
 from chassis.resource.write import insert_record, record_event
@@ -23,7 +27,16 @@ from services.identity.methods.user import SET_PASSWORD
 from services.identity.models.tenant import tenant
 
 LIST_MAX = 1000
-_INSERT = statement(insert(tenant).values({name: bindparam(name) for name in tenant.c.keys()}))
+_INSERT = statement(
+    insert(tenant).values({column.name: bindparam(column.name) for column in tenant.c})
+)
+_AFTER = bindparam("after", type_=UUID(as_uuid=False))
+_PAGE = statement(
+    select(tenant)
+    .where(or_(_AFTER.is_(None), tenant.c.tenant_id > _AFTER))
+    .order_by(tenant.c.tenant_id)
+    .limit(bindparam("limit"))
+)
 _LIST = statement(select(tenant).order_by(tenant.c.slug).limit(bindparam("limit")))
 
 
@@ -64,7 +77,7 @@ class Tenants:
                     "Another tenant has this short name.",
                     fields=[("slug", "This value is taken.")],
                 ) from error
-            data = {name: str(value) for name, value in row.items()} | {"update_time": call.now.isoformat()}
+            data = tenant_data(row)
             await record_event(founding, tx, "tenant", "created", tenant_id, data)
             role_ids = await self._create_roles(founding, tx)
             admin = self._admin(founding, request, admin_id, role_ids[ADMINISTRATOR])
@@ -107,6 +120,33 @@ class Tenants:
             "state": "ACTIVE",
         }
         return self._users.new_row(call, values)
+
+
+async def tenant_snapshot(tx: Tx, after: tuple[str, str] | None, limit: int) -> list[State]:
+    """Tenants as records of themselves, for services that boot."""
+    rows = await tx.fetch(_PAGE, {"after": after[0] if after else None, "limit": limit})
+    return [
+        State(
+            tenant_id=str(row["tenant_id"]),
+            id=str(row["tenant_id"]),
+            version=row["version"],
+            data=orjson.dumps(tenant_data(row)),
+        )
+        for row in rows
+    ]
+
+
+def tenant_data(row: Mapping[str, object]) -> dict[str, object]:
+    """A tenant as its events carry it."""
+    moment = row["update_time"]
+    return {
+        "id": str(row["tenant_id"]),
+        "slug": row["slug"],
+        "name": row["name"],
+        "time_zone": row["time_zone"],
+        "currency_code": row["currency_code"],
+        "update_time": moment.isoformat() if isinstance(moment, datetime) else "",
+    }
 
 
 def check_zone(name: str) -> None:

@@ -1,4 +1,6 @@
-"""Users: logins made from names, passwords kept apart, sessions that end when an account is disabled."""
+"""Users: logins made from names, passwords kept apart, sessions that end when an account is
+disabled.
+"""
 
 from google.protobuf.message import Message
 from pypinyin import Style, lazy_pinyin
@@ -35,7 +37,9 @@ _ROLES = statement(
         role.c.delete_time.is_(None),
     )
 )
-_INSERT = insert(credential).values({name: bindparam(name) for name in credential.c.keys()})
+_INSERT = insert(credential).values(
+    {column.name: bindparam(column.name) for column in credential.c}
+)
 SET_PASSWORD = statement(
     _INSERT.on_conflict_do_update(
         index_elements=["tenant_id", "user_id"],
@@ -54,7 +58,9 @@ class UserRules:
         self._passwords = passwords
 
     async def prepare_create(self, call: Call, tx: Tx, row: Row, message: Message) -> None:
-        """Make a login when none is given; roles and a password take the right to configure users."""
+        """Make a login when none is given; roles and a password take the right to
+        configure users.
+        """
         assert isinstance(message, User)
         if message.role_ids or message.password:
             call.reach("users", "CONFIGURE")

@@ -41,8 +41,12 @@ user = Table(
         ["user.tenant_id", "user.id"],
         name="fk_user_tenant_id_manager_id",
     ),
-    Index("uq_user_login", "tenant_id", text("lower(login)"), unique=True, postgresql_where=_LIVING),
-    Index("uq_user_email", "tenant_id", text("lower(email)"), unique=True, postgresql_where=_LIVING),
+    Index(
+        "uq_user_login", "tenant_id", text("lower(login)"), unique=True, postgresql_where=_LIVING
+    ),
+    Index(
+        "uq_user_email", "tenant_id", text("lower(email)"), unique=True, postgresql_where=_LIVING
+    ),
     Index("ix_user_sign_in_login", text("lower(login)"), postgresql_where=_LIVING),
     Index("ix_user_sign_in_email", text("lower(email)"), postgresql_where=_LIVING),
     Index("ix_user_name", "tenant_id", "name"),

@@ -1,6 +1,7 @@
 """PostgreSQL and NATS as the runner starts them, in a folder of their own."""
 
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,10 +94,14 @@ async def test_nats_keeps_what_it_acknowledged_when_killed(platform: Platform) -
     assert info.state.messages == 1
 
 
-async def test_nats_refuses_strangers(platform: Platform) -> None:
-    address = platform.nats_url().rpartition("@")[2]
-    with pytest.raises(nats.errors.Error, match="Authorization Violation"):
-        await nats.connect(f"nats://{address}", allow_reconnect=False, connect_timeout=2)
+def test_nats_refuses_strangers(platform: Platform) -> None:
+    # By hand: the client library leaves its socket open when it is refused.
+    with socket.create_connection(("127.0.0.1", platform.port("nats")), timeout=5) as stranger:
+        answers = stranger.makefile("rb")
+        assert answers.readline().startswith(b"INFO ")
+        stranger.sendall(b"CONNECT {}\r\nPING\r\n")
+        assert b"Authorization Violation" in answers.readline()
+        answers.close()
 
 
 async def test_data_survives_a_killed_postgres(platform: Platform) -> None:

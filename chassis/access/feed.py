@@ -1,0 +1,38 @@
+"""Keeps a service's access current: a durable consumer fills the replica, a feed tells every process."""
+
+from collections.abc import Sequence
+
+from chassis.access.model import AccessRecord
+from chassis.access.source import AccessSource, keep_records
+from chassis.db.pool import Tx
+from chassis.events.bus import Bus
+from chassis.events.consumer import Consumer, Source
+from chassis.events.envelope import Event
+from chassis.events.feed import Feed
+from chassis.events.streams import stream_name
+
+KINDS = ("tenant", "user", "department", "role")
+SOURCE = Source("identity", KINDS)
+
+
+def access_consumer(service: str) -> Consumer:
+    """The consumer that keeps the service's access records."""
+
+    async def handle(tx: Tx, events: Sequence[Event]) -> None:
+        for event in events:
+            record = AccessRecord(event.resource, event.record_id, event.version, event.data)
+            await keep_records(tx, event.tenant_id, [record])
+
+    return Consumer(f"{service}-access", (SOURCE,), handle)
+
+
+def access_feed(bus: Bus, access: AccessSource) -> Feed:
+    """The feed by which this process forgets what has changed."""
+
+    async def on_event(event: Event) -> None:
+        access.forget(event.tenant_id)
+
+    async def on_gap() -> None:
+        access.forget_all()
+
+    return Feed(bus, stream_name("identity"), SOURCE.subjects(), on_event, on_gap)

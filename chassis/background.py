@@ -1,0 +1,124 @@
+"""What a service does besides answering calls: relay, consumers, the access feed and its jobs."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+from prometheus_client import REGISTRY
+
+from chassis.access.feed import access_consumer, access_feed
+from chassis.access.source import AccessSource
+from chassis.db.pool import Database
+from chassis.events.boot import Boot
+from chassis.events.bus import Bus
+from chassis.events.change_rpc import Producers
+from chassis.events.consumer import Consumer
+from chassis.events.feed import Feed
+from chassis.events.metrics import ConsumerRegistry, RelayMetrics
+from chassis.events.relay import Relay
+from chassis.events.streams import ensure_edge
+from chassis.events.worker import ConsumerWorker
+from chassis.rpc.client import Clients
+from chassis.settings import TARGETS, ServiceSettings
+
+RESTART_WAIT_S = 1.0
+EDGE_CHECK_S = 10.0
+
+log = structlog.get_logger()
+Work = Callable[[], Awaitable[None]]
+
+
+class Background:
+    """The background work of one process; `start` returns at once, the broker may come later."""
+
+    def __init__(self, settings: ServiceSettings, database: Database, clients: Clients) -> None:
+        self._settings = settings
+        self._database = database
+        self._producers = Producers(clients)
+        self._metrics = ConsumerRegistry(REGISTRY)
+        self._relay_metrics = RelayMetrics(REGISTRY)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stops: list[Callable[[], None]] = []
+        self._bus: Bus | None = None
+        self._relay: Relay | None = None
+        self._feed: Feed | None = None
+
+    def wake_relay(self) -> None:
+        """Something was committed that is to be published."""
+        if self._relay is not None:
+            self._relay.wake()
+
+    def feed_silent_for_s(self) -> float:
+        """Seconds for which identity's feed has given no sign of life."""
+        return float("inf") if self._feed is None else self._feed.silent_for_s
+
+    def start(self, access: AccessSource, consumers: Sequence[Consumer]) -> None:
+        """Begin everything that needs the broker, as soon as there is one."""
+        own = self._settings.service
+        known = [*consumers] if own == "identity" else [access_consumer(own), *consumers]
+        self.run("bus", lambda: self._with_bus(access, known))
+
+    def run(self, name: str, work: Work) -> None:
+        """Run `work` again and again: what it raises is logged, and it begins anew."""
+        self._tasks.append(asyncio.create_task(_supervised(name, work), name=name))
+
+    async def stop(self) -> None:
+        """Finish the batches under way, then end everything."""
+        for stop in self._stops:
+            stop()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=0.5)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._bus is not None:
+            await self._bus.close()
+
+    async def _with_bus(self, access: AccessSource, consumers: Sequence[Consumer]) -> None:
+        settings = self._settings
+        bus = self._bus = await Bus.connect(settings.nats_url, settings.service, _bus_lost)
+        relay = self._relay = Relay(self._database, bus, settings.service, self._relay_metrics)
+        self._stops.append(relay.stop)
+        feed = self._feed = access_feed(bus, access)
+        self.run("relay", relay.run)
+        self.run("edge", lambda: _keep_edge(bus))
+        self.run("access feed", feed.run)
+        for consumer in consumers:
+            self.run(consumer.name, lambda one=consumer: self._consume(bus, one))  # type: ignore[misc]  # a default binds the loop's variable
+        await asyncio.Event().wait()
+
+    async def _consume(self, bus: Bus, consumer: Consumer) -> None:
+        """Declare the durables, boot once from snapshots, then apply events."""
+        worker = ConsumerWorker(
+            self._database,
+            bus,
+            consumer,
+            self._metrics.of(consumer.name),
+            self._producers.refill,
+            self.wake_relay,
+        )
+        self._stops.append(worker.stop)
+        await worker.declare()
+        await Boot(self._database, consumer, worker.applier, self._producers.snapshot).run()
+        await worker.run()
+
+
+async def _keep_edge(bus: Bus) -> None:
+    """Have the stream of live updates there, also after the broker has lost it."""
+    await ensure_edge(bus, TARGETS)
+    await asyncio.sleep(EDGE_CHECK_S)
+
+
+async def _supervised(name: str, work: Work) -> None:
+    while True:
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001  # whatever it is, the work begins anew
+            log.warning("background work failed", work=name, error=repr(error))
+        await asyncio.sleep(RESTART_WAIT_S)
+
+
+def _bus_lost() -> None:
+    """The connection is closed for good: let whoever runs the process start it anew."""
+    os._exit(1)

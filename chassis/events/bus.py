@@ -1,0 +1,91 @@
+"""The connection to NATS: it comes back by itself for ever, and ends the process when it cannot."""
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import structlog
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+from nats.js.errors import APIError
+
+API_TIMEOUT_S = 5.0
+CONNECT_TIMEOUT_S = 2.0
+RECONNECT_WAIT_S = 0.5
+PING_INTERVAL_S = 10
+PINGS_OUTSTANDING_MAX = 2
+# What calls of the broker end with; TimeoutError and OSError are its own too.
+BROKER_ERRORS = (NatsError, APIError, TimeoutError, OSError)
+
+log = structlog.get_logger()
+
+
+class Bus:
+    """One connection of a process, shared by its relay, consumers and feeds."""
+
+    def __init__(self, client: Client, on_closed: Callable[[], None]) -> None:
+        self.client = client
+        self.jetstream: JetStreamContext = client.jetstream(timeout=API_TIMEOUT_S)
+        self.generation = 0
+        self._on_closed = on_closed
+        self._closing = False
+
+    @classmethod
+    async def connect(cls, url: str, name: str, on_closed: Callable[[], None]) -> "Bus":
+        """Connect, waiting for the broker without end; `on_closed` ends the process if it is ever lost."""
+        bus = cls(Client(), on_closed)
+        await bus._open(url, name)
+        return bus
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection now."""
+        return self.client.is_connected
+
+    async def close(self) -> None:
+        """Send what is written and close. Nothing is drained: what was not acknowledged comes again."""
+        self._closing = True
+        try:
+            if self.client.is_connected:
+                await self.client.flush(timeout=2)
+        except BROKER_ERRORS as error:
+            log.info("broker flush failed", error=str(error))
+        if not self.client.is_closed:
+            await self.client.close()
+
+    async def _open(self, url: str, name: str) -> None:
+        await self.client.connect(
+            servers=[url],
+            name=name,
+            # Publishing fails at once while disconnected, instead of filling a buffer.
+            pending_size=-1,
+            allow_reconnect=True,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]  # annotated int, used as float
+            ping_interval=PING_INTERVAL_S,
+            max_outstanding_pings=PINGS_OUTSTANDING_MAX,
+            connect_timeout=CONNECT_TIMEOUT_S,  # type: ignore[arg-type]  # annotated int, used as float
+            drain_timeout=5,
+            error_cb=self._on_error,
+            disconnected_cb=self._on_disconnect,
+            reconnected_cb=self._on_reconnect,
+            closed_cb=self._on_close,
+        )
+        log.info("broker connected", server=urlsplit(url).hostname)
+
+    async def _on_error(self, error: Exception) -> None:
+        log.warning("broker error", error=str(error) or type(error).__name__)
+
+    async def _on_disconnect(self) -> None:
+        if not self._closing:
+            log.warning("broker disconnected")
+
+    async def _on_reconnect(self) -> None:
+        # Whoever waits for an answer on the old connection sees by this number that none will come.
+        self.generation += 1
+        log.info("broker reconnected")
+
+    async def _on_close(self) -> None:
+        if not self._closing:
+            log.error("broker connection closed for good")
+            self._on_closed()

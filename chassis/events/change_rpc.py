@@ -1,0 +1,61 @@
+"""ChangeService on the wire: the methods a producer registers, and what its consumers call."""
+
+from collections.abc import AsyncIterator
+
+from chassis.call import Call
+from chassis.db.pool import Database
+from chassis.events.change_service import Sources, list_changes, stream_snapshot
+from chassis.events.envelope import Event, from_proto
+from chassis.rpc.client import Clients
+from chassis.rpc.methods import Free, Methods, ServerStream
+from crm.event.v1 import change_pb2
+
+SERVICE = "crm.event.v1.ChangeService"
+SNAPSHOT_TIMEOUT_S = 55.0
+
+
+def change_methods(database: Database, sources: Sources) -> Methods:
+    """The handlers for `RpcServer.add(SERVICE, ...)`; snapshot sources by resource in the singular."""
+
+    def stream(
+        _call: Call, request: change_pb2.StreamSnapshotRequest
+    ) -> AsyncIterator[change_pb2.RecordState]:
+        return stream_snapshot(database, sources, request)
+
+    async def changes(
+        _call: Call, request: change_pb2.ListChangesRequest
+    ) -> change_pb2.ListChangesResponse:
+        return await list_changes(database, request)
+
+    return {"StreamSnapshot": ServerStream(stream), "ListChanges": Free(changes)}
+
+
+class Producers:
+    """The other services as sources of snapshots and of missing changes."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+
+    async def refill(
+        self, service: str, resource: str, tenant_id: str, record_id: str, after_version: int
+    ) -> list[Event]:
+        """A record's events after a version, oldest first, as many as fit into one answer."""
+        request = change_pb2.ListChangesRequest(
+            resource=resource, tenant_id=tenant_id, id=record_id, after_version=after_version
+        )
+        answer = await self._clients.call(service, f"{SERVICE}/ListChanges", request)
+        if not isinstance(answer, change_pb2.ListChangesResponse):
+            raise TypeError(f"ListChanges answered {type(answer).__name__}")
+        return [from_proto(service, event) for event in answer.events]
+
+    async def snapshot(
+        self, service: str, resource: str, after: str
+    ) -> AsyncIterator[change_pb2.RecordState]:
+        """A resource's rows after "tenant/id"; ends early with the call's deadline, then go on from there."""
+        request = change_pb2.StreamSnapshotRequest(resource=resource, after=after)
+        states = self._clients.stream(
+            service, f"{SERVICE}/StreamSnapshot", request, timeout_s=SNAPSHOT_TIMEOUT_S
+        )
+        async for state in states:
+            if isinstance(state, change_pb2.RecordState):
+                yield state

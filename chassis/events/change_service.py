@@ -1,0 +1,106 @@
+"""crm.event.v1.ChangeService of a producing service: snapshots for those who boot, changes for those with a gap."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from sqlalchemy import BigInteger, Text, bindparam, select
+from sqlalchemy.dialects.postgresql import UUID
+
+from chassis.db.pool import Database, Tx
+from chassis.db.sql import statement
+from chassis.errors import InvalidArgument, NotFound
+from chassis.events.envelope import Change, to_proto
+from chassis.events.outbox import change_of
+from chassis.events.tables import CHANGE
+from chassis.ids import is_id
+from crm.event.v1 import change_pb2
+
+PAGE = 500
+CHANGES_MAX = 1000
+CHANGES_BYTES_MAX = 3 * 1024 * 1024
+
+_CHANGES = statement(
+    select(*(CHANGE.c[name] for name in Change.__slots__))
+    .where(
+        CHANGE.c.tenant_id == bindparam("tenant", type_=UUID(as_uuid=False)),
+        CHANGE.c.record_id == bindparam("record", type_=UUID(as_uuid=False)),
+        CHANGE.c.version > bindparam("after", type_=BigInteger()),
+        CHANGE.c.resource == bindparam("resource", type_=Text()),
+    )
+    .order_by(CHANGE.c.version)
+    .limit(CHANGES_MAX)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One record as it stands, deleted or not; `data` is JSON as in its events, without `changes`."""
+
+    tenant_id: str
+    id: str
+    version: int
+    data: bytes
+
+
+# (worker's transaction, (tenant id, id) after which to go on or None, rows at most) -> rows in that order.
+SnapshotSource: TypeAlias = Callable[[Tx, tuple[str, str] | None, int], Awaitable[Sequence[State]]]
+Sources: TypeAlias = Mapping[str, SnapshotSource]
+
+
+async def stream_snapshot(
+    database: Database, sources: Sources, request: change_pb2.StreamSnapshotRequest
+) -> AsyncIterator[change_pb2.RecordState]:
+    """All rows of a resource by tenant and id, each page in a transaction of its own."""
+    source = sources.get(request.resource)
+    if source is None:
+        raise NotFound("RESOURCE_NOT_FOUND", f"There is no resource {request.resource!r} here.")
+    after = parse_after(request.after)
+    while True:
+        async with database.worker() as tx:
+            page = await source(tx, after, PAGE)
+        for row in page:
+            yield change_pb2.RecordState(
+                tenant_id=row.tenant_id, id=row.id, version=row.version, data=row.data
+            )
+        if len(page) < PAGE:
+            return
+        after = (page[-1].tenant_id, page[-1].id)
+
+
+async def list_changes(
+    database: Database, request: change_pb2.ListChangesRequest
+) -> change_pb2.ListChangesResponse:
+    """Changes of one record after a version, oldest first, as many as fit into one answer."""
+    values = {
+        "tenant": _id(request.tenant_id, "tenant_id"),
+        "record": _id(request.id, "id"),
+        "after": request.after_version,
+        "resource": request.resource,
+    }
+    async with database.worker() as tx:
+        rows = await tx.fetch(_CHANGES, values)
+    answer, size = change_pb2.ListChangesResponse(), 0
+    for row in rows:
+        event = to_proto(change_of(row))
+        size += event.ByteSize()
+        if size > CHANGES_BYTES_MAX:
+            break
+        answer.events.append(event)
+    return answer
+
+
+def parse_after(text: str) -> tuple[str, str] | None:
+    """Where a snapshot goes on, from "tenant/id"; None for the start."""
+    if not text:
+        return None
+    tenant, _, record = text.partition("/")
+    return _id(tenant, "after"), _id(record, "after")
+
+
+def _id(text: str, field: str) -> str:
+    if not is_id(text):
+        raise InvalidArgument(
+            "ID_INVALID", f"{field} is not an id.", fields=[(field, "Not an id.")]
+        )
+    return text

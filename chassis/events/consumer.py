@@ -1,0 +1,111 @@
+"""Consumers as they are declared: what they hear, what they do with it, in which order; compared at start."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+import structlog
+from nats.js import api
+from nats.js.errors import APIError, NotFoundError
+
+from chassis.db.pool import Tx
+from chassis.events.bus import Bus
+from chassis.events.envelope import Event
+from chassis.events.streams import DriftError, drift, stream_name
+
+ACK_WAIT_S = 30.0
+ACKS_PENDING_MAX = 256
+PULLS_WAITING_MAX = 64
+GAP_WAIT_S = 10.0
+
+Handler: TypeAlias = Callable[[Tx, Sequence[Event]], Awaitable[None]]
+log = structlog.get_logger()
+
+
+class Mode(Enum):
+    """NEWEST: any order, the handler keeps what is newer. ORDERED: versions of a record without a gap."""
+
+    NEWEST = "newest"
+    ORDERED = "ordered"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Events of one service: all, or those of some resources (in the singular) and names.
+
+    An ordered consumer names no events: it must see every version.
+    """
+
+    service: str
+    resources: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
+
+    def subjects(self) -> list[str]:
+        """The subject filters of it."""
+        return [
+            f"crm.*.{self.service}.*.{resource}.{event}"
+            for resource in self.resources or ("*",)
+            for event in self.events or ("*",)
+        ]
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """A durable consumer `<consumer>-<purpose>`; its handler runs in the transaction of one tenant.
+
+    The handler gets fresh events only, in ordered mode each record's versions one after the other. When
+    it raises, the events are tried one by one, and the one that fails eight times is parked.
+    """
+
+    name: str
+    sources: tuple[Source, ...]
+    handler: Handler
+    mode: Mode = Mode.NEWEST
+    gap_wait_s: float = GAP_WAIT_S
+    ack_wait_s: float = ACK_WAIT_S
+    acks_pending_max: int = ACKS_PENDING_MAX
+    replicas: int = 1
+
+    def __post_init__(self) -> None:
+        if self.mode is Mode.ORDERED and any(source.events for source in self.sources):
+            raise ValueError(f"{self.name}: an ordered consumer hears all events of its resources")
+
+    def config(self, source: Source) -> api.ConsumerConfig:
+        """Its durable on one stream."""
+        return api.ConsumerConfig(
+            durable_name=self.name,
+            deliver_policy=api.DeliverPolicy.ALL,
+            ack_policy=api.AckPolicy.EXPLICIT,
+            ack_wait=self.ack_wait_s,
+            max_deliver=-1,
+            max_ack_pending=self.acks_pending_max,
+            max_waiting=PULLS_WAITING_MAX,
+            filter_subjects=source.subjects(),
+            num_replicas=self.replicas,
+        )
+
+
+async def ensure_consumer(bus: Bus, consumer: Consumer, source: Source) -> int:
+    """Create or update the durable; how many of its messages are out unacknowledged.
+
+    Raises NotFoundError while the stream does not exist, DriftError when the durable cannot be changed.
+    """
+    stream, declared = stream_name(source.service), consumer.config(source)
+    try:
+        info = await bus.jetstream.consumer_info(stream, consumer.name)
+    except NotFoundError:
+        await bus.jetstream.add_consumer(stream, declared)
+        log.info("consumer created", consumer=consumer.name, stream=stream)
+        return 0
+    differing = drift(declared, info.config)
+    if differing:
+        log.warning("consumer differs", consumer=consumer.name, stream=stream, found=differing)
+        try:
+            await bus.jetstream.add_consumer(stream, declared)
+        except APIError as error:
+            raise DriftError(
+                f"consumer {consumer.name} on {stream} differs in {', '.join(differing)} and cannot "
+                f"be changed: {error.description}"
+            ) from error
+    return info.num_ack_pending or 0

@@ -1,0 +1,247 @@
+"""The envelope: a change as a CloudEvents 1.0 message on NATS (binary mode), and back. Pure."""
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import quote, unquote
+
+import orjson
+
+from chassis.ids import is_id
+from crm.event.v1 import change_pb2
+
+PARTITIONS = 16
+SPECVERSION = "1.0"
+CONTENT_TYPE = "application/json"
+SNAPSHOT = "snapshot"
+# Printable ASCII except space, double quote and percent stays as it is (CloudEvents HTTP binding 3.1.3.2).
+_SAFE = "!#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
+
+
+class EnvelopeError(Exception):
+    """A message that is no event of ours; `args[0]` says what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A row of the change table as the relay reads it; `changes` and `representation` are JSON objects."""
+
+    tenant_id: str
+    id: str
+    seq: int
+    resource: str
+    record_id: str
+    version: int
+    event: str
+    actor_id: str
+    through: str
+    cause_id: str
+    request_id: str
+    traceparent: str
+    changes: str
+    representation: str | None
+    lane: int
+    create_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What goes to the broker: one event, unique by `id`, ordered by `record` (tenant, resource, id)."""
+
+    id: str
+    record: tuple[str, str, str]
+    subject: str
+    headers: Mapping[str, str]
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One change of one record as a consumer gets it; `data` is the record after it, with `changes`.
+
+    `name` is "snapshot" when the record's state stands in for changes that nobody has any more.
+    """
+
+    id: str
+    tenant_id: str
+    service: str
+    resource: str
+    name: str
+    record_id: str
+    version: int
+    time: datetime
+    actor_id: str
+    through: str
+    cause_id: str
+    data: dict[str, object]
+
+    @property
+    def record(self) -> tuple[str, str, str]:
+        """What its order is about: tenant, resource, record."""
+        return self.tenant_id, self.resource, self.record_id
+
+
+def partition(record_id: str) -> int:
+    """The partition of a record, 0 to 15."""
+    return zlib.crc32(record_id.encode()) % PARTITIONS
+
+
+def subject(service: str, change: Change) -> str:
+    """Where the event goes: crm.<tenant>.<service>.<pp>.<resource>.<event>."""
+    place = f"{partition(change.record_id):02d}"
+    return f"crm.{change.tenant_id}.{service}.{place}.{change.resource}.{change.event}"
+
+
+def to_message(service: str, change: Change) -> Message:
+    """The event of a change, as the relay publishes it."""
+    headers = {
+        "Nats-Msg-Id": change.id,
+        "ce-specversion": SPECVERSION,
+        "ce-id": change.id,
+        "ce-source": f"/crm/{service}",
+        "ce-type": f"crm.{service}.v1.{change.resource}.{change.event}",
+        "ce-subject": change.record_id,
+        "ce-time": timestamp(change.create_time),
+        "ce-datacontenttype": CONTENT_TYPE,
+        "ce-tenantid": change.tenant_id,
+        "ce-resource": change.resource,
+        "ce-recordversion": str(change.version),
+    }
+    extensions = {
+        "ce-actorid": change.actor_id,
+        "ce-through": change.through,
+        "ce-causeid": change.cause_id,
+        "ce-correlationid": change.request_id,
+        "ce-traceparent": change.traceparent,
+    }
+    # CloudEvents knows no empty attribute: what is empty is left out.
+    headers |= {name: quote(value, safe=_SAFE) for name, value in extensions.items() if value}
+    record = (change.tenant_id, change.resource, change.record_id)
+    data = event_data(change.representation, change.changes)
+    return Message(change.id, record, subject(service, change), headers, data)
+
+
+def event_data(representation: str | None, changes: str) -> bytes:
+    """The JSON data: the representation's fields and `changes`, joined as text so that no number is reread."""
+    opening = (representation or "{}").rstrip()[:-1].rstrip()
+    comma = "" if opening.endswith("{") else ", "
+    return f'{opening}{comma}"changes": {changes}}}'.encode()
+
+
+def from_message(headers: Mapping[str, str] | None, data: bytes) -> Event:
+    """The event in a message; anything else raises EnvelopeError."""
+    if not headers or headers.get("ce-specversion") != SPECVERSION:
+        raise EnvelopeError("not a CloudEvents 1.0 message")
+    service, resource, name = _parse_type(headers.get("ce-type", ""))
+    return Event(
+        id=_id(headers.get("ce-id", ""), "ce-id"),
+        tenant_id=_id(headers.get("ce-tenantid", ""), "ce-tenantid"),
+        service=service,
+        resource=resource,
+        name=name,
+        record_id=_id(headers.get("ce-subject", ""), "ce-subject"),
+        version=_version(headers.get("ce-recordversion", "")),
+        time=parse_time(headers.get("ce-time", "")),
+        actor_id=unquote(headers.get("ce-actorid", "")),
+        through=unquote(headers.get("ce-through", "")),
+        cause_id=unquote(headers.get("ce-causeid", "")),
+        data=parse_data(data),
+    )
+
+
+def headers_of(event: Event) -> dict[str, str]:
+    """Headers from which `from_message` makes the same event again."""
+    headers = {
+        "ce-specversion": SPECVERSION,
+        "ce-id": event.id,
+        "ce-type": f"crm.{event.service}.v1.{event.resource}.{event.name}",
+        "ce-subject": event.record_id,
+        "ce-time": timestamp(event.time),
+        "ce-tenantid": event.tenant_id,
+        "ce-recordversion": str(event.version),
+    }
+    extensions = {
+        "ce-actorid": event.actor_id,
+        "ce-through": event.through,
+        "ce-causeid": event.cause_id,
+    }
+    return headers | {name: quote(value, safe=_SAFE) for name, value in extensions.items() if value}
+
+
+def to_proto(change: Change) -> change_pb2.Event:
+    """The same event as a producer hands it to a consumer that found a gap."""
+    return change_pb2.Event(
+        id=change.id,
+        resource=change.resource,
+        tenant_id=change.tenant_id,
+        record_id=change.record_id,
+        version=change.version,
+        name=change.event,
+        time=timestamp(change.create_time),
+        data=event_data(change.representation, change.changes),
+    )
+
+
+def from_proto(service: str, event: change_pb2.Event) -> Event:
+    """The event as the named service told it; a malformed one raises EnvelopeError."""
+    return Event(
+        id=_id(event.id, "id"),
+        tenant_id=_id(event.tenant_id, "tenant_id"),
+        service=service,
+        resource=event.resource,
+        name=event.name,
+        record_id=_id(event.record_id, "record_id"),
+        version=_version(str(event.version)),
+        time=parse_time(event.time),
+        actor_id="",
+        through="",
+        cause_id="",
+        data=parse_data(event.data),
+    )
+
+
+def timestamp(moment: datetime) -> str:
+    """RFC 3339 in UTC with microseconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_time(text: str) -> datetime:
+    """An aware time from RFC 3339."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise EnvelopeError(f"no time: {text!r}") from None
+    if moment.tzinfo is None:
+        raise EnvelopeError(f"a time without a zone: {text!r}")
+    return moment.astimezone(UTC)
+
+
+def parse_data(data: bytes) -> dict[str, object]:
+    """The JSON object of an event."""
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise EnvelopeError(f"data is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise EnvelopeError("data is not a JSON object")
+    return value
+
+
+def _parse_type(text: str) -> tuple[str, str, str]:
+    parts = text.split(".")
+    if len(parts) != 5 or parts[0] != "crm" or parts[2] != "v1" or not all(parts):
+        raise EnvelopeError(f"not a type of ours: {text!r}")
+    return parts[1], parts[3], parts[4]
+
+
+def _id(text: str, name: str) -> str:
+    if not is_id(text):
+        raise EnvelopeError(f"{name} is no id: {text!r}")
+    return text.lower()
+
+
+def _version(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 2**63:
+        raise EnvelopeError(f"no version: {text!r}")
+    return int(text)

@@ -1,0 +1,40 @@
+"""Leadership: one process at a time holds a session lock of PostgreSQL and works on that very connection."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+from sqlalchemy import bindparam, func, select, text
+
+from chassis.db.pool import CONNECTION_ERRORS, Database, Tx
+from chassis.db.sql import statement
+
+TRY_LOCK = statement(select(func.pg_try_advisory_lock(func.hashtextextended(bindparam("name"), 0))))
+# The tables are partitioned and mostly done with: what is pending is found by its partial index only.
+_BY_INDEX = statement(text("SET enable_seqscan = off"))
+
+
+@asynccontextmanager
+async def leadership(database: Database, name: str) -> AsyncIterator[Tx | None]:
+    """The leader's connection, or None when another process leads.
+
+    Every statement of the leader runs on the connection that holds the lock: with the lock the right to
+    read and mark is lost. The connection is closed at the end, which releases the lock.
+    """
+    async with database.worker_connection() as connection:
+        try:
+            locked = await connection.fetchval(TRY_LOCK.sql, *TRY_LOCK.arguments({"name": name}))
+            if not locked:
+                yield None
+                return
+            await connection.execute(_BY_INDEX.sql)
+            yield Tx(connection)
+        finally:
+            await _close(connection)
+
+
+async def _close(connection: asyncpg.Connection) -> None:
+    try:
+        await connection.close(timeout=2)
+    except (*CONNECTION_ERRORS, TimeoutError, asyncpg.PostgresError):
+        connection.terminate()

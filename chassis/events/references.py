@@ -1,0 +1,76 @@
+"""Keeps the local replica of other services' records: label and a few fields, newest version wins."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import orjson
+from sqlalchemy import bindparam
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from chassis.db.pool import Tx
+from chassis.db.sql import statement
+from chassis.events.consumer import Handler
+from chassis.events.envelope import EnvelopeError, Event, parse_time
+from chassis.events.tables import REFERENCE
+
+DELETIONS = frozenset({"deleted", "purged"})
+
+_write = upsert(REFERENCE).values(
+    {column.name: bindparam(f"p_{column.name}") for column in REFERENCE.c}
+)
+_WRITE = statement(
+    _write.on_conflict_do_update(
+        index_elements=["tenant_id", "resource", "id"],
+        set_={name: _write.excluded[name] for name in ("version", "label", "data", "delete_time")},
+        where=REFERENCE.c.version < _write.excluded.version,
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """What is kept of one resource: under which collection, which field names a record, further fields."""
+
+    collection: str
+    label: str = "name"
+    fields: tuple[str, ...] = ()
+
+
+def reference_handler(projections: Mapping[str, Projection]) -> Handler:
+    """A handler of a NEWEST consumer for the resources declared, by name in the singular."""
+
+    async def handle(tx: Tx, events: Sequence[Event]) -> None:
+        rows = [
+            reference_row(projections[event.resource], event)
+            for event in events
+            if event.resource in projections
+        ]
+        await tx.execute_many(_WRITE, rows)
+
+    return handle
+
+
+def reference_row(projection: Projection, event: Event) -> dict[str, object]:
+    """The replica's row of a record as the event tells it."""
+    kept = {name: event.data[name] for name in projection.fields if name in event.data}
+    return {
+        "p_tenant_id": event.tenant_id,
+        "p_resource": projection.collection,
+        "p_id": event.record_id,
+        "p_version": event.version,
+        "p_label": str(event.data.get(projection.label) or ""),
+        "p_data": orjson.dumps(kept).decode(),
+        "p_delete_time": delete_time(event),
+    }
+
+
+def delete_time(event: Event) -> datetime | None:
+    """When the record was deleted; None while it lives."""
+    stated = event.data.get("delete_time")
+    if isinstance(stated, str) and stated:
+        try:
+            return parse_time(stated)
+        except EnvelopeError:
+            return event.time
+    return event.time if event.name in DELETIONS else None

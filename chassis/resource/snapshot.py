@@ -1,0 +1,47 @@
+"""Current rows of a resource, deleted ones included, for consumers that boot or rebuild."""
+
+from collections.abc import Sequence
+
+import orjson
+from sqlalchemy import ColumnElement, bindparam, select, true, tuple_
+from sqlalchemy.dialects.postgresql import UUID
+
+from chassis.db.pool import Tx
+from chassis.db.sql import Statement, statement
+from chassis.events.change_service import SnapshotSource, State
+from chassis.resource.plan import Plan
+
+
+def snapshot_source(plan: Plan) -> SnapshotSource:
+    """The pages of a resource by tenant and id, read by the worker across tenants."""
+    table, to_message = plan.resource.table, plan.to_message(())
+    last = tuple_(*[bindparam(name, type_=UUID(as_uuid=False)) for name in ("tenant", "record")])
+    start = _page(plan, true())
+    further = _page(plan, tuple_(table.c.tenant_id, table.c.id) > last)
+
+    async def page(tx: Tx, after: tuple[str, str] | None, limit: int) -> Sequence[State]:
+        values: dict[str, object] = {"limit": limit}
+        if after is not None:
+            values |= {"tenant": after[0], "record": after[1]}
+        rows = await tx.fetch(start if after is None else further, values)
+        return [
+            State(
+                tenant_id=str(row["tenant_id"]),
+                id=str(row["id"]),
+                version=row["version"],
+                data=orjson.dumps(plan.encode(to_message(row))),
+            )
+            for row in rows
+        ]
+
+    return page
+
+
+def _page(plan: Plan, after: ColumnElement[bool]) -> Statement:
+    table = plan.resource.table
+    return statement(
+        select(table.c.tenant_id, *plan.columns_of(()))
+        .where(after)
+        .order_by(table.c.tenant_id, table.c.id)
+        .limit(bindparam("limit"))
+    )
