@@ -12,7 +12,8 @@ class Progress:
     """Counts of rows, and where to go on: `offset` bytes into a file of `size`, after row `row`.
 
     `listed` counts stored problems, `unlisted` those beyond the limit. Rows put off to the end are
-    worked on in rounds: `after` is the last one seen in this `round`, `moved` how many left in it.
+    worked on in rounds, the last of which is `final`: `waiting` are left, `after` is the last one
+    seen in this `round`, `moved` how many got their outcome in it.
     """
 
     created: int = 0
@@ -25,7 +26,9 @@ class Progress:
     total: int | None = None
     listed: int = 0
     unlisted: int = 0
+    waiting: int = 0
     round: int = 0
+    final: bool = False
     after: int = 0
     moved: int = 0
 

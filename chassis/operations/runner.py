@@ -14,7 +14,16 @@ from google.protobuf.json_format import MessageToJson
 
 from chassis.db.errors import translate
 from chassis.db.pool import Database
-from chassis.errors import Aborted, CrmError, FailedPrecondition, Unavailable, to_status
+from chassis.errors import (
+    Aborted,
+    CrmError,
+    FailedPrecondition,
+    InvalidArgument,
+    PermissionDenied,
+    Unauthenticated,
+    Unavailable,
+    to_status,
+)
 from chassis.ids import new_id
 from chassis.operations import store
 from chassis.operations.blob import BlobStore
@@ -45,12 +54,14 @@ class Runner:
         deputies: Deputies,
         blobs: BlobStore,
         kinds: Mapping[str, Work],
+        on_change: Callable[[], None],
     ) -> None:
         self._service = service
         self._database = database
         self._deputies = deputies
         self._blobs = blobs
         self._kinds = kinds
+        self._on_change = on_change
         self._worker = f"{service}-{os.getpid()}-{new_id()}"
         self._wake = asyncio.Event()
 
@@ -91,7 +102,7 @@ class Runner:
 
     async def _execute(self, operation: Operation) -> None:
         started = time.monotonic()
-        task = Task(operation, self._worker, self._database, self._deputies)
+        task = Task(operation, self._worker, self._database, self._deputies, self._on_change)
         end, error = await self._outcome(task)
         if end:
             with suppress(Unavailable, LeaseLost):
@@ -136,9 +147,7 @@ class Runner:
     async def _finish(self, operation: Operation, end: str, error: CrmError | None) -> None:
         told = MessageToJson(to_status(error, self._service)) if error else None
         async with self._database.worker() as tx:
-            await tx.execute(
-                store.FINISH, {**self._keys(operation), "end": end, "error": told}
-            )
+            await tx.execute(store.FINISH, {**self._keys(operation), "end": end, "error": told})
 
     async def _release(self, operation: Operation, wait_s: float) -> None:
         with suppress(Unavailable, asyncpg.PostgresError):
@@ -169,7 +178,20 @@ def shown_error(error: Exception) -> CrmError | None:
     if isinstance(error, asyncpg.PostgresError):
         return translate(error)
     if isinstance(error, grpc.aio.AioRpcError):
-        return Unavailable("SERVICE_AWAY", f"Another service is away ({error.code().name}).")
+        return _remote_error(error)
     if isinstance(error, TimeoutError | OSError):
         return Unavailable("TIMEOUT", "Something took too long.")
     return None
+
+
+def _remote_error(error: grpc.aio.AioRpcError) -> CrmError:
+    """A refusal of another service as it was told; everything else may be better later."""
+    told = str(error.details())
+    match error.code():
+        case grpc.StatusCode.UNAUTHENTICATED:
+            return Unauthenticated("USER_INACTIVE", told)
+        case grpc.StatusCode.PERMISSION_DENIED:
+            return PermissionDenied("PERMISSION_DENIED", told)
+        case grpc.StatusCode.INVALID_ARGUMENT:
+            return InvalidArgument("REFERENCE_INVALID", told)
+    return Unavailable("SERVICE_AWAY", f"Another service is away ({error.code().name}).")

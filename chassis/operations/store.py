@@ -3,7 +3,19 @@
 from dataclasses import dataclass
 
 import orjson
-from sqlalchemy import BigInteger, any_, bindparam, delete, func, insert, or_, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    Float,
+    any_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from chassis.db.pool import Record, Tx
@@ -23,7 +35,7 @@ _OWN = (
 )
 _MINE = (*_OWN, _OPERATION.c.principal_id == bindparam("principal_id"))
 _HELD = (*_OWN, _OPERATION.c.worker == bindparam("worker"), _OPERATION.c.state == "RUNNING")
-_OPEN = _OPERATION.c.state.in_(["PENDING", "RUNNING"])
+_OPEN = or_(_OPERATION.c.state == "PENDING", _OPERATION.c.state == "RUNNING")
 
 INSERT = statement(
     insert(_OPERATION).values(
@@ -96,32 +108,27 @@ CLAIM = statement(
     .where(*_OWN)
 )
 # The row stays locked until the batch ends, so nobody takes an operation over in its midst.
-FENCE = statement(
-    select(_OPERATION.c.cancel_requested).where(*_HELD).with_for_update()
-)
+FENCE = statement(select(_OPERATION.c.cancel_requested).where(*_HELD).with_for_update())
 SAVE = statement(
     update(_OPERATION)
-    .values(
-        progress=bindparam("progress"), lease_time=LEASE, attempts=0, update_time=func.now()
-    )
+    .values(progress=bindparam("progress"), lease_time=LEASE, attempts=0, update_time=func.now())
     .where(*_HELD)
 )
 FINISH = statement(
     update(_OPERATION)
-    .values(state=bindparam("end"), error=bindparam("error"), update_time=func.now(), worker="")
+    .values(state=bindparam("end"), error=bindparam("error"), update_time=func.now())
     .where(*_HELD)
 )
 # Given back: somebody may take it after a moment.
 RELEASE = statement(
     update(_OPERATION)
-    .values(lease_time=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, bindparam("wait_s")))
+    .values(
+        lease_time=func.now()
+        + func.make_interval(0, 0, 0, 0, 0, 0, bindparam("wait_s", type_=Float))
+    )
     .where(*_HELD)
 )
-FORGET = statement(
-    delete(_OPERATION).where(
-        ~_OPEN, _OPERATION.c.update_time < bindparam("before")
-    )
-)
+FORGET = statement(delete(_OPERATION).where(~_OPEN, _OPERATION.c.update_time < bindparam("before")))
 FORGET_ERRORS = statement(
     delete(_ERROR).where(
         ~select(_OPERATION.c.id).where(_OPERATION.c.id == _ERROR.c.operation_id).exists()
@@ -132,9 +139,7 @@ FORGET_LATER = statement(
         ~select(_OPERATION.c.id).where(_OPERATION.c.id == _LATER.c.operation_id).exists()
     )
 )
-ADD_LATER = statement(
-    insert(_LATER).values({name: bindparam(name) for name in _LATER.c.keys()})
-)
+ADD_LATER = statement(insert(_LATER).values({name: bindparam(name) for name in _LATER.c.keys()}))
 DROP_LATER = statement(
     delete(_LATER).where(
         _LATER.c.tenant_id == bindparam("tenant_id"),
@@ -157,9 +162,7 @@ LATER = statement(
     .order_by(_LATER.c.row_number)
     .limit(bindparam("limit"))
 )
-ADD_ERROR = statement(
-    insert(_ERROR).values({name: bindparam(name) for name in _ERROR.c.keys()})
-)
+ADD_ERROR = statement(insert(_ERROR).values({name: bindparam(name) for name in _ERROR.c.keys()}))
 CLEAR_ERRORS = statement(
     delete(_ERROR).where(
         _ERROR.c.tenant_id == bindparam("tenant_id"), _ERROR.c.operation_id == bindparam("id")

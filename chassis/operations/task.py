@@ -1,6 +1,6 @@
 """One operation in the hands of one worker: fenced batches, and progress stored with each."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -35,10 +35,16 @@ class Task:
     """What the work of one operation is given."""
 
     def __init__(
-        self, operation: Operation, worker: str, database: Database, deputies: Deputies
+        self,
+        operation: Operation,
+        worker: str,
+        database: Database,
+        deputies: Deputies,
+        on_change: Callable[[], None],
     ) -> None:
         self.operation = operation
         self.progress: Progress = operation.progress
+        self._on_change = on_change
         self._worker = worker
         self._database = database
         self._deputies = deputies
@@ -66,7 +72,7 @@ class Task:
             yield tx
 
     async def save(self, tx: Tx, progress: Progress, problems: Sequence[Problem] = ()) -> Progress:
-        """Store progress and problems and renew the lease; `progress` is to be set after the commit."""
+        """Store progress and problems and renew the lease; what is to be set once committed."""
         room = max(0, ERRORS_LISTED_MAX - progress.listed)
         listed = problems[:room]
         await tx.execute_many(store.ADD_ERROR, list(self._error_rows(listed)))
@@ -78,6 +84,29 @@ class Task:
         await tx.execute(store.SAVE, {**self._keys(), "progress": progress.to_json()})
         return progress
 
+    def committed(self, progress: Progress) -> None:
+        """The batch with this progress is in the database."""
+        self.progress = progress
+        self._on_change()
+
+    async def later(self, limit: int) -> list[tuple[int, int, int]]:
+        """(row, start, length) of the next rows put off, after the last one of this round."""
+        values = {**self._keys(), "after": self.progress.after, "limit": limit}
+        async with self.read() as tx:
+            rows = await tx.fetch(store.LATER, values)
+        return [(row["row_number"], row["start"], row["length"]) for row in rows]
+
+    async def add_later(self, tx: Tx, places: Sequence[tuple[int, int, int]]) -> None:
+        """Put rows off, given as (row, start, length)."""
+        names = ("row_number", "start", "length")
+        own = {"tenant_id": self.operation.tenant_id, "operation_id": self.operation.id}
+        rows = [{**own, **dict(zip(names, place, strict=True))} for place in places]
+        await tx.execute_many(store.ADD_LATER, rows)
+
+    async def drop_later(self, tx: Tx, rows: Sequence[int]) -> None:
+        """These rows have got their outcome."""
+        await tx.execute(store.DROP_LATER, {**self._keys(), "rows": list(rows)})
+
     async def restart(self) -> None:
         """Begin at the first row again, with nothing counted."""
         progress = Progress(size=self.progress.size)
@@ -85,7 +114,7 @@ class Task:
             await tx.execute(store.CLEAR_ERRORS, self._keys())
             await tx.execute(store.CLEAR_LATER, self._keys())
             progress = await self.save(tx, progress)
-        self.progress = progress
+        self.committed(progress)
 
     def _keys(self) -> dict[str, object]:
         one = self.operation
