@@ -76,8 +76,11 @@ format: $(VENV) ## Format Python and proto files
 types: $(PROTO) ## mypy --strict
 	@$(BIN)/mypy $(CODE)
 
+bench: $(PROTO) ## Measure the hot operations over HTTP and in pgbench, with ratios
+	@$(BIN)/python -m bench
+
 clean: ## Remove everything generated, the environment included (not .run)
 	@rm -rf .venv .build build crm buf *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help venv proto lock up down status logs seed test test-unit test-integration lint breaking format types clean
+.PHONY: help venv proto lock up down status logs seed test test-unit test-integration lint breaking format types bench clean

@@ -17,7 +17,7 @@ from chassis.events.consumer import Consumer
 from chassis.events.feed import Feed
 from chassis.events.metrics import ConsumerRegistry, RelayMetrics
 from chassis.events.relay import Relay
-from chassis.events.streams import ensure_edge
+from chassis.events.streams import ensure_edge, ensure_stream
 from chassis.events.worker import ConsumerWorker
 from chassis.rpc.client import Clients
 from chassis.settings import TARGETS, ServiceSettings
@@ -82,7 +82,7 @@ class Background:
         self._stops.append(relay.stop)
         feed = self._feed = access_feed(bus, access)
         self.run("relay", relay.run)
-        self.run("edge", lambda: _keep_edge(bus))
+        self.run("streams", lambda: _keep_streams(bus))
         self.run("access feed", feed.run)
         for consumer in consumers:
             self.run(consumer.name, lambda one=consumer: self._consume(bus, one))  # type: ignore[misc]  # a default binds the loop's variable
@@ -104,8 +104,10 @@ class Background:
         await worker.run()
 
 
-async def _keep_edge(bus: Bus) -> None:
-    """Have the stream of live updates there, also after the broker has lost it."""
+async def _keep_streams(bus: Bus) -> None:
+    """Have all streams there, also after the broker has lost one: EDGE sources only what exists."""
+    for service in TARGETS:
+        await ensure_stream(bus, service)
     await ensure_edge(bus, TARGETS)
     await asyncio.sleep(EDGE_CHECK_S)
 

@@ -1,11 +1,11 @@
 """What the converters need to know of a field, read from its descriptor and its options."""
 
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum, auto
-from typing import cast
+from typing import Protocol, cast
 
-from google.api.field_behavior_pb2 import INPUT_ONLY, OUTPUT_ONLY, field_behavior
+from google.api.field_behavior_pb2 import INPUT_ONLY, OUTPUT_ONLY, REQUIRED, field_behavior
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 
@@ -78,17 +78,38 @@ def is_map(field: FieldDescriptor) -> bool:
 
 def input_only(field: FieldDescriptor) -> bool:
     """Whether the field is never shown, like a password."""
-    return INPUT_ONLY in _behaviors(field)
+    return INPUT_ONLY in behaviors(field)
+
+
+def required(field: FieldDescriptor) -> bool:
+    """Whether callers must send the field."""
+    return REQUIRED in behaviors(field)
 
 
 def output_only(field: FieldDescriptor) -> bool:
     """Whether callers may not send the field."""
-    return OUTPUT_ONLY in _behaviors(field)
+    return OUTPUT_ONLY in behaviors(field)
 
 
-def _behaviors(field: FieldDescriptor) -> Sequence[int]:
-    behaviors: Sequence[int] = field.GetOptions().Extensions[field_behavior]  # type: ignore[index] # untyped there
-    return behaviors
+def behaviors(field: FieldDescriptor) -> Sequence[int]:
+    """The field_behavior values of a field."""
+    found = extension(field.GetOptions(), field_behavior)
+    return cast("Sequence[int]", found or ())  # extensions are untyped in the stubs
+
+
+def extension(options: Message, extension: FieldDescriptor) -> object:
+    """The value of an extension of descriptor options; None when it is not set."""
+    extended = cast("_Extended", options)  # the stubs type extensions per kind of options
+    if not extension.is_repeated and not extended.HasExtension(extension):
+        return None
+    return extended.Extensions[extension]
+
+
+class _Extended(Protocol):
+    @property
+    def Extensions(self) -> Mapping[FieldDescriptor, object]: ...  # noqa: N802 -- protobuf's name
+
+    def HasExtension(self, extension: FieldDescriptor, /) -> bool: ...  # noqa: N802 -- as above
 
 
 def function_name(message: Descriptor) -> str:

@@ -15,6 +15,7 @@ from chassis.ids import is_id
 Violations = list[tuple[str, str]]
 Check = Callable[[Message], Violations]
 ValueCheck = Callable[[object], str | None]
+MASK = "update_mask"
 _NUMBERS = ("int32", "int64", "uint32", "uint64", "float", "double")
 
 
@@ -32,7 +33,28 @@ def _message_check(descriptor: Descriptor) -> Check:
     def run(message: Message) -> Violations:
         return [violation for check in checks for violation in check(message)]
 
+    return _masked(descriptor, run) if MASK in descriptor.fields_by_name else run
+
+
+def _masked(descriptor: Descriptor, check: Check) -> Check:
+    """An update is checked in the fields that its mask names, else in those that are set (AIP-134)."""
+    record = next(one.name for one in descriptor.fields if one.message_type and one.name != MASK)
+
+    def run(message: Message) -> Violations:
+        names = {path.split(".")[0] for path in getattr(message, MASK).paths}
+        names |= {one.name for one, _ in getattr(message, record).ListFields()}
+        changed = tuple(f"{record}.{name}" for name in names)
+        return [
+            (path, text)
+            for path, text in check(message)
+            if not path.startswith(f"{record}.") or _within(path, changed)
+        ]
+
     return run
+
+
+def _within(path: str, names: tuple[str, ...]) -> bool:
+    return any(path == name or path.startswith((f"{name}.", f"{name}[")) for name in names)
 
 
 def _field_checks(field: FieldDescriptor) -> Iterator[Check]:

@@ -2,13 +2,17 @@
 argument names.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
 
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.sql import ClauseElement
 
 _DIALECT = asyncpg.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]  # SQLAlchemy leaves dialect constructors untyped
+
+
+STATEMENTS_MAX = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +41,19 @@ def statement(element: ClauseElement) -> Statement:
         if not compiled.binds[name].required  # type: ignore[attr-defined]  # as above
     }
     return Statement(str(compiled), names, constants)
+
+
+@dataclass(frozen=True, slots=True)
+class StatementCache:
+    """Compiled statements by shape; at most STATEMENTS_MAX are kept."""
+
+    _statements: OrderedDict[Hashable, Statement] = field(default_factory=OrderedDict)
+
+    def get(self, key: Hashable, build: Callable[[], Statement]) -> Statement:
+        """The statement of that shape, compiled at first use."""
+        known = self._statements.get(key)
+        if known is None:
+            known = self._statements[key] = build()
+            if len(self._statements) > STATEMENTS_MAX:
+                self._statements.popitem(last=False)
+        return known

@@ -2,7 +2,6 @@
 statements.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,23 +9,21 @@ from functools import cached_property
 from google.api import resource_pb2
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
-from sqlalchemy import ColumnElement, and_, any_, bindparam, or_
-from sqlalchemy.dialects.postgresql import ARRAY, UUID
+from sqlalchemy import ColumnElement
 
 from chassis.access.model import Reach
 from chassis.codec import encoder, invalid_fields
-from chassis.db.sql import Statement
+from chassis.db.sql import Statement, StatementCache
 from chassis.resource.fields import Field, Form, column_of, resource_fields
 from chassis.resource.filter_fields import FilterField, filter_fields
 from chassis.resource.order_by import OrderField
+from chassis.resource.reach import reach_values, table_reach_condition, table_reach_shape
 from chassis.resource.resource import Resource
 from chassis.resource.rows import ToMessage, message_reader
 
-STATEMENTS_MAX = 500
 ALWAYS_RETURNED = ("id",)
-_OWNERS = bindparam("reach_owners", type_=ARRAY(UUID(as_uuid=False)))
-_DEPARTMENTS = bindparam("reach_departments", type_=ARRAY(UUID(as_uuid=False)))
-_COMPANY = bindparam("reach_company", type_=UUID(as_uuid=False))
+
+__all__ = ["Plan", "make_plan", "reach_condition", "reach_shape", "reach_values"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +32,7 @@ class Plan:
 
     resource: Resource
     fields: Mapping[str, Field]
-    _statements: OrderedDict[Hashable, Statement] = field(default_factory=OrderedDict)
+    _statements: StatementCache = field(default_factory=StatementCache)
     _readers: dict[tuple[str, ...], ToMessage] = field(default_factory=dict)
 
     @cached_property
@@ -125,13 +122,8 @@ class Plan:
         return [table.c[name] for name in dict.fromkeys([*wanted, "id", "version"])]
 
     def cached(self, key: Hashable, build: Callable[[], Statement]) -> Statement:
-        """The statement of that shape, compiled at first use; at most STATEMENTS_MAX are kept."""
-        known = self._statements.get(key)
-        if known is None:
-            known = self._statements[key] = build()
-            if len(self._statements) > STATEMENTS_MAX:
-                self._statements.popitem(last=False)
-        return known
+        """The statement of that shape, compiled at first use."""
+        return self._statements.get(key, build)
 
     def _filter_field(self, name: str) -> FilterField:
         one = self._declared(name)
@@ -172,26 +164,9 @@ def make_plan(resource: Resource) -> Plan:
 
 def reach_shape(plan: Plan, reach: Reach) -> tuple[bool, bool]:
     """What of a reach decides about the SQL text: narrowed by owner, narrowed by company."""
-    if not plan.owned:
-        return (False, False)
-    return (not (reach.everything or reach.company_all), bool(reach.company_id))
+    return table_reach_shape(plan.resource.table, reach)
 
 
 def reach_condition(plan: Plan, shape: tuple[bool, bool]) -> list[ColumnElement[bool]]:
     """The conditions that keep a statement to the rows within reach."""
-    table, conditions = plan.resource.table, []
-    if shape[0]:
-        owner, department = table.c.owner_id, table.c.department_id
-        conditions.append(or_(owner == any_(_OWNERS), department == any_(_DEPARTMENTS)))
-    if shape[1]:
-        conditions.append(and_(table.c.partner_company_id == _COMPANY))
-    return conditions
-
-
-def reach_values(reach: Reach) -> dict[str, object]:
-    """The values of the parameters that reach_condition may use."""
-    return {
-        "reach_owners": list(reach.owner_ids),
-        "reach_departments": list(reach.department_ids),
-        "reach_company": reach.company_id or None,
-    }
+    return table_reach_condition(plan.resource.table, shape)

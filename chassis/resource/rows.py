@@ -156,6 +156,13 @@ def money_values(field: Field, money: Money | None) -> Row:
     }
 
 
+def money_sum(amount: Decimal, code: str) -> Money:
+    """A sum at the currency's exponent (ISO 4217), rounded half even."""
+    step = Decimal(1).scaleb(-_exponent(code))
+    text = format(amount.quantize(step, rounding=ROUND_HALF_EVEN), "f")
+    return Money(currency_code=code, amount=text)
+
+
 @cache
 def _currencies() -> frozenset[str]:
     return frozenset(get_global("all_currencies"))

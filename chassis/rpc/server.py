@@ -18,7 +18,7 @@ from chassis.call import Call
 from chassis.codec.validate import validator
 from chassis.db.errors import translate
 from chassis.db.pool import Database
-from chassis.errors import Aborted, CrmError, InvalidArgument, to_status
+from chassis.errors import Aborted, CrmError, InvalidArgument, Unavailable, to_status
 from chassis.resource.idempotency import replay
 from chassis.rpc.authority import Authority
 from chassis.rpc.methods import (
@@ -205,17 +205,29 @@ class RpcServer:
         """End the call with the error's status; what is our own fault is logged and told without
         detail.
         """
-        shown = error if isinstance(error, CrmError) else None
-        if isinstance(error, asyncpg.PostgresError):
-            shown = translate(error)
+        if isinstance(error, grpc.aio.AbortError):
+            return
+        shown = _shown(error)
         if shown is None:
-            if isinstance(error, grpc.aio.AbortError):
-                return
             log.error("call failed", method=facts.full_name, exc_info=error)
             shown = CrmError("INTERNAL", "Something went wrong on our side.")
         status = to_status(shown, self._service)
         context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
         await context.abort(shown.status, shown.message)
+
+
+def _shown(error: Exception) -> CrmError | None:
+    """The error as callers may see it; None for what is our own fault."""
+    match error:
+        case CrmError():
+            return error
+        case asyncpg.PostgresError():
+            return translate(error)
+        case TimeoutError():
+            return Unavailable("TIMEOUT", "This took too long; try again.")
+        case grpc.aio.AioRpcError():
+            return Unavailable("SERVICE_AWAY", "A service that is needed is away; try again.")
+    return None
 
 
 def _refuse(violations: list[tuple[str, str]]) -> None:

@@ -1,0 +1,1 @@
+"""Measurements of the platform against PostgreSQL itself, on the machine they run on."""

@@ -1,0 +1,152 @@
+"""make bench: the hot operations over HTTP and their statements in pgbench, in one run,
+with ratios.
+"""
+
+import asyncio
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from bench.data import INDUSTRIES, Tenant, load_customers, make_tenant, record_id
+from bench.load import Answer, NextRequest, Request, run_load
+from bench.pgbench import run_pgbench, scripts
+from bench.usage import cpu_seconds, memory_mib
+from deploy.local.platform import Platform
+
+ROWS = int(os.environ.get("BENCH_ROWS", "100000"))
+SECONDS = float(os.environ.get("BENCH_SECONDS", "5"))
+CONNECTIONS = int(os.environ.get("BENCH_CONNECTIONS", "16"))
+RESULT = Path(os.environ.get("RUN_DIR", ".run")) / "bench.json"
+_PRIME = 7919
+SERVICES = ("identity", "customer", "gateway")
+
+console = Console(soft_wrap=True)
+Result = Mapping[str, float]
+
+
+def main() -> None:
+    """Measure on a platform of its own, print a table, write the figures to RESULT."""
+    with tempfile.TemporaryDirectory(prefix="crm-bench-") as folder:
+        platform = Platform.for_tests(Path(folder), SERVICES)
+        try:
+            platform.up()
+            results = measure(platform)
+            _print_memory(platform)
+        finally:
+            platform.down()
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    RESULT.write_text(json.dumps(results, indent=2) + "\n")
+    _print(results)
+
+
+def measure(platform: Platform) -> dict[str, Result]:
+    """Every operation, pgbench and HTTP one after the other."""
+    tenant = make_tenant(platform, "bench")
+    console.print(f"loading {ROWS:,} customers")
+    asyncio.run(load_customers(platform.database_url("customer", "owner"), tenant, ROWS))
+    limits = scripts(tenant, ROWS)
+    database = platform.database_url("customer", "runtime")
+    results: dict[str, Result] = {}
+    for name, requests in OPERATIONS.items():
+        console.print(f"{name}: pgbench", end=" ")
+        tps = run_pgbench(database, tenant, limits[name], CONNECTIONS, SECONDS)
+        console.print(f"{tps:,.0f}/s, HTTP", end=" ")
+        results[name] = _over_http(platform, tenant, requests(), tps)
+        console.print(f"{results[name]['requests_per_s']:,.0f}/s")
+    return results
+
+
+def _over_http(platform: Platform, tenant: Tenant, requests: NextRequest, tps: float) -> Result:
+    uvloop.run(run_load(platform.url(), tenant.token, CONNECTIONS, 1.0, requests))
+    before = cpu_seconds(platform.pids())
+    load = uvloop.run(run_load(platform.url(), tenant.token, CONNECTIONS, SECONDS, requests))
+    after = cpu_seconds(platform.pids())
+    used = {name: (after[name] - before[name]) * 1000 / load.requests for name in after}
+    rate = load.requests / load.seconds
+    parts = {f"cpu_ms_{name}": round(value, 3) for name, value in used.items() if value >= 0.01}
+    return {
+        "requests_per_s": round(rate, 1),
+        "p50_ms": round(load.p50_ms, 2),
+        "p99_ms": round(load.p99_ms, 2),
+        "cpu_ms_per_request": round(sum(used.values()), 3),
+        "pgbench_tps": round(tps, 1),
+        "ratio_to_pgbench": round(rate / tps, 4),
+        "errors": load.errors,
+        **parts,
+    }
+
+
+def _get() -> NextRequest:
+    def request(connection: int, count: int, _last: Answer | None) -> Request:
+        number = (connection * 1009 + count * _PRIME) % ROWS + 1
+        return "GET", f"/v1/customers/{record_id(number)}", b"", ""
+
+    return request
+
+
+def _create() -> NextRequest:
+    body = json.dumps({"name": "张三贸易有限公司", "phone": "+86 138 00000000"}).encode()
+
+    def request(_at: int, _count: int, _last: Answer | None) -> Request:
+        return "POST", "/v1/customers", body, ""
+
+    return request
+
+
+def _update() -> NextRequest:
+    """Each connection changes a record of its own, always with the entity tag it was last given."""
+
+    def request(connection: int, count: int, last: Answer | None) -> Request:
+        path = f"/v1/customers/{record_id(connection + 1)}"
+        if last is None or not last.etag:
+            return "GET", path, b"", ""
+        body = json.dumps({"phone": f"+86 139 {count:08d}"}).encode()
+        return "PATCH", path, body, f"If-Match: {last.etag}\r\n"
+
+    return request
+
+
+def _list() -> NextRequest:
+    matching = quote(f"industry = {INDUSTRIES[0]}")
+    path = f"/v1/customers?filter={matching}&order_by=name&page_size=50"
+
+    def request(_at: int, _count: int, _last: Answer | None) -> Request:
+        return "GET", path, b"", ""
+
+    return request
+
+
+OPERATIONS: Mapping[str, Callable[[], NextRequest]] = {
+    "get_customer": _get,
+    "create_customer": _create,
+    "update_customer": _update,
+    "list_customers": _list,
+}
+
+
+def _print(results: Mapping[str, Result]) -> None:
+    columns = (
+        "requests_per_s", "p50_ms", "p99_ms", "cpu_ms_per_request", "pgbench_tps",
+        "ratio_to_pgbench", "errors",
+    )  # fmt: skip
+    table = Table("operation", *columns, title=f"{ROWS:,} customers, {CONNECTIONS} connections")
+    for name, result in results.items():
+        table.add_row(name, *[f"{result[column]:,g}" for column in columns])
+    console.print(table)
+    console.print(f"written to {RESULT}")
+
+
+def _print_memory(platform: Platform) -> None:
+    used = memory_mib(platform.pids())
+    console.print("memory, MiB: " + ", ".join(f"{name} {mib:.0f}" for name, mib in used.items()))
+
+
+if __name__ == "__main__":
+    main()

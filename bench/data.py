@@ -1,0 +1,83 @@
+"""Bench data: one tenant through the API, its customers by COPY, ids made from their number."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import asyncpg
+import httpx
+
+from chassis.rpc.client import Clients
+from crm.identity.v1 import tenant_pb2
+from deploy.local.platform import Platform
+
+PASSWORD = "a bench has no secrets"  # noqa: S105  # of a tenant that lives as long as the bench
+INDUSTRIES = ("software", "medical", "retail", "finance", "trade", "energy", "travel", "food")
+SURNAMES = ("张", "王", "李", "赵", "陈", "杨", "黄", "周")
+KINDS = ("贸易有限公司", "科技公司", "Trading Ltd", "Software Inc")
+COLUMNS = (
+    "tenant_id", "id", "version", "create_time", "update_time", "creator_id", "updater_id",
+    "owner_id", "kind", "name", "phone", "email", "industry", "country", "employee_count",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """Where the bench works: the tenant, its administrator and his access token."""
+
+    id: str
+    user_id: str
+    token: str
+
+
+def record_id(number: int) -> str:
+    """The id of the customer with this number."""
+    return f"00000000-0000-7000-8000-{number:012x}"
+
+
+def make_tenant(platform: Platform, slug: str) -> Tenant:
+    """Create a tenant as an operator and sign in as its administrator."""
+
+    async def create() -> tenant_pb2.Tenant:
+        environment = platform.service_environment("customer")
+        targets = {"identity": environment["IDENTITY_TARGET"]}
+        clients = Clients("customer", environment["SERVICE_SECRET"], targets)
+        request = tenant_pb2.CreateTenantRequest(
+            slug=slug, name="Bench", admin_login="admin", admin_password=PASSWORD
+        )
+        answer = await clients.call(
+            "identity", "crm.identity.v1.TenantService/CreateTenant", request
+        )
+        await clients.close()
+        assert isinstance(answer, tenant_pb2.Tenant)
+        return answer
+
+    tenant = asyncio.run(create())
+    body = {"login": "admin", "password": PASSWORD, "tenant": slug}
+    answer = httpx.post(f"{platform.url()}/v1/sessions", json=body).raise_for_status().json()
+    return Tenant(tenant.id, tenant.admin_user_id, answer["access_token"])
+
+
+async def load_customers(url: str, tenant: Tenant, rows: int) -> None:
+    """Copy so many customers into the tenant, then analyze."""
+    connection = await asyncpg.connect(url)
+    now = datetime.now(UTC)
+    records = (
+        (
+            tenant.id, record_id(number), 1, now, now, tenant.user_id, tenant.user_id,
+            tenant.user_id, "COMPANY", _name(number), f"+86 138 {number:08d}",
+            f"office{number}@example.com", INDUSTRIES[number % len(INDUSTRIES)], "CN",
+            number % 5000,
+        )
+        for number in range(1, rows + 1)
+    )  # fmt: skip
+    await connection.copy_records_to_table(
+        "customer", schema_name="base", records=records, columns=COLUMNS
+    )
+    await connection.execute("VACUUM ANALYZE base.customer")
+    await connection.close()
+
+
+def _name(number: int) -> str:
+    surname = SURNAMES[number % len(SURNAMES)]
+    return f"{surname}{number * 7919 % 1_000_003:06d}{KINDS[number // 8 % len(KINDS)]}"

@@ -1,0 +1,57 @@
+"""The composition root of the reporting service."""
+
+import asyncio
+import os
+from functools import partial
+
+from chassis.app import Parts, Toolbox, run
+from chassis.db.pool import Database
+from chassis.rpc.identity import RemoteIdentity
+from chassis.rpc.methods import Unary
+from services.reporting.consumers import NAMES, pipeline
+from services.reporting.jobs import Currency
+from services.reporting.methods.facts import apply_opportunities
+from services.reporting.methods.pipeline_summary import PipelineSummaries
+from services.reporting.methods.recompute import recompute_all
+from services.reporting.settings import read_settings
+
+
+def serve() -> None:
+    """Read the settings and run."""
+    run(read_settings(os.environ), build)
+
+
+def build(toolbox: Toolbox) -> Parts:
+    """Read models, the consumers that feed them, and what answers from them."""
+    currency = Currency()
+    opportunities = pipeline(currency.watching(apply_opportunities))
+    summaries = PipelineSummaries(currency.read)
+    return Parts(
+        identity=RemoteIdentity(toolbox.clients),
+        methods={
+            "crm.reporting.v1.ReportService": {"GetPipelineSummary": Unary(summaries.get)},
+        },
+        consumers=(opportunities, NAMES),
+        jobs={
+            "currency": partial(
+                currency.watch, toolbox.database, toolbox.settings.nats_url, opportunities
+            ),
+        },
+    )
+
+
+def recompute(*, check: bool) -> list[str]:
+    """Compare every tenant's rollup with its facts and put it right, unless only to check.
+
+    Returns one line for each cell that was wrong.
+    """
+    settings = read_settings(os.environ)
+
+    async def work() -> list[str]:
+        database = Database("reporting", settings.database_url, settings.worker_database_url)
+        try:
+            return await recompute_all(database, check=check)
+        finally:
+            await database.close()
+
+    return asyncio.run(work())

@@ -1,0 +1,72 @@
+"""Groups of a summary: their totals, win rate and order."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from services.reporting.domain.fact import CLOSE_MONTH, CLOSE_QUARTER
+from services.reporting.domain.rollup import ZERO, Sums
+
+NONE_LABEL = "(none)"
+STAGE = "stage"
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """What a key is called; `place` orders the stages of all pipelines: pipeline, position."""
+
+    label: str
+    place: tuple[str, int] = ("", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One key of a dimension with its sums by currency ("" for opportunities without an amount)."""
+
+    key: str
+    name: Name | None
+    sums: Mapping[str, Sums]
+
+    @property
+    def label(self) -> str:
+        """Its name; the id itself while nobody has told us the name."""
+        if not self.key:
+            return NONE_LABEL
+        return self.name.label if self.name else self.key
+
+    @property
+    def total(self) -> Sums:
+        """The counts over all currencies; its amounts mean nothing, for they mix them."""
+        total = Sums()
+        for sums in self.sums.values():
+            total = total.plus(sums)
+        return total
+
+
+def win_rate(won_count: int, lost_count: int) -> float | None:
+    """Won divided by closed, 0 to 1; None when nothing is closed."""
+    closed = won_count + lost_count
+    return won_count / closed if closed else None
+
+
+def in_order(dimension: str, groups: Sequence[Group], currency: str) -> list[Group]:
+    """Stages by pipeline and position, times by time, others by won amount, largest first.
+
+    Amounts are compared in `currency`, the tenant's; equal ones go by label. What has no key or no
+    known place comes last among stages and times.
+    """
+    if dimension == STAGE:
+        return sorted(groups, key=_stage_place)
+    if dimension in {CLOSE_MONTH, CLOSE_QUARTER}:
+        return sorted(groups, key=lambda group: (not group.key, group.key))
+    return sorted(groups, key=lambda group: (-_won(group, currency), group.label, group.key))
+
+
+def _stage_place(group: Group) -> tuple[bool, bool, tuple[str, int], str]:
+    place = group.name.place if group.name else ("", 0)
+    return (not group.key, group.name is None, place, group.label)
+
+
+def _won(group: Group, currency: str) -> Decimal:
+    sums = group.sums.get(currency)
+    return sums.won_amount if sums else ZERO

@@ -1,0 +1,35 @@
+"""What summaries group and filter by, as SQL over the facts."""
+
+from sqlalchemy import ColumnElement, Text, case, cast, func, or_
+
+from chassis.resource.filter_fields import FieldKind, FilterField, filter_fields
+from services.reporting.domain.fact import CLOSE_MONTH, CLOSE_QUARTER, LOST, OPEN, REFERENCES, WON
+from services.reporting.models.opportunity_fact import DATES, TEXTS, UUIDS, opportunity_fact
+
+_c = opportunity_fact.c
+_CLOSED = or_(_c.state == WON, _c.state == LOST)
+_CLOSE = case((_CLOSED, _c.close_date), else_=_c.expected_close_date)
+_TIME_FORMATS = {CLOSE_MONTH: "YYYY-MM", CLOSE_QUARTER: 'YYYY"Q"Q'}
+
+# Named as in sales; money also as amount.amount and amount.currency_code.
+FILTERS = filter_fields(
+    [
+        FilterField("id", _c.id, FieldKind.UUID),
+        *[FilterField(name, _c[name], FieldKind.UUID) for name in UUIDS],
+        *[FilterField(name, _c[name], FieldKind.TEXT) for name in TEXTS if name != "state"],
+        FilterField("state", _c.state, FieldKind.ENUM, choices=(OPEN, WON, LOST)),
+        FilterField("amount", _c.amount, FieldKind.MONEY, currency=_c.amount_currency),
+        *[FilterField(name, _c[name], FieldKind.DATE) for name in DATES],
+        *[
+            FilterField(name, _c[name], FieldKind.TIMESTAMP)
+            for name in ("create_time", "update_time")
+        ],
+    ]
+)
+
+
+def key_of(dimension: str) -> ColumnElement[str]:
+    """The key of a fact in that dimension, as `domain.fact` makes it."""
+    if dimension in REFERENCES:
+        return func.coalesce(cast(_c[REFERENCES[dimension]], Text), "")  # cast in SQL: ids to text
+    return func.coalesce(func.to_char(_CLOSE, _TIME_FORMATS[dimension]), "")

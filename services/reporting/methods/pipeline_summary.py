@@ -1,0 +1,83 @@
+"""GetPipelineSummary."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from chassis.call import Call
+from chassis.db.pool import Tx
+from chassis.resource.filter_parser import parse_filter
+from chassis.resource.filter_sql import compile_filter
+from chassis.resource.listing import filter_context
+from chassis.resource.rows import money_sum
+from crm.reporting.v1 import report_pb2 as pb
+from crm.type.v1.money_pb2 import Money
+from services.reporting.domain.rollup import Sums
+from services.reporting.domain.summary import Group, in_order, win_rate
+from services.reporting.methods.dimensions import FILTERS
+from services.reporting.methods.names import read_names
+from services.reporting.methods.sums import Question, SumsReader
+
+RESOURCE = "opportunities"
+ANSWER_BYTES_MAX = 3 * 1024 * 1024
+
+
+class PipelineSummaries:
+    """Answers from facts and rollup; `current_as_of` tells up to when these are current."""
+
+    def __init__(self, current_as_of: Callable[[], datetime | None]) -> None:
+        self._reader = SumsReader()
+        self._current_as_of = current_as_of
+
+    async def get(
+        self, call: Call, tx: Tx, request: pb.GetPipelineSummaryRequest
+    ) -> pb.PipelineSummary:
+        """Groups within the caller's reach; a wrong filter raises InvalidArgument."""
+        # Asked before reading: what is counted may be newer than told, never older.
+        current = self._current_as_of()
+        question = Question(
+            tenant_id=call.tenant_id,
+            dimension=request.group_by,
+            filter=compile_filter(
+                parse_filter(request.filter), FILTERS, filter_context(call, call.now)
+            ),
+            reach=call.reach(RESOURCE, "READ"),
+            currency=call.access.currency_code,
+        )
+        sums = await self._reader.read(tx, question)
+        names = await read_names(call, tx, request.group_by, sums)
+        groups = [Group(key, names.get(key), by_currency) for key, by_currency in sums.items()]
+        answer = pb.PipelineSummary()
+        if current is not None:
+            answer.current_as_of.FromDatetime(current)
+        size = 0
+        for group in in_order(request.group_by, groups, question.currency):
+            message = _message(group)
+            size += message.ByteSize()
+            if size > ANSWER_BYTES_MAX:
+                break
+            answer.groups.append(message)
+        return answer
+
+
+def _message(group: Group) -> pb.PipelineGroup:
+    total = group.total
+    return pb.PipelineGroup(
+        key=group.key,
+        label=group.label,
+        count=total.count,
+        amounts=_amounts(group.sums, "count", "amount"),
+        won_count=total.won_count,
+        won_amounts=_amounts(group.sums, "won_count", "won_amount"),
+        lost_count=total.lost_count,
+        lost_amounts=_amounts(group.sums, "lost_count", "lost_amount"),
+        win_rate=win_rate(total.won_count, total.lost_count),
+    )
+
+
+def _amounts(sums: Mapping[str, Sums], count: str, amount: str) -> list[Money]:
+    """One sum per currency in which there is any opportunity of that kind."""
+    return [
+        money_sum(getattr(sums[code], amount), code)
+        for code in sorted(sums)
+        if code and getattr(sums[code], count)
+    ]

@@ -1,0 +1,47 @@
+"""Opportunities as reports see them: every field that filters may name, as of `version`."""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Date,
+    DateTime,
+    Index,
+    Numeric,
+    PrimaryKeyConstraint,
+    Table,
+)
+from sqlalchemy.dialects.postgresql import UUID
+from sqlalchemy.types import Text
+
+from services.reporting.models import metadata
+
+UUIDS = (
+    "owner_id", "department_id", "partner_company_id", "customer_id", "product_id", "pipeline_id",
+    "stage_id", "campaign_id", "creator_id", "updater_id",
+)  # fmt: skip
+TEXTS = ("name", "state", "lost_reason", "external_source", "external_id")
+DATES = ("expected_close_date", "engage_date", "close_date")
+TIMES = ("create_time", "update_time", "delete_time")
+
+# All but key and version are nullable: of a purged opportunity nothing else is kept.
+opportunity_fact = Table(
+    "opportunity_fact",
+    metadata,
+    Column("tenant_id", UUID(as_uuid=False), nullable=False),
+    Column("id", UUID(as_uuid=False), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    *[Column(name, UUID(as_uuid=False)) for name in UUIDS],
+    *[Column(name, Text) for name in TEXTS],
+    Column("amount", Numeric),
+    Column("amount_currency", Text),
+    *[Column(name, Date) for name in DATES],
+    *[Column(name, DateTime(timezone=True)) for name in TIMES],
+    PrimaryKeyConstraint("tenant_id", "id"),
+    Index("ix_opportunity_fact_owner_id", "tenant_id", "owner_id"),
+    Index("ix_opportunity_fact_department_id", "tenant_id", "department_id"),
+    Index("ix_opportunity_fact_partner_company_id", "tenant_id", "partner_company_id"),
+    Index("ix_opportunity_fact_customer_id", "tenant_id", "customer_id"),
+    Index("ix_opportunity_fact_campaign_id", "tenant_id", "campaign_id"),
+    Index("ix_opportunity_fact_close_date", "tenant_id", "close_date"),
+    Index("ix_opportunity_fact_expected_close_date", "tenant_id", "expected_close_date"),
+)

@@ -1,0 +1,94 @@
+"""Winning, losing, moving and reopening opportunities."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from google.protobuf.message import Message
+
+from chassis.call import Call
+from chassis.db.pool import Tx
+from chassis.resource.plan import Plan
+from chassis.resource.read import lock_record
+from chassis.resource.rows import civil_date, money_values
+from chassis.resource.standard import Collection, check_match, refuse_deleted
+from chassis.resource.write import update_record
+from chassis.rpc.methods import Methods, Unary
+from crm.sales.v1 import opportunity_transition_pb2 as pb
+from services.sales.domain import opportunity as domain
+from services.sales.methods.catalogue import Catalogue
+from services.sales.methods.opportunity import state_of
+from services.sales.methods.stage_move import keep_move
+
+Decision = Callable[[domain.Opportunity, Sequence[domain.Stage]], domain.Transition]
+
+
+@dataclass(frozen=True, eq=False)
+class Transitions:
+    """The custom methods of OpportunityService."""
+
+    opportunities: Collection
+
+    def methods(self) -> Methods:
+        """Handlers by rpc name."""
+        reread = self.opportunities.reread
+        return {
+            "WinOpportunity": Unary(self.win, reread),
+            "LoseOpportunity": Unary(self.lose, reread),
+            "MoveOpportunity": Unary(self.move, reread),
+            "ReopenOpportunity": Unary(self.reopen, reread),
+        }
+
+    async def win(self, call: Call, tx: Tx, request: pb.WinOpportunityRequest) -> Message:
+        """Close as won today or on the day given, for the amount given or the expected one."""
+        day = civil_date("close_date", request.close_date) or today(call)
+        amount = _amount(self.opportunities.plan, request)
+        return await self._run(
+            call, tx, request.id, lambda one, stages: domain.win(one, stages, day, amount)
+        )
+
+    async def lose(self, call: Call, tx: Tx, request: pb.LoseOpportunityRequest) -> Message:
+        """Close as lost today or on the day given."""
+        day = civil_date("close_date", request.close_date) or today(call)
+        return await self._run(
+            call, tx, request.id, lambda one, stages: domain.lose(one, stages, day, request.reason)
+        )
+
+    async def move(self, call: Call, tx: Tx, request: pb.MoveOpportunityRequest) -> Message:
+        """Put into another open stage of its pipeline; into its own stage changes nothing."""
+        return await self._run(
+            call, tx, request.id, lambda one, stages: domain.move(one, stages, request.stage_id)
+        )
+
+    async def reopen(self, call: Call, tx: Tx, request: pb.ReopenOpportunityRequest) -> Message:
+        """Make open again, in the stage given or the first one."""
+        return await self._run(
+            call, tx, request.id, lambda one, stages: domain.reopen(one, stages, request.stage_id)
+        )
+
+    async def _run(self, call: Call, tx: Tx, record_id: str, decide: Decision) -> Message:
+        plan = self.opportunities.plan
+        before = dict(await lock_record(call, tx, plan, record_id, "UPDATE"))
+        check_match(call, int(before["version"]))
+        refuse_deleted(plan, before)
+        current = state_of(before)
+        transition = decide(current, await Catalogue(call, tx).stages())
+        values = dict(transition.values)
+        answer = await update_record(call, tx, plan, before, values, transition.event)
+        if values["stage_id"] != current.stage_id:
+            await keep_move(call, tx, current.id, current.stage_id, str(values["stage_id"]))
+        return answer
+
+
+def today(call: Call) -> date:
+    """The civil date of the call where the tenant is."""
+    return call.now.astimezone(ZoneInfo(call.access.time_zone)).date()
+
+
+def _amount(plan: Plan, request: pb.WinOpportunityRequest) -> tuple[Decimal, str] | None:
+    if not request.HasField("amount"):
+        return None
+    values = money_values(plan.fields["amount"], request.amount)
+    return Decimal(str(values["amount"])), str(values["amount_currency"])

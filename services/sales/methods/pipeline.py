@@ -1,0 +1,18 @@
+"""Pipelines."""
+
+from chassis.resource.resource import Child, Resource
+from crm.sales.v1.pipeline_pb2 import Pipeline
+from services.sales.models.opportunity import opportunity
+from services.sales.models.pipeline import pipeline
+from services.sales.models.stage import stage
+
+PIPELINE = Resource(
+    message=Pipeline,
+    table=pipeline,
+    filterable=(
+        "id", "name", "is_default", "external_source", "external_id", "create_time", "update_time",
+    ),
+    orderable=("name", "create_time", "update_time"),
+    children=(Child(opportunity, "pipeline_id"), Child(stage, "pipeline_id")),
+    unique={"uq_pipeline_default": "is_default", "uq_pipeline_name": "name"},
+)  # fmt: skip

@@ -1,0 +1,59 @@
+"""Gives a new tenant its first pipeline; one that has a pipeline, even a deleted one, keeps it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import bindparam, literal_column, select
+
+from chassis.access.model import Access
+from chassis.call import Call, Principal
+from chassis.db.pool import Tx
+from chassis.db.sql import statement
+from chassis.resource.standard import Collection
+from chassis.resource.write import insert_record
+from services.sales.domain.ready_made import ready_made_pipeline
+from services.sales.models.pipeline import pipeline
+
+SERVICE = "sales"
+# Nobody in particular makes them: they are columns for ids of users.
+_NOBODY = {"creator_id": None, "updater_id": None}
+
+_ANY = statement(
+    select(pipeline.c.id)
+    .where(pipeline.c.tenant_id == bindparam("tenant_id"))
+    .limit(literal_column("1"))
+)
+
+
+@dataclass(frozen=True, eq=False)
+class ReadyMade:
+    """Writes the standard pipeline with its stages."""
+
+    pipelines: Collection
+    stages: Collection
+
+    async def create(self, tx: Tx, tenant_id: str, now: datetime, cause_id: str) -> bool:
+        """Create it unless the tenant has a pipeline; True when it did."""
+        if await tx.fetch_row(_ANY, {"tenant_id": tenant_id}) is not None:
+            return False
+        call = _service_call(tenant_id, now, cause_id)
+        made = ready_made_pipeline(tenant_id)
+        row = self.pipelines.new_row(call, {**made.pipeline, **_NOBODY})
+        await insert_record(call, tx, self.pipelines.plan, row, "created")
+        for values in made.stages:
+            row = self.stages.new_row(call, {**values, **_NOBODY})
+            await insert_record(call, tx, self.stages.plan, row, "created")
+        return True
+
+
+def _service_call(tenant_id: str, now: datetime, cause_id: str) -> Call:
+    """A call of the service itself; it has no rights of a user and needs none here."""
+    return Call(
+        principal=Principal(kind="service", id=SERVICE, tenant_id=tenant_id),
+        access=Access(),
+        method="",
+        now=now,
+        deadline=0.0,
+        through="rule",
+        cause_id=cause_id,
+    )

@@ -1,0 +1,81 @@
+"""Opportunities; the foreign key to the stage keeps state and pipeline as the stage has them."""
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKeyConstraint,
+    Index,
+    Numeric,
+    Table,
+    Text,
+)
+from sqlalchemy.dialects.postgresql import UUID
+
+from chassis.db.schema import resource_columns, resource_constraints
+from services.sales.models import metadata
+
+opportunity = Table(
+    "opportunity",
+    metadata,
+    *resource_columns(owned=True),
+    Column("name", Text, nullable=False),
+    Column("customer_id", UUID(as_uuid=False)),
+    Column("product_id", UUID(as_uuid=False)),
+    Column("pipeline_id", UUID(as_uuid=False), nullable=False),
+    Column("stage_id", UUID(as_uuid=False), nullable=False),
+    Column("amount", Numeric),
+    Column("amount_currency", Text),
+    Column("campaign_id", UUID(as_uuid=False)),
+    Column("expected_close_date", Date),
+    Column("state", Text, nullable=False),
+    Column("engage_date", Date),
+    Column("close_date", Date),
+    Column("lost_reason", Text),
+    Column("description", Text),
+    *resource_constraints("opportunity"),
+    CheckConstraint("state <> 'OPEN' OR close_date IS NULL", name="close_date"),
+    CheckConstraint("state = 'LOST' OR lost_reason IS NULL", name="lost_reason"),
+    ForeignKeyConstraint(
+        ["tenant_id", "product_id"],
+        ["product.tenant_id", "product.id"],
+        name="fk_opportunity_tenant_id_product_id",
+    ),
+    ForeignKeyConstraint(
+        ["tenant_id", "pipeline_id"],
+        ["pipeline.tenant_id", "pipeline.id"],
+        name="fk_opportunity_tenant_id_pipeline_id",
+    ),
+    ForeignKeyConstraint(
+        ["tenant_id", "stage_id", "pipeline_id", "state"],
+        ["stage.tenant_id", "stage.id", "stage.pipeline_id", "stage.outcome"],
+        name="fk_opportunity_tenant_id_stage_id",
+    ),
+    Index("ix_opportunity_name", "tenant_id", "name", "id"),
+    Index("ix_opportunity_owner_id", "tenant_id", "owner_id", "id"),
+    Index("ix_opportunity_department_id", "tenant_id", "department_id", "id"),
+    Index("ix_opportunity_customer_id", "tenant_id", "customer_id", "id"),
+    Index("ix_opportunity_product_id", "tenant_id", "product_id", "id"),
+    Index("ix_opportunity_pipeline_id", "tenant_id", "pipeline_id", "id"),
+    Index("ix_opportunity_stage_id", "tenant_id", "stage_id", "id"),
+    Index("ix_opportunity_campaign_id", "tenant_id", "campaign_id", "id"),
+    Index("ix_opportunity_state", "tenant_id", "state", "id"),
+    Index("ix_opportunity_engage_date", "tenant_id", "engage_date", "id"),
+    Index("ix_opportunity_close_date", "tenant_id", "close_date", "id"),
+    Index("ix_opportunity_expected_close_date", "tenant_id", "expected_close_date", "id"),
+    Index("ix_opportunity_amount", "tenant_id", "amount", "id"),
+    Index("ix_opportunity_create_time", "tenant_id", "create_time", "id"),
+    Index("ix_opportunity_update_time", "tenant_id", "update_time", "id"),
+)
+# A plain index read backwards has its NULLs first, and lists have them last both ways.
+for _column in (
+    opportunity.c.amount,
+    opportunity.c.close_date,
+    opportunity.c.expected_close_date,
+):
+    Index(
+        f"ix_opportunity_{_column.name}_desc",
+        opportunity.c.tenant_id,
+        _column.desc().nulls_last(),
+        opportunity.c.id.desc(),
+    )

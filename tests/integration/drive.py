@@ -1,0 +1,120 @@
+"""Drives a running platform over gRPC as the gateway does: tenants, people, their calls."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import grpc
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import ErrorInfo
+
+from chassis.rpc.client import Clients, status_of
+from crm.identity.v1 import role_pb2, session_pb2, tenant_pb2, user_pb2
+from deploy.local.platform import Platform
+
+PASSWORD = "correct horse battery"
+SESSIONS = "crm.identity.v1.SessionService"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """How a call was refused."""
+
+    code: grpc.StatusCode
+    reason: str
+    metadata: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Person:
+    """A signed-in user."""
+
+    clients: Clients
+    id: str
+    tenant_id: str
+    slug: str
+    token: str
+
+    async def call(
+        self,
+        method: str,
+        request: Message,
+        *,
+        if_match: str = "",
+        key: str = "",
+    ) -> Message:
+        """Call "sales.OpportunityService/WinOpportunity" with these headers."""
+        service, _, rest = method.partition(".")
+        headers = {"if-match": if_match, "idempotency-key": key}
+        metadata: Mapping[str, str] = {name: value for name, value in headers.items() if value}
+        return await self.clients.call(
+            service, f"crm.{service}.v1.{rest}", request, token=self.token, metadata=metadata
+        )
+
+    async def refused(
+        self, method: str, request: Message, *, if_match: str = "", key: str = ""
+    ) -> Refusal:
+        """The refusal of a call that must not go through."""
+        try:
+            await self.call(method, request, if_match=if_match, key=key)
+        except grpc.aio.AioRpcError as error:
+            status, info = status_of(error), ErrorInfo()
+            if status is not None:
+                status.details[0].Unpack(info)
+            return Refusal(error.code(), info.reason, dict(info.metadata))
+        raise AssertionError(f"{method} was not refused")
+
+
+@dataclass
+class Drive:
+    """The platform with clients of its own."""
+
+    platform: Platform
+    clients: Clients = field(init=False)
+
+    def __post_init__(self) -> None:
+        names = ("identity", "customer", "sales", "marketing")
+        environment = self.platform.service_environment("customer")
+        targets = {name: environment[f"{name.upper()}_TARGET"] for name in names}
+        self.clients = Clients("customer", environment["SERVICE_SECRET"], targets)
+
+    async def tenant(self, time_zone: str = "UTC") -> Person:
+        """A new tenant's administrator."""
+        slug = f"t{secrets.token_hex(6)}"
+        request = tenant_pb2.CreateTenantRequest(
+            slug=slug,
+            name=slug,
+            admin_login="admin",
+            admin_email=f"admin@{slug}.example",
+            admin_password=PASSWORD,
+            time_zone=time_zone,
+        )
+        await self.clients.call("identity", "crm.identity.v1.TenantService/CreateTenant", request)
+        return await self.sign_in(slug, "admin")
+
+    async def user(self, admin: Person, login: str, grants: list[role_pb2.Grant]) -> Person:
+        """A new user with a role of his own."""
+        role = await admin.call(
+            "identity.RoleService/CreateRole",
+            role_pb2.CreateRoleRequest(role=role_pb2.Role(name=f"role of {login}", grants=grants)),
+        )
+        user = user_pb2.User(name=login, login=login, password=PASSWORD)
+        user.role_ids.append(getattr(role, "id"))  # noqa: B009  # clients answer with messages in general
+        await admin.call("identity.UserService/CreateUser", user_pb2.CreateUserRequest(user=user))
+        return await self.sign_in(admin.slug, login)
+
+    async def sign_in(self, slug: str, login: str) -> Person:
+        """Sign in and exchange the token."""
+        session = await self.clients.call(
+            "identity",
+            f"{SESSIONS}/CreateSession",
+            session_pb2.CreateSessionRequest(login=login, tenant=slug, password=PASSWORD),
+        )
+        assert isinstance(session, session_pb2.Session)
+        token = await self.clients.call(
+            "identity",
+            f"{SESSIONS}/ExchangeToken",
+            session_pb2.ExchangeTokenRequest(access_token=session.access_token),
+        )
+        assert isinstance(token, session_pb2.InternalToken)
+        return Person(self.clients, session.user_id, token.tenant_id, slug, token.token)
