@@ -152,14 +152,15 @@ def _resolve(mapping: ImportMapping, draft: Draft, known: Known) -> dict[str, li
 
 
 def apart(drafts: Sequence[Draft]) -> Iterator[list[Draft]]:
-    """The drafts in groups in which no external id comes twice, in order."""
+    """The drafts in order, in groups in which an external id has one content only."""
     group: list[Draft] = []
-    keys: set[str] = set()
+    contents: dict[str, bytes] = {}
     for draft in drafts:
-        if draft.key and draft.key in keys:
+        if contents.get(draft.key, draft.digest) != draft.digest:
             yield group
-            group, keys = [], set()
+            group, contents = [], {}
         group.append(draft)
-        keys.add(draft.key)
+        if draft.key:
+            contents[draft.key] = draft.digest
     if group:
         yield group

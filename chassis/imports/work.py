@@ -166,11 +166,17 @@ class ImportRun:
         self, deputy: Deputy, tx: Tx, drafts: Sequence[Draft], *, careful: bool
     ) -> list[Result]:
         results = {at: one for at, draft in enumerate(drafts) if (one := self._settled(draft))}
-        places = [at for at in range(len(drafts)) if at not in results]
+        first: dict[str, int] = {}
+        repeats: dict[int, int] = {}
+        for at, draft in enumerate(drafts):
+            if draft.key and at not in results and first.setdefault(draft.key, at) != at:
+                repeats[at] = first[draft.key]
+        places = [at for at in range(len(drafts)) if at not in results and at not in repeats]
         upsert = Upsert(self._collection, self._mapping, deputy.call, tx)
         write = upsert.write_each if careful else upsert.write
         written = await write([drafts[at] for at in places])
         results |= dict(zip(places, written, strict=True))
+        results |= {at: _repeated(drafts[at], results[one]) for at, one in repeats.items()}
         return [results[at] for at in range(len(drafts))]
 
     def _settled(self, draft: Draft) -> Result | None:
@@ -233,6 +239,14 @@ class ImportRun:
         async with self._task.batch() as tx:
             saved = await self._task.save(tx, progress)
         self._task.committed(saved)
+
+
+def _repeated(draft: Draft, result: Result) -> Result:
+    """The result of a row that repeats one of its batch word for word."""
+    if result.outcome != "failed":
+        return Result("skipped")
+    row = draft.record.row
+    return Result("failed", tuple(replace(problem, row=row) for problem in result.problems))
 
 
 def _counted(progress: Progress, results: Sequence[Result]) -> Progress:

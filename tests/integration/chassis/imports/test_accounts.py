@@ -54,9 +54,7 @@ async def test_accounts_are_imported_with_their_parents(importer: Importer) -> N
 async def test_accounts_again_change_nothing(importer: Importer) -> None:
     await importer.run(accounts_spec(), ACCOUNTS)
     before = {one.id: one.etag for one in await importer.customers()}
-    assert await importer.run(accounts_spec(validate_only=True), ACCOUNTS) == Counts(
-        skipped=85
-    )
+    assert await importer.run(accounts_spec(validate_only=True), ACCOUNTS) == Counts(skipped=85)
     assert await importer.run(accounts_spec(), ACCOUNTS) == Counts(skipped=85)
     assert {one.id: one.etag for one in await importer.customers()} == before
 
@@ -65,7 +63,9 @@ async def test_only_what_differs_is_updated(importer: Importer) -> None:
     await importer.run(accounts_spec(), ACCOUNTS)
     changed = ACCOUNTS.replace(b"2822", b"3000")
     assert await importer.run(accounts_spec(), changed) == Counts(updated=1, skipped=84)
-    found = await importer.customers('external_source = "test" AND external_id = "Acme Corporation"')
+    found = await importer.customers(
+        'external_source = "test" AND external_id = "Acme Corporation"'
+    )
     assert [(one.employee_count, one.etag) for one in found] == [(3000, '"2"')]
 
 
