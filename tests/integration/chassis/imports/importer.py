@@ -50,7 +50,8 @@ class Importer:
     async def sign_up(cls, platform: Platform) -> "Importer":
         """The administrator of a new tenant."""
         environment = platform.service_environment("customer")
-        targets = {name: environment[f"{name.upper()}_TARGET"] for name in ("identity", "customer")}
+        names = ("identity", "customer", "sales")
+        targets = {name: environment[f"{name.upper()}_TARGET"] for name in names}
         clients = Clients("customer", environment["SERVICE_SECRET"], targets)
         slug = f"t{time.time_ns()}"
         await clients.call(
