@@ -244,6 +244,8 @@ def _operation(metadata: MetaData) -> Table:
         Column("id", Text, nullable=False),
         Column("kind", Text, nullable=False),
         Column("principal_id", Text, nullable=False),
+        Column("key", Text, nullable=False, server_default=""),
+        Column("fingerprint", Text, nullable=False, server_default=""),
         Column("state", Text, nullable=False),
         Column("request", JSONB, nullable=False),
         Column("progress", JSONB, nullable=False),
@@ -261,6 +263,14 @@ def _operation(metadata: MetaData) -> Table:
         ),
         Index("ix_operation_open", "state", "lease_time"),
         Index("ix_operation_principal", "tenant_id", "principal_id", "create_time"),
+        Index(
+            "uq_operation_key",
+            "tenant_id",
+            "principal_id",
+            "key",
+            unique=True,
+            postgresql_where=text("key <> ''"),
+        ),
     )
 
 

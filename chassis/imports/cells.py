@@ -14,7 +14,7 @@ BOM = b"\xef\xbb\xbf"
 _QUOTED = re.compile(r'"[^"]*"')
 
 
-class BadRow(Exception):  # noqa: N818  # the reason for one row of the error file
+class BadRow(Exception):  # the reason for one row of the error file
     """One row cannot be read, the rows after it can."""
 
 

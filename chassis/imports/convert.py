@@ -18,7 +18,7 @@ _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, 
 _BITS = {FieldDescriptor.TYPE_INT32: 31, FieldDescriptor.TYPE_INT64: 63}
 
 
-class BadValue(Exception):  # noqa: N818  # the reason for one cell of the error file
+class BadValue(Exception):  # the reason for one cell of the error file
     """A cell's text is no value of its field."""
 
 

@@ -1,25 +1,27 @@
 """ImportService: files come in as streams, imports begin once mapping and file fit each other."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
+from hashlib import sha256
 
+import asyncpg
 from google.longrunning.operations_pb2 import Operation as OperationMessage
 from google.protobuf.json_format import MessageToDict
 
 from chassis.call import Call
 from chassis.codec import invalid_fields
-from chassis.db.pool import Database
+from chassis.db.pool import Database, Record, Tx
 from chassis.errors import PermissionDenied, ResourceExhausted
 from chassis.ids import new_id
 from chassis.imports.mapping import ImportMapping, make_mapping
 from chassis.imports.matches import Lookup
 from chassis.imports.source import Source
 from chassis.operations import store
-from chassis.operations.blob import BlobStore
+from chassis.operations.blob import BlobStore, content_digest
 from chassis.operations.deputy import Deputies
 from chassis.operations.methods import operation_message
 from chassis.operations.progress import Progress
 from chassis.operations.runner import shown_error
-from chassis.operations.store import Operation, add_operation
+from chassis.operations.store import Operation
 from chassis.resource.standard import Collection
 from chassis.rpc.methods import ClientStream, Free, Methods
 from crm.chassis.v1 import import_pb2 as pb
@@ -32,7 +34,7 @@ OPEN_MAX = 20
 class Imports:
     """Handlers over the collections of one service; `wake` tells the worker."""
 
-    def __init__(  # noqa: PLR0913, PLR0917  # what is imported into, and what with
+    def __init__(  # what is imported into, and what with
         self,
         database: Database,
         collections: Mapping[str, Collection],
@@ -83,21 +85,23 @@ class Imports:
             progress=Progress(size=size),
         )
         await self._check_matches(operation, mapping)
-        message = await self._add(operation)
+        message = await self._add(call, operation, _fingerprint(request))
         self._wake()
         return message
 
-    async def _add(self, operation: Operation) -> OperationMessage:
-        keys = {"tenant_id": operation.tenant_id, "id": operation.id}
-        async with self._database.transaction(operation.tenant_id) as tx:
-            count = await tx.fetch_row(store.COUNT_OPEN, keys)
-            if count is not None and count["count"] >= OPEN_MAX:
-                text = f"At most {OPEN_MAX} operations may wait at a time."
-                raise ResourceExhausted("OPERATIONS_MAX", text)
-            await add_operation(tx, operation)
-            row = await tx.fetch_row(store.GET, {**keys, "principal_id": operation.principal_id})
-        assert row is not None
-        return operation_message(row)
+    async def _add(self, call: Call, operation: Operation, fingerprint: str) -> OperationMessage:
+        """Store the operation; a repeated call gets the one that its first made."""
+        key = call.idempotency.key if call.idempotency else ""
+        try:
+            async with self._database.transaction(call.tenant_id) as tx:
+                row = await store.repeated_operation(tx, operation, key, fingerprint)
+                return operation_message(row or await _insert(tx, operation, key, fingerprint))
+        except asyncpg.UniqueViolationError:
+            async with self._database.transaction(call.tenant_id) as tx:
+                row = await store.repeated_operation(tx, operation, key, fingerprint)
+            if row is None:
+                raise
+            return operation_message(row)
 
     async def _check_matches(self, operation: Operation, mapping: ImportMapping) -> None:
         """Have the owners of what is referred to refuse match fields now, not in each row."""
@@ -124,3 +128,21 @@ class Imports:
                 continue
             return
         raise PermissionDenied("PERMISSION_DENIED", "Your roles do not allow you to import.")
+
+
+async def _insert(tx: Tx, operation: Operation, key: str, fingerprint: str) -> Record:
+    keys = {"tenant_id": operation.tenant_id, "id": operation.id}
+    count = await tx.fetch_row(store.COUNT_OPEN, keys)
+    if count is not None and count["count"] >= OPEN_MAX:
+        text = f"At most {OPEN_MAX} operations may wait at a time."
+        raise ResourceExhausted("OPERATIONS_MAX", text)
+    await store.add_operation(tx, operation, key, fingerprint)
+    row = await tx.fetch_row(store.GET, {**keys, "principal_id": operation.principal_id})
+    assert row is not None
+    return row
+
+
+def _fingerprint(request: pb.CreateImportRequest) -> str:
+    """The same for the same spec and a file of the same content."""
+    spec = request.spec.SerializeToString(deterministic=True)
+    return sha256(content_digest(request.file_id).encode() + spec).hexdigest()

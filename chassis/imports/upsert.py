@@ -227,7 +227,7 @@ def row_error(error: Exception) -> CrmError | None:
 
 
 def _root(path: str) -> str:
-    return path.split(".")[0].split("[")[0]
+    return path.split(".", maxsplit=1)[0].split("[", maxsplit=1)[0]
 
 
 def _existing_statement(plan: Plan) -> Statement:

@@ -15,7 +15,6 @@ from chassis.imports.records import BrokenFile, Record
 from chassis.imports.rehearsal import Rehearsal
 from chassis.imports.source import Header, Source
 from chassis.imports.upsert import Result, Upsert, row_error
-from chassis.operations import store
 from chassis.operations.blob import BlobStore
 from chassis.operations.deputy import Deputy
 from chassis.operations.progress import Progress
@@ -61,7 +60,7 @@ class ImportWork:
 class ImportRun:
     """One import at work."""
 
-    def __init__(  # noqa: PLR0913, PLR0917  # the parts of a run
+    def __init__(  # the parts of a run
         self,
         task: Task,
         source: Source,

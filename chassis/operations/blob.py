@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import AsyncIterable, Iterator
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -16,13 +17,13 @@ from chassis.ids import is_id
 BLOB_BYTES_MAX = 1024**3
 TENANT_BYTES_MAX = 10 * 1024**3
 WRITE_BYTES = 1024 * 1024
-_ID = re.compile(r"[A-Za-z0-9_-]{43}\Z")
+_ID = re.compile(r"[A-Za-z0-9_-]{43}\.[0-9a-f]{32}\Z")
 _UNFINISHED = ".part"
 
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A stored file: its unguessable id and its size in bytes."""
+    """A stored file: its unguessable id, which ends with a digest of its content, and its bytes."""
 
     id: str
     size: int
@@ -47,6 +48,11 @@ class BlobStore(Protocol):
         """Remove what was written more than `age_s` seconds ago; how many files that was."""
 
 
+def content_digest(blob_id: str) -> str:
+    """What two files of the same content have in common; "" for what is no id."""
+    return blob_id.rpartition(".")[2] if _ID.match(blob_id) else ""
+
+
 class FileBlobStore:
     """Blobs as files under `root`, one folder per tenant; complete ones appear by a rename."""
 
@@ -55,11 +61,12 @@ class FileBlobStore:
 
     async def write(self, tenant_id: str, chunks: AsyncIterable[bytes]) -> Blob:
         """Store a stream durably; what goes wrong on the way leaves nothing behind."""
-        path = self._path(tenant_id, secrets.token_urlsafe(32))
-        part = path.with_suffix(_UNFINISHED)
+        secret = secrets.token_urlsafe(32)
+        part = self._path(tenant_id, secret + _UNFINISHED)
         file = await asyncio.to_thread(self._create, part)
         try:
-            size = await _pour(file, chunks)
+            size, digest = await _pour(file, chunks)
+            path = part.with_name(f"{secret}.{digest}")
             await asyncio.to_thread(_finish, file, part, path)
         except BaseException as error:
             file.close()
@@ -123,9 +130,9 @@ class FileBlobStore:
         return len(old)
 
 
-async def _pour(file: BinaryIO, chunks: AsyncIterable[bytes]) -> int:
-    """Write the stream to the file in large pieces; its size."""
-    size, waiting = 0, bytearray()
+async def _pour(file: BinaryIO, chunks: AsyncIterable[bytes]) -> tuple[int, str]:
+    """Write the stream to the file in large pieces; its size and digest."""
+    size, waiting, digest = 0, bytearray(), blake2b(digest_size=16)
     async for chunk in chunks:
         size += len(chunk)
         if size > BLOB_BYTES_MAX:
@@ -136,10 +143,15 @@ async def _pour(file: BinaryIO, chunks: AsyncIterable[bytes]) -> int:
             )
         waiting += chunk
         if len(waiting) >= WRITE_BYTES:
-            await asyncio.to_thread(file.write, bytes(waiting))
+            await asyncio.to_thread(_write, file, digest, bytes(waiting))
             waiting.clear()
-    await asyncio.to_thread(file.write, bytes(waiting))
-    return size
+    await asyncio.to_thread(_write, file, digest, bytes(waiting))
+    return size, digest.hexdigest()
+
+
+def _write(file: BinaryIO, digest: blake2b, data: bytes) -> None:
+    file.write(data)
+    digest.update(data)
 
 
 def _finish(file: BinaryIO, part: Path, path: Path) -> None:

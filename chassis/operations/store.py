@@ -21,6 +21,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from chassis.db.pool import Record, Tx
 from chassis.db.schema import chassis_tables, new_metadata
 from chassis.db.sql import statement
+from chassis.errors import Aborted
 from chassis.operations.progress import Progress, read_progress
 
 LEASE = text("now() + interval '30 seconds'")
@@ -43,6 +44,8 @@ INSERT = statement(
         id=bindparam("id"),
         kind=bindparam("kind"),
         principal_id=bindparam("principal_id"),
+        key=bindparam("key"),
+        fingerprint=bindparam("fingerprint"),
         state="PENDING",
         request=bindparam("request"),
         progress=bindparam("progress"),
@@ -51,6 +54,14 @@ INSERT = statement(
     )
 )
 GET = statement(select(*_OPERATION.c).where(*_MINE))
+BY_KEY = statement(
+    select(*_OPERATION.c).where(
+        _OPERATION.c.tenant_id == bindparam("tenant_id"),
+        _OPERATION.c.principal_id == bindparam("principal_id"),
+        _OPERATION.c.key == bindparam("key"),
+        _OPERATION.c.key != "",
+    )
+)
 LIST = statement(
     select(*_OPERATION.c)
     .where(
@@ -207,8 +218,8 @@ def read_operation(row: Record) -> Operation:
     )
 
 
-async def add_operation(tx: Tx, operation: Operation) -> None:
-    """Store a new operation, to be taken up by a worker."""
+async def add_operation(tx: Tx, operation: Operation, key: str, fingerprint: str) -> None:
+    """Store a new operation, to be taken up by a worker; `key` is its idempotency key or ""."""
     await tx.execute(
         INSERT,
         {
@@ -216,7 +227,26 @@ async def add_operation(tx: Tx, operation: Operation) -> None:
             "id": operation.id,
             "kind": operation.kind,
             "principal_id": operation.principal_id,
+            "key": key,
+            "fingerprint": fingerprint,
             "request": orjson.dumps(operation.request).decode(),
             "progress": operation.progress.to_json(),
         },
     )
+
+
+async def repeated_operation(
+    tx: Tx, operation: Operation, key: str, fingerprint: str
+) -> Record | None:
+    """The row that a call with this key made before; Aborted when it asked for something else."""
+    values = {
+        "tenant_id": operation.tenant_id,
+        "principal_id": operation.principal_id,
+        "key": key,
+    }
+    row = await tx.fetch_row(BY_KEY, values) if key else None
+    if row is not None and row["fingerprint"] != fingerprint:
+        raise Aborted(
+            "IDEMPOTENCY_KEY_REUSED", "This idempotency key was used with another request."
+        )
+    return row

@@ -14,11 +14,11 @@ ERRORS_LISTED_MAX = 100_000
 REASON_LENGTH_MAX = 500
 
 
-class OperationStopped(Exception):  # noqa: N818  # a signal to the runner, never shown
+class OperationStopped(Exception):  # a signal to the runner, never shown
     """The operation is to be cancelled."""
 
 
-class LeaseLost(Exception):  # noqa: N818  # a signal to the runner, never shown
+class LeaseLost(Exception):  # a signal to the runner, never shown
     """Another worker has taken the operation over."""
 
 

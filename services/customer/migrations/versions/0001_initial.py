@@ -169,6 +169,8 @@ def upgrade() -> None:
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("principal_id", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), server_default="", nullable=False),
+        sa.Column("fingerprint", sa.Text(), server_default="", nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("request", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("progress", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
@@ -192,6 +194,13 @@ def upgrade() -> None:
         "operation",
         ["tenant_id", "principal_id", "create_time"],
         unique=False,
+    )
+    op.create_index(
+        "uq_operation_key",
+        "operation",
+        ["tenant_id", "principal_id", "key"],
+        unique=True,
+        postgresql_where=sa.text("key <> ''"),
     )
     op.create_table(
         "operation_error",

@@ -120,12 +120,12 @@ class Importer:
     async def get(self, name: str) -> Operation:
         """The operation as it stands."""
         request = operation_pb2.GetOperationRequest(id=name)
-        return await self.call(name.split("-")[0], f"{OPERATIONS}/GetOperation", request)
+        return await self.call(name.split("-", maxsplit=1)[0], f"{OPERATIONS}/GetOperation", request)
 
     async def cancel(self, name: str) -> Operation:
         """Ask it to stop."""
         request = operation_pb2.CancelOperationRequest(id=name)
-        return await self.call(name.split("-")[0], f"{OPERATIONS}/CancelOperation", request)
+        return await self.call(name.split("-", maxsplit=1)[0], f"{OPERATIONS}/CancelOperation", request)
 
     async def end(self, name: str, wait_s: float = 60.0) -> Operation:
         """The operation once it is done."""
@@ -149,7 +149,7 @@ class Importer:
 
     async def errors(self, name: str) -> str:
         """The error file."""
-        service = name.split("-")[0]
+        service = name.split("-", maxsplit=1)[0]
         facts = method_facts(OPERATIONS)["DownloadErrors"]
         stub = self._channel(service).unary_stream(
             f"/{OPERATIONS}/DownloadErrors",
