@@ -3,18 +3,23 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 
 import structlog
 from prometheus_client import REGISTRY
+from sqlalchemy import func, select
 
 from chassis.access.feed import access_consumer, access_feed
 from chassis.access.source import AccessSource
 from chassis.db.pool import Database
+from chassis.db.sql import statement
+from chassis.events.auditor import Auditor
 from chassis.events.boot import Boot
 from chassis.events.bus import Bus
 from chassis.events.change_rpc import Producers
 from chassis.events.consumer import Consumer
 from chassis.events.feed import Feed
+from chassis.events.housekeeping import drop_representations, purge_idempotency, purge_inbox
 from chassis.events.metrics import ConsumerRegistry, RelayMetrics
 from chassis.events.relay import Relay
 from chassis.events.streams import ensure_edge, ensure_stream
@@ -24,7 +29,10 @@ from chassis.settings import TARGETS, ServiceSettings
 
 RESTART_WAIT_S = 1.0
 EDGE_CHECK_S = 10.0
+HOUSEKEEPING_S = 3600.0
+MONTHS_AHEAD = 2
 
+_PARTITIONS = statement(select(func.base.ensure_change_partitions(MONTHS_AHEAD)))
 log = structlog.get_logger()
 Work = Callable[[], Awaitable[None]]
 
@@ -81,12 +89,25 @@ class Background:
         relay = self._relay = Relay(self._database, bus, settings.service, self._relay_metrics)
         self._stops.append(relay.stop)
         feed = self._feed = access_feed(bus, access)
+        auditor = Auditor(self._database, bus, settings.service, relay, self._relay_metrics)
         self.run("relay", relay.run)
+        self.run("auditor", auditor.run)
+        self.run("housekeeping", self._keep_house)
         self.run("streams", lambda: _keep_streams(bus))
         self.run("access feed", feed.run)
         for consumer in consumers:
             self.run(consumer.name, lambda one=consumer: self._consume(bus, one))  # type: ignore[misc]  # a default binds the loop's variable
         await asyncio.Event().wait()
+
+    async def _keep_house(self) -> None:
+        """Clear what has served its time; months have their partitions before they begin."""
+        now = datetime.now(UTC)
+        async with self._database.worker() as tx:
+            await tx.execute(_PARTITIONS, {})
+        await purge_idempotency(self._database, now)
+        await purge_inbox(self._database, now)
+        await drop_representations(self._database, now)
+        await asyncio.sleep(HOUSEKEEPING_S)
 
     async def _consume(self, bus: Bus, consumer: Consumer) -> None:
         """Declare the durables, boot once from snapshots, then apply events."""

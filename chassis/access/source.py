@@ -88,7 +88,7 @@ class AccessSource:
         async with self._database.transaction(tenant_id) as tx:
             access = _built(await _stored(tx, tenant_id))
         trusted = self._silent_for_s() <= SILENCE_MAX_S
-        if access.version < principal.access_version or not trusted:
+        if access.version < principal.access_version or not trusted or _lacks(access, principal):
             access = await self._ask(tenant_id, access, principal.access_version)
         if len(self._known) >= TENANTS_MAX:
             self._known.clear()
@@ -134,6 +134,11 @@ async def _stored(tx: Tx, tenant_id: str) -> list[AccessRecord]:
         AccessRecord(row["kind"], str(row["id"]), row["version"], orjson.loads(row["data"]))
         for row in rows
     ]
+
+
+def _lacks(access: Access, principal: Principal) -> bool:
+    """Whether the replica is incomplete: records of one moment have one version, but come one by one."""
+    return principal.id not in access.members or not access.roles.keys() >= {*principal.role_ids}
 
 
 def _built(records: Sequence[AccessRecord]) -> Access:

@@ -123,6 +123,7 @@ def _change(metadata: MetaData) -> Table:
         _time("publish_time", nullable=True),
         PrimaryKeyConstraint("tenant_id", "id", "create_time"),
         Index("ix_change_record", "tenant_id", "record_id", "version"),
+        Index("ix_change_create_time", "create_time", postgresql_using="brin"),
         Index(
             "ix_change_unpublished",
             "lane",

@@ -1,4 +1,4 @@
-"""Applies events of one tenant in one transaction: seen before, frozen, in order, handled, remembered."""
+"""Applies one tenant's events in one transaction: what is fresh, in order, handled, remembered."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What became of events: those that wait for an earlier version, and the versions their records have."""
+    """Events that wait for an earlier version, and the versions that their records have."""
 
     waiting: tuple[Event, ...] = ()
     last: Mapping[Record, int] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class Applier:
     ) -> Applied:
         """Apply what may be; raises what the handler raises, then nothing has happened.
 
-        `suspects` (reasons by event id) are parked instead of handled, with what follows of their records.
+        `suspects` (reasons by event id) are parked instead, with what follows of their records.
         """
         async with self._database.transaction(tenant_id) as tx:
             ledger = Ledger(tx, tenant_id, self.consumer.name)

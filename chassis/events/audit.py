@@ -1,11 +1,10 @@
-"""The auditor: what the ledger says was published and the stream does not hold is published again."""
+"""The audit: what was published and is missing in the stream is published again."""
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import asyncpg
 import structlog
 from nats.js import api
 from nats.js.errors import NotFoundError
@@ -22,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
-from chassis.db.pool import Database
+from chassis.db.pool import Database, Record
 from chassis.db.sql import statement
 from chassis.events.bus import Bus
 from chassis.events.puller import Puller
@@ -122,7 +121,7 @@ async def republish(database: Database, now: datetime) -> int:
     return count
 
 
-async def _lost(bus: Bus, service: str, rows: Sequence[asyncpg.Record]) -> list[asyncpg.Record]:
+async def _lost(bus: Bus, service: str, rows: Sequence[Record]) -> list[Record]:
     """Those of the changes that the stream does not hold."""
     start = min(row["create_time"] for row in rows) - CLOCKS_APART
     end = max(row["publish_time"] for row in rows) + CLOCKS_APART
@@ -154,7 +153,7 @@ async def _forget(bus: Bus, puller: Puller, stream: str, name: str) -> None:
 
 
 async def _publish_again(
-    database: Database, lost: Sequence[asyncpg.Record], span: dict[str, datetime]
+    database: Database, lost: Sequence[Record], span: dict[str, datetime]
 ) -> None:
     tenants: dict[str, list[str]] = {}
     for row in lost:

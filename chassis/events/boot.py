@@ -94,7 +94,7 @@ class Boot:
         log.info("boot done", consumer=self._consumer.name, resource=name, rows=count + len(page))
 
     async def _apply(self, name: str, page: Sequence[Event]) -> None:
-        """Apply a page by tenant, then remember its end: what a kill repeats is no newer and changes nothing."""
+        """Apply a page by tenant, then remember its end: what a kill repeats changes nothing."""
         tenants: dict[str, list[Event]] = {}
         for event in page:
             tenants.setdefault(event.tenant_id, []).append(event)

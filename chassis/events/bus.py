@@ -21,18 +21,22 @@ log = structlog.get_logger()
 
 
 class Bus:
-    """One connection of a process, shared by its relay, consumers and feeds."""
+    """One connection of a process, shared by its relay, consumers and feeds.
+
+    `generation` counts reconnections; the callbacks in `when_lost` hear of a lost connection.
+    """
 
     def __init__(self, client: Client, on_closed: Callable[[], None]) -> None:
         self.client = client
         self.jetstream: JetStreamContext = client.jetstream(timeout=API_TIMEOUT_S)
         self.generation = 0
+        self.when_lost: set[Callable[[], None]] = set()
         self._on_closed = on_closed
         self._closing = False
 
     @classmethod
     async def connect(cls, url: str, name: str, on_closed: Callable[[], None]) -> "Bus":
-        """Connect, waiting for the broker without end; `on_closed` ends the process if it is ever lost."""
+        """Connect, waiting for the broker; `on_closed` ends the process if it is lost for good."""
         bus = cls(Client(), on_closed)
         await bus._open(url, name)
         return bus
@@ -43,7 +47,7 @@ class Bus:
         return self.client.is_connected
 
     async def close(self) -> None:
-        """Send what is written and close. Nothing is drained: what was not acknowledged comes again."""
+        """Send what is written and close; what was not acknowledged comes again."""
         self._closing = True
         try:
             if self.client.is_connected:
@@ -79,6 +83,8 @@ class Bus:
     async def _on_disconnect(self) -> None:
         if not self._closing:
             log.warning("broker disconnected")
+        for told in list(self.when_lost):
+            told()
 
     async def _on_reconnect(self) -> None:
         # Whoever waits for an answer on the old connection sees by this number that none will come.

@@ -15,7 +15,7 @@ SNAPSHOT_TIMEOUT_S = 55.0
 
 
 def change_methods(database: Database, sources: Sources) -> Methods:
-    """The handlers for `RpcServer.add(SERVICE, ...)`; snapshot sources by resource in the singular."""
+    """The handlers for `RpcServer.add(SERVICE, ...)`; sources by resource in the singular."""
 
     def stream(
         _call: Call, request: change_pb2.StreamSnapshotRequest
@@ -51,7 +51,7 @@ class Producers:
     async def snapshot(
         self, service: str, resource: str, after: str
     ) -> AsyncIterator[change_pb2.RecordState]:
-        """A resource's rows after "tenant/id"; ends early with the call's deadline, then go on from there."""
+        """A resource's rows after "tenant/id"; when the deadline ends it, go on from there."""
         request = change_pb2.StreamSnapshotRequest(resource=resource, after=after)
         states = self._clients.stream(
             service, f"{SERVICE}/StreamSnapshot", request, timeout_s=SNAPSHOT_TIMEOUT_S

@@ -1,4 +1,4 @@
-"""crm.event.v1.ChangeService of a producing service: snapshots for those who boot, changes for those with a gap."""
+"""What crm.event.v1.ChangeService answers: snapshots for a boot, changes for a gap."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ _CHANGES = statement(
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One record as it stands, deleted or not; `data` is JSON as in its events, without `changes`."""
+    """A record as it stands, deleted or not; `data` is JSON as in events, without `changes`."""
 
     tenant_id: str
     id: str
@@ -43,7 +43,7 @@ class State:
     data: bytes
 
 
-# (worker's transaction, (tenant id, id) after which to go on or None, rows at most) -> rows in that order.
+# (worker's transaction, (tenant id, id) to go on after or None, rows at most) -> rows in order.
 SnapshotSource: TypeAlias = Callable[[Tx, tuple[str, str] | None, int], Awaitable[Sequence[State]]]
 Sources: TypeAlias = Mapping[str, SnapshotSource]
 

@@ -1,4 +1,4 @@
-"""Consumers as they are declared: what they hear, what they do with it, in which order; compared at start."""
+"""Consumers as declared: what they hear, in which order, what they do; compared at start."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 
 class Mode(Enum):
-    """NEWEST: any order, the handler keeps what is newer. ORDERED: versions of a record without a gap."""
+    """NEWEST: any order, the handler keeps what is newer. ORDERED: each version in turn."""
 
     NEWEST = "newest"
     ORDERED = "ordered"
@@ -54,8 +54,8 @@ class Source:
 class Consumer:
     """A durable consumer `<consumer>-<purpose>`; its handler runs in the transaction of one tenant.
 
-    The handler gets fresh events only, in ordered mode each record's versions one after the other. When
-    it raises, the events are tried one by one, and the one that fails eight times is parked.
+    The handler gets fresh events only, in ordered mode each record's versions one after the other.
+    When it raises, the events are tried one by one; what fails eight times is parked.
     """
 
     name: str
@@ -89,7 +89,7 @@ class Consumer:
 async def ensure_consumer(bus: Bus, consumer: Consumer, source: Source) -> int:
     """Create or update the durable; how many of its messages are out unacknowledged.
 
-    Raises NotFoundError while the stream does not exist, DriftError when the durable cannot be changed.
+    Raises NotFoundError without the stream, DriftError when the durable cannot be changed.
     """
     stream, declared = stream_name(source.service), consumer.config(source)
     try:
@@ -105,7 +105,7 @@ async def ensure_consumer(bus: Bus, consumer: Consumer, source: Source) -> int:
             await bus.jetstream.add_consumer(stream, declared)
         except APIError as error:
             raise DriftError(
-                f"consumer {consumer.name} on {stream} differs in {', '.join(differing)} and cannot "
-                f"be changed: {error.description}"
+                f"consumer {consumer.name} on {stream} differs in {', '.join(differing)} "
+                f"and cannot be changed: {error.description}"
             ) from error
     return info.num_ack_pending or 0

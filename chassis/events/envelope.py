@@ -15,7 +15,7 @@ PARTITIONS = 16
 SPECVERSION = "1.0"
 CONTENT_TYPE = "application/json"
 SNAPSHOT = "snapshot"
-# Printable ASCII except space, double quote and percent stays as it is (CloudEvents HTTP binding 3.1.3.2).
+# All printable ASCII but space, double quote and percent (CloudEvents HTTP binding 3.1.3.2).
 _SAFE = "!#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
 
 
@@ -25,7 +25,7 @@ class EnvelopeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A row of the change table as the relay reads it; `changes` and `representation` are JSON objects."""
+    """A row of the change table; `changes` and `representation` are JSON objects."""
 
     tenant_id: str
     id: str
@@ -47,7 +47,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What goes to the broker: one event, unique by `id`, ordered by `record` (tenant, resource, id)."""
+    """What goes to the broker: one event, ordered by `record` (tenant, resource, id)."""
 
     id: str
     record: tuple[str, str, str]
@@ -58,7 +58,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One change of one record as a consumer gets it; `data` is the record after it, with `changes`.
+    """One change as a consumer gets it; `data` is the record after it, with `changes`.
 
     `name` is "snapshot" when the record's state stands in for changes that nobody has any more.
     """
@@ -123,7 +123,7 @@ def to_message(service: str, change: Change) -> Message:
 
 
 def event_data(representation: str | None, changes: str) -> bytes:
-    """The JSON data: the representation's fields and `changes`, joined as text so that no number is reread."""
+    """The JSON data: representation and `changes`, joined as text so that no number is reread."""
     opening = (representation or "{}").rstrip()[:-1].rstrip()
     comma = "" if opening.endswith("{") else ", "
     return f'{opening}{comma}"changes": {changes}}}'.encode()
@@ -180,6 +180,9 @@ def to_proto(change: Change) -> change_pb2.Event:
         name=change.event,
         time=timestamp(change.create_time),
         data=event_data(change.representation, change.changes),
+        actor_id=change.actor_id,
+        through=change.through,
+        cause_id=change.cause_id,
     )
 
 
@@ -194,16 +197,16 @@ def from_proto(service: str, event: change_pb2.Event) -> Event:
         record_id=_id(event.record_id, "record_id"),
         version=_version(str(event.version)),
         time=parse_time(event.time),
-        actor_id="",
-        through="",
-        cause_id="",
+        actor_id=event.actor_id,
+        through=event.through,
+        cause_id=event.cause_id,
         data=parse_data(event.data),
     )
 
 
 def timestamp(moment: datetime) -> str:
     """RFC 3339 in UTC with microseconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def parse_time(text: str) -> datetime:

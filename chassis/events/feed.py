@@ -1,4 +1,4 @@
-"""A feed: what happens from now on, told to every process by itself, with proof that it is alive."""
+"""A feed: what happens from now on, told to every process, with proof that it is alive."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -46,7 +46,7 @@ class Feed:
 
     @property
     def silent_for_s(self) -> float:
-        """Seconds since the broker last said something, about once a second; infinite without a feed."""
+        """Seconds since the last sign of life (one comes each second); infinite without a feed."""
         if self._puller is None or not self._bus.connected:
             return NEVER
         return asyncio.get_running_loop().time() - self._puller.alive_at
@@ -57,8 +57,9 @@ class Feed:
             try:
                 await self._session()
             except (ConsumerGoneError, NotFoundError, *BROKER_ERRORS) as error:
-                log.info("feed interrupted", stream=self._stream,
-                         error=str(error) or type(error).__name__)  # fmt: skip
+                log.info("feed interrupted", stream=self._stream, error=repr(error))
+            except Exception:  # a callback failed: what it has missed, the next gap tells it
+                log.exception("feed callback failed", stream=self._stream)
             await asyncio.sleep(RETRY_S)
 
     async def _session(self) -> None:

@@ -1,4 +1,4 @@
-"""Records that wait for a missing version: held in memory, looked at again, refilled from their producer."""
+"""Records that wait for a missing version: held, looked at again, refilled by their producer."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,7 +12,7 @@ from chassis.events.delivery import Delivery, keep, nak
 from chassis.events.envelope import Event
 from chassis.events.ordering import Record, nak_delay_s
 
-# (service, resource, tenant id, record id, last version known) -> the events after it, oldest first.
+# (service, resource, tenant id, record id, last version known) -> events after it, oldest first.
 Refill: TypeAlias = Callable[[str, str, str, str, int], Awaitable[list[Event]]]
 REFILLS_MAX = 10
 RECHECK_S = 0.25
@@ -56,14 +56,14 @@ class Gaps:
             gap = Gap(now, last, now + RECHECK_S, now + KEEP_EVERY_S, at)
             self._gaps[record] = gap
             log.info("event waits for an earlier version", consumer=self._consumer.name,
-                     record_id=record[2], last=last, version=deliveries[0].event.version)  # fmt: skip
+                     record_id=record[2], last=last)  # fmt: skip
         gap.last = last
         for delivery in deliveries:
             delivery.held = True
             gap.deliveries.append(delivery)
 
     def due(self, now: float, records: set[Record]) -> list[Delivery]:
-        """Held deliveries to be tried again: of records that move now, or not looked at for a while."""
+        """Held deliveries to try again: of records that move, or not looked at for a while."""
         ready: list[Delivery] = []
         for record, gap in self._gaps.items():
             if gap.deliveries and (record in records or now >= gap.look_at):
@@ -83,7 +83,7 @@ class Gaps:
                     await keep(delivery.message)
 
     async def refill(self, now: float) -> int:
-        """Fetch what is missing of the records that have waited long enough; how many events came."""
+        """Fetch what is missing of records that waited long enough; how many events came."""
         overdue = [each for each in self._gaps.items() if now >= each[1].refill_at]
         return sum([await self._refill_one(record, gap) for record, gap in overdue])
 
@@ -125,7 +125,7 @@ class Gaps:
         return count
 
     async def _apply(self, record: Record, gap: Gap, events: Sequence[Event]) -> None:
-        """Apply one by one: where the producer has no earlier version, the first stands in for them."""
+        """Apply one by one: the first stands in for versions that the producer has not."""
         for event in events:
             suspects = {}
             if gap.attempts > ATTEMPTS_MAX and event.version == gap.last + 1:

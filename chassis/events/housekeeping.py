@@ -1,4 +1,4 @@
-"""Clears what has had its time: idempotency keys, inbox entries, representations out of the replay window."""
+"""Clears what has had its time: idempotency keys, inbox entries, old representations."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Leadership: one process at a time holds a session lock of PostgreSQL and works on that very connection."""
+"""Leadership: one process holds a session lock of PostgreSQL and works on that connection."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +10,7 @@ from chassis.db.pool import CONNECTION_ERRORS, Database, Tx
 from chassis.db.sql import statement
 
 TRY_LOCK = statement(select(func.pg_try_advisory_lock(func.hashtextextended(bindparam("name"), 0))))
-# The tables are partitioned and mostly done with: what is pending is found by its partial index only.
+# Most rows are done with: what is pending is found by its partial index, never by a scan.
 _BY_INDEX = statement(text("SET enable_seqscan = off"))
 
 
@@ -18,8 +18,8 @@ _BY_INDEX = statement(text("SET enable_seqscan = off"))
 async def leadership(database: Database, name: str) -> AsyncIterator[Tx | None]:
     """The leader's connection, or None when another process leads.
 
-    Every statement of the leader runs on the connection that holds the lock: with the lock the right to
-    read and mark is lost. The connection is closed at the end, which releases the lock.
+    Every statement of the leader runs on the connection that holds the lock, so with the lock it
+    loses the means to read and mark. Closing the connection at the end releases the lock.
     """
     async with database.worker_connection() as connection:
         try:

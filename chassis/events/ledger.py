@@ -1,4 +1,4 @@
-"""What a consumer remembers in its own database: seen events, last versions, parked messages of frozen records."""
+"""What a consumer remembers in its database: seen events, last versions, parked messages."""
 
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence

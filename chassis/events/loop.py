@@ -1,4 +1,4 @@
-"""The loop of one consumer on one stream: pull, group by tenant, apply, acknowledge what is committed."""
+"""The loop of a consumer on one stream: pull, group by tenant, apply, acknowledge."""
 
 import asyncio
 from collections.abc import Sequence
@@ -120,7 +120,7 @@ class SourceLoop:
             await self._group(tenant, group)
 
     async def _group(self, tenant: str, group: Sequence[Delivery]) -> None:
-        """Apply a tenant's events together; when that fails, one by one, so that only the bad one suffers."""
+        """Apply a tenant's events together; when that fails, one by one, so one suffers."""
         try:
             applied = await self._apply(tenant, group)
         except Exception as error:  # noqa: BLE001  # a handler may raise anything
@@ -178,7 +178,7 @@ class SourceLoop:
         event = delivery.event
         log.warning("event failed", consumer=self._consumer.name, event_id=event.id,
                     tenant_id=event.tenant_id, delivered=delivery.delivered, error=repr(error),
-                    exc_info=error)  # fmt: skip
+                    exc_info=error if delivery.delivered == 1 else None)  # fmt: skip
         await nak(delivery.message, nak_delay_s(delivery.delivered))
 
     async def _reject(self, message: Unreadable) -> None:

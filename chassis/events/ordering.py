@@ -1,4 +1,4 @@
-"""The order of versions: which events of a record may be applied now, which came before, which must wait. Pure."""
+"""The order of versions: which events may be applied now, which came before, which wait."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,8 +22,8 @@ def in_order(
 ) -> Ordered:
     """Sort events by the last version applied of their records (0 when unknown).
 
-    In a bridged record nobody has the missing versions any more: the next event stands in for them as a
-    snapshot, for its data is the whole record.
+    In a bridged record nobody has the missing versions any more: the next event stands in for them
+    as a snapshot, for its data is the whole record.
     """
     result = Ordered()
     records: dict[Record, list[Event]] = {}

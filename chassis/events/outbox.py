@@ -1,9 +1,8 @@
-"""The outbox: what of the change table is not published yet, taken fairly by tenant, marked when it is."""
+"""The outbox: changes not published yet, taken fairly by tenant, marked when they are."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-import asyncpg
 import orjson
 from sqlalchemy import (
     BigInteger,
@@ -20,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from chassis.db.pool import Tx
+from chassis.db.pool import Record, Tx
 from chassis.db.schema import LANE_BULK, LANE_INTERACTIVE
 from chassis.db.sql import Statement, statement
 from chassis.events.audit import RELAY
@@ -125,7 +124,7 @@ class Outbox:
         self._after = {LANE_INTERACTIVE: NO_TENANT, LANE_BULK: NO_TENANT}
 
     async def take(self) -> list[Change]:
-        """The next changes in an order that no record's versions break; empty when nothing is pending."""
+        """The next changes, each record's versions in order; empty when nothing is pending."""
         urgent = await self._tenants(LANE_INTERACTIVE)
         bulk = await self._tenants(LANE_BULK)
         room = BATCH_MAX - (BULK_SHARE_MIN if bulk else 0)
@@ -187,7 +186,7 @@ class Outbox:
             older += [change_of(row) for row in rows]
         return older
 
-    async def _all(self, run: Statement, values: Mapping[str, object]) -> list[asyncpg.Record]:
+    async def _all(self, run: Statement, values: Mapping[str, object]) -> list[Record]:
         return await self._tx.fetch(run, values)
 
 
@@ -198,7 +197,7 @@ def _merge(first: list[Change], older: list[Change], second: list[Change]) -> li
     return [*urgent, *(change for change in second if change.id not in taken)]
 
 
-def change_of(row: asyncpg.Record) -> Change:
+def change_of(row: Record) -> Change:
     """The change in a row that has its columns."""
     values = dict(row.items())
     for name in ("tenant_id", "id", "record_id"):

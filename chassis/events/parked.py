@@ -1,4 +1,4 @@
-"""Parked messages, for a person: what is parked and why, and doing it again once the cause is gone."""
+"""Parked messages, for a person: what is parked and why, and applying it after all."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,15 +16,6 @@ from chassis.events.tables import PARKED
 LIST_MAX = 1000
 log = structlog.get_logger()
 
-_COLUMNS = ("tenant_id", "consumer", "event_id", "resource", "record_id", "version", "reason", "create_time")  # fmt: skip
-_consumer = bindparam("consumer", type_=Text())
-_LIST = statement(
-    select(*(PARKED.c[name] for name in _COLUMNS))
-    .where(or_(_consumer == "", PARKED.c.consumer == _consumer))
-    .order_by(PARKED.c.tenant_id, PARKED.c.consumer, PARKED.c.record_id, PARKED.c.version)
-    .limit(LIST_MAX)
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Parked:
@@ -38,6 +29,15 @@ class Parked:
     version: int
     reason: str
     create_time: datetime
+
+
+_consumer = bindparam("consumer", type_=Text())
+_LIST = statement(
+    select(*(PARKED.c[name] for name in Parked.__slots__))
+    .where(or_(_consumer == "", PARKED.c.consumer == _consumer))
+    .order_by(PARKED.c.tenant_id, PARKED.c.consumer, PARKED.c.record_id, PARKED.c.version)
+    .limit(LIST_MAX)
+)
 
 
 async def list_parked(database: Database, consumer: str = "") -> list[Parked]:

@@ -1,4 +1,4 @@
-"""Publishes batches of events with all acknowledgements on one inbox, big ones as atomic batches (ADR-50).
+"""Publishes events with all acknowledgements on one inbox, many as an atomic batch (ADR-50).
 
 With `sync_interval: always` the broker syncs the disk once per message, but once per atomic batch.
 """
@@ -62,14 +62,16 @@ class Publisher:
     async def open(self) -> None:
         """Listen for acknowledgements; the connection renews this by itself."""
         self._subscription = await self._bus.client.subscribe(f"{self._inbox}.*", cb=self._on_ack)
+        self._bus.when_lost.add(self._on_lost)
 
     async def close(self) -> None:
         """Stop listening."""
+        self._bus.when_lost.discard(self._on_lost)
         with suppress(*BROKER_ERRORS):
             await self._subscription.unsubscribe()
 
     async def publish(self, messages: Sequence[Message]) -> list[Outcome]:
-        """Outcomes in order. After a failure nothing more of the rest is sent, so no record's order breaks."""
+        """Outcomes in order. After a failure the rest is not sent, so no record's order breaks."""
         outcomes: list[Outcome] = []
         for chunk in _chunks(messages):
             outcomes += await self._publish_chunk(chunk)
@@ -148,6 +150,13 @@ class Publisher:
         unanswered = Outcome(Kind.FAILED, "no acknowledgement in time")
         return [future.result() if future in done else unanswered for future in futures]
 
+    def _on_lost(self) -> None:
+        """No acknowledgement comes on a connection that is gone."""
+        waiting, self._waiting = self._waiting, {}
+        for future in waiting.values():
+            if not future.done():
+                future.set_result(Outcome(Kind.FAILED, "connection lost"))
+
     async def _on_ack(self, message: Msg) -> None:
         future = self._waiting.pop(message.subject.rpartition(".")[2], None)
         if future is not None and not future.done():
@@ -184,7 +193,7 @@ def _chunks(messages: Sequence[Message]) -> Iterator[list[Message]]:
 
 
 def _waves(chunk: Sequence[Message]) -> Iterator[list[Message]]:
-    """Cut where a record comes again: its next version is sent only after this one is acknowledged."""
+    """Cut where a record comes again: its next version waits for this one's acknowledgement."""
     wave: list[Message] = []
     records: set[tuple[str, str, str]] = set()
     for message in chunk:

@@ -1,4 +1,4 @@
-"""Pulls messages of one JetStream consumer: one request at a time, given up with the connection it was sent on."""
+"""Pulls messages of one JetStream consumer, with one request at a time."""
 
 import asyncio
 from collections import deque
@@ -21,7 +21,7 @@ class ConsumerGoneError(Exception):
 
 
 class Puller:
-    """The open pull request of one consumer; `alive_at` is the loop's time of the last word from it."""
+    """The pull request of one consumer; `alive_at` is the loop's time of its last word."""
 
     def __init__(
         self, bus: Bus, stream: str, consumer: str, *, heartbeat_s: float | None = None

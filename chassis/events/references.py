@@ -1,4 +1,4 @@
-"""Keeps the local replica of other services' records: label and a few fields, newest version wins."""
+"""Keeps the replica of other services' records: label and a few fields, the newest wins."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ _WRITE = statement(
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """What is kept of one resource: under which collection, which field names a record, further fields."""
+    """What is kept of a resource: its collection, the field that names a record, others."""
 
     collection: str
     label: str = "name"

@@ -1,4 +1,4 @@
-"""The relay: one leader per service publishes the change table's pending rows in order, then marks them."""
+"""The relay: one leader per service publishes pending changes in order, then marks them."""
 
 import asyncio
 import random
@@ -75,6 +75,8 @@ class Relay:
             await _wait(self._stop, STANDBY_POLL_S * random.uniform(0.8, 1.2))
 
     async def _lead(self, outbox: Outbox) -> None:
+        # Told before anything of the broker is needed: while that is away, the age must be seen.
+        await self._tell_age(outbox)
         publisher = Publisher(self._bus, stream_name(self._service))
         await self._ensure_stream()
         await publisher.open()
@@ -134,7 +136,7 @@ class Relay:
 
     async def _ensure_stream(self) -> None:
         if not await stream_exists(self._bus, self._service):
-            # The stream begins anew, the ledger perhaps not: what it has of the window goes out again.
+            # The stream begins anew, the ledger perhaps not: what it has goes out again.
             # Before the stream is made, so that a kill in between repeats this.
             count = await republish(self._database, datetime.now(UTC))
             self._metrics.republished.inc(count)

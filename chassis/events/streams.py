@@ -1,4 +1,4 @@
-"""The streams, declared: one per service and one that joins them all for live updates; compared at start."""
+"""The streams, declared: one per service, one that joins them all; compared at start."""
 
 from dataclasses import asdict
 
@@ -57,7 +57,7 @@ def edge_config(
 ) -> api.StreamConfig:
     """The stream that sources all services' streams for an hour.
 
-    On one node it is written without waiting for the disk: it only copies, and a stream in memory would
+    On one node it is written without waiting for the disk, for it only copies; in memory it would
     source all history again after a restart.
     """
     return api.StreamConfig(
@@ -76,7 +76,7 @@ def edge_config(
 async def ensure_stream(
     bus: Bus, service: str, *, replicas: int = 1, bytes_max: int = STREAM_BYTES_MAX
 ) -> bool:
-    """Create or update a service's stream; True when it did not exist. DriftError when it cannot be."""
+    """Create or update a service's stream; True when it is new. DriftError when it cannot be."""
     return await _ensure(bus, stream_config(service, replicas=replicas, bytes_max=bytes_max))
 
 

@@ -1,4 +1,4 @@
-"""The chassis's own tables as this package's statements see them; the search path says which schema."""
+"""The chassis's tables as statements see them; the search path says which schema."""
 
 from chassis.db.schema import chassis_tables, new_metadata
 

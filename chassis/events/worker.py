@@ -1,4 +1,4 @@
-"""A consumer at work: its loops, one per stream, and what a person may do with its parked messages."""
+"""A consumer at work: one loop per stream."""
 
 import asyncio
 from collections.abc import Callable
@@ -35,7 +35,7 @@ class ConsumerWorker:
             self._loops.append(SourceLoop(database, bus, source, self.applier, gaps))
 
     async def declare(self) -> None:
-        """Create or compare the durables: from now on nothing is missed. NotFoundError without a stream."""
+        """Create or compare the durables; NotFoundError while a stream is missing."""
         for source in self.consumer.sources:
             await ensure_consumer(self._bus, self.consumer, source)
 

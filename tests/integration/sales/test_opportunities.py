@@ -85,7 +85,7 @@ async def test_the_pipeline_follows_from_the_stage(shop: Shop) -> None:
             stage=stage_pb2.Stage(id=stage.id, outcome=stage_pb2.Stage.Outcome.WON)
         ),
     )
-    assert refusal.reason == "STAGE_IN_USE"
+    assert (refusal.reason, refusal.metadata["field"]) == ("STAGE_IN_USE", "outcome")
 
 
 async def test_there_is_one_default_pipeline_and_one_stage_for_won(shop: Shop) -> None:

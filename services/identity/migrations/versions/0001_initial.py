@@ -44,6 +44,9 @@ def upgrade() -> None:
         postgresql_partition_by="RANGE (create_time)",
     )
     op.create_index(
+        "ix_change_create_time", "change", ["create_time"], unique=False, postgresql_using="brin"
+    )
+    op.create_index(
         "ix_change_record", "change", ["tenant_id", "record_id", "version"], unique=False
     )
     op.create_index(

@@ -1,0 +1,82 @@
+"""Feeds, the stream of live updates, and what can be seen of the broker's declarations."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from nats.js import api
+
+from chassis.events.envelope import Event
+from chassis.events.feed import NEVER, Feed
+from chassis.events.streams import (
+    EDGE,
+    DriftError,
+    ensure_edge,
+    ensure_stream,
+    stream_config,
+    stream_name,
+)
+from chassis.ids import new_id
+from tests.integration.chassis.events.ground import SERVICE, Ground, change, until
+from tests.integration.chassis.events.tally import publish
+
+
+class Listener:
+    """What a feed told."""
+
+    def __init__(self) -> None:
+        self.records: list[str] = []
+        self.gaps = 0
+
+    async def on_event(self, event: Event) -> None:
+        self.records.append(event.record_id)
+
+    async def on_gap(self) -> None:
+        self.gaps += 1
+
+
+async def test_feed_tells_what_is_new_and_survives_the_broker(ground: Ground) -> None:
+    await ensure_stream(ground.bus, SERVICE)
+    tenant, before, first, second = (new_id() for _ in range(4))
+    await publish(ground, change(tenant, before, 1))
+    heard = Listener()
+    subjects = [f"crm.*.{SERVICE}.*.lead.*"]
+    feed = Feed(ground.bus, stream_name(SERVICE), subjects, heard.on_event, heard.on_gap)
+    assert feed.silent_for_s == NEVER
+    ground.run(feed.run())
+    await until(lambda: feed.silent_for_s < 1)
+    await publish(ground, change(tenant, first, 1))
+    await until(lambda: heard.records == [first])
+    await asyncio.sleep(2.2)
+    assert feed.silent_for_s < 1.5, "an idle feed proves that it lives"
+    ground.platform.kill("nats")
+    await until(lambda: feed.silent_for_s == NEVER)
+    await asyncio.to_thread(ground.platform.start, "nats")
+    await until(lambda: heard.gaps == 2 and feed.silent_for_s < 1)
+    await publish(ground, change(tenant, second, 1))
+    await until(lambda: heard.records == [first, second])
+
+
+async def test_edge_sources_the_services(ground: Ground) -> None:
+    await ensure_edge(ground.bus, (SERVICE, "customer"))
+    await ensure_stream(ground.bus, SERVICE)
+    assert not await ensure_edge(ground.bus, (SERVICE, "customer"))
+    heard = Listener()
+    feed = Feed(ground.bus, EDGE, ["crm.>"], heard.on_event, heard.on_gap)
+    ground.run(feed.run())
+    await until(lambda: feed.silent_for_s < 1)
+    record = new_id()
+    await publish(ground, change(new_id(), record, 1))
+    await until(lambda: heard.records == [record])
+
+
+async def test_stream_declaration_is_compared(ground: Ground) -> None:
+    assert await ensure_stream(ground.bus, SERVICE)
+    assert not await ensure_stream(ground.bus, SERVICE, bytes_max=64 * 1024 * 1024)
+    info = await ground.bus.jetstream.stream_info(stream_name(SERVICE))
+    assert info.config.max_bytes == 64 * 1024 * 1024
+    await ground.bus.jetstream.delete_stream(stream_name(SERVICE))
+    other = replace(stream_config(SERVICE), storage=api.StorageType.MEMORY, max_bytes=1024)
+    await ground.bus.jetstream.add_stream(other)
+    with pytest.raises(DriftError, match="storage"):
+        await ensure_stream(ground.bus, SERVICE)
