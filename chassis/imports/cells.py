@@ -3,7 +3,6 @@
 import re
 from functools import cache
 
-from chassis.codec import invalid_fields
 from chassis.errors import InvalidArgument
 from chassis.imports.records import BrokenFile, Record
 
@@ -45,7 +44,8 @@ def split(text: str, delimiter: str, row: int) -> list[str]:
         if "\r" in text:
             raise BrokenFile(row, "lines must end with LF or CRLF.")
         return text.split(delimiter)
-    cells, at, end = [], 0, len(text)
+    cells: list[str] = []
+    at, end = 0, len(text)
     pattern = _cell_pattern(delimiter)
     while True:
         match = pattern.match(text, at)
@@ -85,4 +85,4 @@ def read_header(record: Record) -> tuple[list[str], str]:
 
 def file_error(text: str) -> InvalidArgument:
     """The error for a file that cannot be imported at all."""
-    return invalid_fields([("file_id", text)])
+    return InvalidArgument("FILE_INVALID", text, fields=[("file", text)])

@@ -1,4 +1,4 @@
-"""The text of a cell to the value of a field, by the field's form; bad ones raise BadValue with a reason."""
+"""The text of a cell to the value of a field, by the field's form."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -77,7 +77,7 @@ def _enum(field: Field, text: str) -> object:
     name = re.sub(r"[\s-]+", "_", text).upper()
     if name not in field.choices:
         raise BadValue(f"{shown(text)} is none of: {', '.join(field.choices)}.")
-    return field.descriptor.enum_type.values_by_name[name].number
+    return name
 
 
 def _uuid(_field: Field, text: str) -> object:

@@ -1,4 +1,4 @@
-"""A row on its way to a record: its cells by field path, then the message they make, or why they make none."""
+"""A row on its way to a record: its cells by field path, then the message that they make."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -56,7 +56,7 @@ class Draft:
 
 
 def read_draft(mapping: ImportMapping, record: Record, delimiter: str, count: int) -> Draft:
-    """The mapped cells of a record, trimmed and with their meanings; BrokenFile when none follow."""
+    """The mapped cells of a record, trimmed, with their meanings; BrokenFile when it is the end."""
     draft = Draft(record)
     try:
         cells = read_cells(record, delimiter, count)
@@ -127,7 +127,7 @@ def _money(mapping: ImportMapping, draft: Draft) -> dict[str, object]:
 
 
 def _resolve(mapping: ImportMapping, draft: Draft, known: Known) -> dict[str, list[str]]:
-    """Ids by path of the columns that name records; puts the row off, or refuses it, without them."""
+    """Ids by path of the columns that name records; without them the row is put off or refused."""
     resolved: dict[str, list[str]] = {}
     missing: list[tuple[Target, str]] = []
     for target in mapping.matched:

@@ -73,7 +73,11 @@ class ImportMapping:
 
     def column_of(self, path: str) -> str:
         """The column that an error at a field path is told for; the path itself when none is."""
-        for wanted in (path, path.split("[", maxsplit=1)[0], path.split("[", maxsplit=1)[0].split(".", maxsplit=1)[0]):
+        for wanted in (
+            path,
+            path.split("[", maxsplit=1)[0],
+            path.split("[", maxsplit=1)[0].split(".", maxsplit=1)[0],
+        ):
             for target in self.columns:
                 if wanted in {target.path, target.field.name}:
                     return target.column

@@ -1,4 +1,4 @@
-"""Cells to ids: the records that a batch names, asked for at their owners in one call per column."""
+"""Cells to ids: the records that a batch names, asked for at their owners, a call per column."""
 
 from collections.abc import Mapping, Sequence
 

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import asyncpg
 from google.longrunning.operations_pb2 import Operation as OperationMessage
-from google.protobuf.json_format import MessageToDict
+from google.protobuf.json_format import MessageToJson
 
 from chassis.call import Call
 from chassis.codec import invalid_fields
@@ -80,7 +80,7 @@ class Imports:
             attempts=0,
             request={
                 "file_id": request.file_id,
-                "spec": MessageToDict(spec, preserving_proto_field_name=True),
+                "spec": MessageToJson(spec, preserving_proto_field_name=True, indent=None),
             },
             progress=Progress(size=size),
         )

@@ -1,4 +1,4 @@
-"""What a validate_only import remembers instead of writing: the records that would be there by now."""
+"""What a validate_only import remembers instead of writing: what would be there by now."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Drafts to records within one transaction: created, changed where they differ, or refused, each by the rules of RPCs."""
+"""Drafts to records within one transaction, by the rules of RPCs: created, changed or refused."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence

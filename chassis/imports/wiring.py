@@ -32,7 +32,7 @@ class Surroundings:
 class DeferredWork:
     """Methods by service name and jobs by name."""
 
-    methods: Mapping[str, Methods]
+    methods: dict[str, Methods]
     jobs: Mapping[str, Callable[[], Awaitable[None]]]
 
 

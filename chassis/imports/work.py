@@ -1,10 +1,10 @@
-"""The import itself: batches of rows, each written with its progress in one transaction, then the rows put off."""
+"""The import itself: batches of rows with their progress, one transaction each."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from google.protobuf.json_format import ParseDict
+from google.protobuf.json_format import Parse
 
 from chassis.db.pool import Tx
 from chassis.errors import FailedPrecondition
@@ -40,7 +40,7 @@ class ImportWork:
     async def __call__(self, task: Task) -> None:
         """Import the file from where the operation stands to its end."""
         request = task.operation.request
-        spec = ParseDict(request["spec"], ImportSpec())
+        spec = Parse(str(request["spec"]), ImportSpec())
         source = Source(self.blobs, task.operation.tenant_id, str(request["file_id"]))
         collection = self.collections.get(spec.resource)
         if collection is None:
@@ -78,7 +78,7 @@ class ImportRun:
         self._rehearsal = Rehearsal(mapping) if mapping.spec.validate_only else None
 
     async def rows(self) -> BrokenFile | None:
-        """Import every row that can be; the error for which the file could not be read to its end."""
+        """Import every row that can be; the error that keeps the file from being read on."""
         broken: BrokenFile | None = None
         batch: list[Draft] = []
         size = 0
@@ -106,7 +106,7 @@ class ImportRun:
             else:
                 await self._next_round()
 
-    async def _drafts(self) -> AsyncIterator[Draft]:
+    async def _drafts(self) -> AsyncGenerator[Draft]:
         at = self._task.progress
         offset, row = (at.offset, at.row) if at.row else (self._header.end, 2)
         async with aclosing(self._source.records(offset, row)) as records:

@@ -1,4 +1,4 @@
-"""The blob store: one interface, and its implementation in a folder that the service's replicas share."""
+"""The blob store: one interface, and files in a folder that the service's replicas share."""
 
 import asyncio
 import os

@@ -133,6 +133,6 @@ def _error_line(row: Record) -> bytes:
 
 
 def _line(*cells: str) -> bytes:
-    """One line of CSV (RFC 4180); a text that a spreadsheet would run is preceded by an apostrophe."""
+    """One line of CSV (RFC 4180); what a spreadsheet would run is preceded by an apostrophe."""
     safe = [f"'{cell}" if cell.startswith(FORMULA) else cell for cell in cells]
     return (",".join('"' + cell.replace('"', '""') + '"' for cell in safe) + "\r\n").encode()

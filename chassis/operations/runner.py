@@ -1,4 +1,4 @@
-"""The worker of a process: takes operations up, one after another and a few at a time, and ends them."""
+"""The worker of a process: takes operations up, a few at a time, and ends them."""
 
 import asyncio
 import os
@@ -118,12 +118,11 @@ class Runner:
         )
 
     async def _outcome(self, task: Task) -> tuple[str, CrmError | None]:
-        """The state to end in, with the error; "" when it is to be tried again or is somebody else's."""
+        """The state to end in, with the error; "" when it goes on later or with somebody else."""
+        if task.operation.attempts >= ATTEMPTS_MAX:
+            text = "The operation made no progress in many attempts."
+            return "FAILED", FailedPrecondition("OPERATION_STUCK", text)
         try:
-            if task.operation.attempts >= ATTEMPTS_MAX:
-                raise FailedPrecondition(
-                    "OPERATION_STUCK", "The operation made no progress in many attempts."
-                )
             await self._kinds[task.operation.kind](task)
         except asyncio.CancelledError:
             await asyncio.shield(self._release(task.operation, 0.0))
@@ -172,7 +171,7 @@ class Runner:
 
 
 def shown_error(error: Exception) -> CrmError | None:
-    """What the user is told about the error; Unavailable and Aborted mean that it may go on later."""
+    """What the user is told about the error; Unavailable and Aborted: it may go on later."""
     if isinstance(error, CrmError):
         return error
     if isinstance(error, asyncpg.PostgresError):

@@ -1,4 +1,4 @@
-"""The statements on operations: made, claimed by one worker at a time, fenced, finished, forgotten."""
+"""The statements on operations: made, claimed by one worker at a time, finished, forgotten."""
 
 from dataclasses import dataclass
 
@@ -150,7 +150,7 @@ FORGET_LATER = statement(
         ~select(_OPERATION.c.id).where(_OPERATION.c.id == _LATER.c.operation_id).exists()
     )
 )
-ADD_LATER = statement(insert(_LATER).values({name: bindparam(name) for name in _LATER.c.keys()}))
+ADD_LATER = statement(insert(_LATER).values({one.name: bindparam(one.name) for one in _LATER.c}))
 DROP_LATER = statement(
     delete(_LATER).where(
         _LATER.c.tenant_id == bindparam("tenant_id"),
@@ -173,7 +173,7 @@ LATER = statement(
     .order_by(_LATER.c.row_number)
     .limit(bindparam("limit"))
 )
-ADD_ERROR = statement(insert(_ERROR).values({name: bindparam(name) for name in _ERROR.c.keys()}))
+ADD_ERROR = statement(insert(_ERROR).values({one.name: bindparam(one.name) for one in _ERROR.c}))
 CLEAR_ERRORS = statement(
     delete(_ERROR).where(
         _ERROR.c.tenant_id == bindparam("tenant_id"), _ERROR.c.operation_id == bindparam("id")

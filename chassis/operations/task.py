@@ -62,7 +62,7 @@ class Task:
 
     @asynccontextmanager
     async def batch(self) -> AsyncIterator[Tx]:
-        """A transaction that only the holder of the lease can end; OperationStopped when cancelled."""
+        """A transaction that only the lease's holder can end; OperationStopped when cancelled."""
         async with self._database.transaction(self.operation.tenant_id) as tx:
             row = await tx.fetch_row(store.FENCE, self._keys())
             if row is None:
@@ -72,7 +72,7 @@ class Task:
             yield tx
 
     async def save(self, tx: Tx, progress: Progress, problems: Sequence[Problem] = ()) -> Progress:
-        """Store progress and problems and renew the lease; what is to be set once committed."""
+        """Store progress and problems and renew the lease; what to set once it is committed."""
         room = max(0, ERRORS_LISTED_MAX - progress.listed)
         listed = problems[:room]
         await tx.execute_many(store.ADD_ERROR, list(self._error_rows(listed)))

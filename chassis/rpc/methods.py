@@ -31,7 +31,7 @@ class MethodFacts:
 
     @property
     def keyed(self) -> bool:
-        """Whether a call may carry an idempotency key: changes, and what a user starts for himself."""
+        """Whether a call may carry an idempotency key: changes, and work that a user starts."""
         return self.changes or (self.access.self and "/Create" in self.full_name)
 
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import grpc
 from google.longrunning.operations_pb2 import Operation
@@ -13,7 +14,7 @@ from chassis.rpc.client import Clients
 from chassis.rpc.methods import method_facts
 from crm.chassis.v1 import import_pb2, operation_pb2
 from crm.customer.v1 import customer_pb2
-from crm.identity.v1 import session_pb2, tenant_pb2
+from crm.identity.v1 import role_pb2, session_pb2, tenant_pb2, user_pb2
 from crm.type.v1.requests_pb2 import ListRequest
 from deploy.local.platform import Platform
 
@@ -22,6 +23,7 @@ SESSIONS = "crm.identity.v1.SessionService"
 IMPORTS = "crm.chassis.v1.ImportService"
 OPERATIONS = "crm.chassis.v1.OperationService"
 CHUNK = 60_000
+M = TypeVar("M", bound=Message)
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,13 @@ class Counts:
 class Importer:
     """One signed-in user and the channel to the services."""
 
-    def __init__(self, platform: Platform, clients: Clients, slug: str, login: str) -> None:
+    def __init__(
+        self, platform: Platform, clients: Clients, slug: str, login: str, user_id: str = ""
+    ) -> None:
         self.platform = platform
         self.clients = clients
         self.slug = slug
+        self.user_id = user_id
         self._login = login
         self._token = ""
         self._renew_at = 0.0
@@ -67,30 +72,53 @@ class Importer:
         )
         return cls(platform, clients, slug, "admin")
 
+    async def colleague(self, login: str, grants: list[role_pb2.Grant]) -> "Importer":
+        """Another user of the tenant, with a role of his own."""
+        role = await self.call(
+            "identity",
+            "crm.identity.v1.RoleService/CreateRole",
+            role_pb2.CreateRoleRequest(role=role_pb2.Role(name=f"role of {login}", grants=grants)),
+            role_pb2.Role,
+        )
+        user = user_pb2.User(name=login, login=login, password=PASSWORD, role_ids=[role.id])
+        made = await self.call(
+            "identity",
+            "crm.identity.v1.UserService/CreateUser",
+            user_pb2.CreateUserRequest(user=user),
+            user_pb2.User,
+        )
+        return Importer(self.platform, self.clients, self.slug, login, made.id)
+
     async def close(self) -> None:
         """Close all channels."""
         await self.clients.close()
         for channel in self._channels.values():
-            await channel.close()
+            await channel.close(None)
 
     async def token(self) -> str:
         """The user's internal token, renewed every few minutes."""
         if time.monotonic() > self._renew_at:
-            session = await self.clients.call(
-                "identity",
-                f"{SESSIONS}/CreateSession",
-                session_pb2.CreateSessionRequest(
-                    login=self._login, tenant=self.slug, password=PASSWORD
-                ),
+            login = session_pb2.CreateSessionRequest(
+                login=self._login, tenant=self.slug, password=PASSWORD
             )
+            session = await self.clients.call("identity", f"{SESSIONS}/CreateSession", login)
+            assert isinstance(session, session_pb2.Session)
             request = session_pb2.ExchangeTokenRequest(access_token=session.access_token)
             answer = await self.clients.call("identity", f"{SESSIONS}/ExchangeToken", request)
+            assert isinstance(answer, session_pb2.InternalToken)
             self._token, self._renew_at = answer.token, time.monotonic() + 240
         return self._token
 
-    async def call(self, service: str, method: str, request: Message) -> Message:
+    async def call(
+        self, service: str, method: str, request: Message, answer: type[M], key: str = ""
+    ) -> M:
         """Call a method of a service as the user."""
-        return await self.clients.call(service, method, request, token=await self.token())
+        headers = {"idempotency-key": key} if key else {}
+        message = await self.clients.call(
+            service, method, request, token=await self.token(), metadata=headers
+        )
+        assert isinstance(message, answer)
+        return message
 
     async def upload(self, data: bytes | Iterable[bytes], service: str = "customer") -> str:
         """Upload a file; its id."""
@@ -112,30 +140,36 @@ class Importer:
         self, spec: import_pb2.ImportSpec, data: bytes, service: str = "customer"
     ) -> Operation:
         """Upload a file and begin to import it."""
-        request = import_pb2.CreateImportRequest(
-            file_id=await self.upload(data, service), spec=spec
+        file_id = await self.upload(data, service)
+        return await self.create(
+            import_pb2.CreateImportRequest(file_id=file_id, spec=spec), service
         )
-        return await self.call(service, f"{IMPORTS}/CreateImport", request)
+
+    async def create(
+        self, request: import_pb2.CreateImportRequest, service: str = "customer", key: str = ""
+    ) -> Operation:
+        """Begin to import a file."""
+        return await self.call(service, f"{IMPORTS}/CreateImport", request, Operation, key)
 
     async def get(self, name: str) -> Operation:
         """The operation as it stands."""
         request = operation_pb2.GetOperationRequest(id=name)
-        return await self.call(name.split("-", maxsplit=1)[0], f"{OPERATIONS}/GetOperation", request)
+        return await self.call(_owner(name), f"{OPERATIONS}/GetOperation", request, Operation)
 
     async def cancel(self, name: str) -> Operation:
         """Ask it to stop."""
         request = operation_pb2.CancelOperationRequest(id=name)
-        return await self.call(name.split("-", maxsplit=1)[0], f"{OPERATIONS}/CancelOperation", request)
+        return await self.call(_owner(name), f"{OPERATIONS}/CancelOperation", request, Operation)
 
     async def end(self, name: str, wait_s: float = 60.0) -> Operation:
         """The operation once it is done."""
         deadline = time.monotonic() + wait_s
-        while time.monotonic() < deadline:
-            operation = await self.get(name)
-            if operation.done:
-                return operation
+        operation = await self.get(name)
+        while not operation.done:
+            assert time.monotonic() < deadline, metadata(operation)
             await asyncio.sleep(0.1)
-        raise AssertionError(f"operation still runs: {metadata(operation)}")
+            operation = await self.get(name)
+        return operation
 
     async def run(
         self, spec: import_pb2.ImportSpec, data: bytes, service: str = "customer"
@@ -149,7 +183,7 @@ class Importer:
 
     async def errors(self, name: str) -> str:
         """The error file."""
-        service = name.split("-", maxsplit=1)[0]
+        service = _owner(name)
         facts = method_facts(OPERATIONS)["DownloadErrors"]
         stub = self._channel(service).unary_stream(
             f"/{OPERATIONS}/DownloadErrors",
@@ -158,9 +192,7 @@ class Importer:
         )
         metadata = (("authorization", f"Bearer {await self.token()}"),)
         request = operation_pb2.DownloadErrorsRequest(id=name)
-        chunks: AsyncIterator[operation_pb2.FileChunk] = stub(
-            request, timeout=20, metadata=metadata
-        )
+        chunks = stub(request, timeout=20, metadata=metadata)
         return b"".join([chunk.data async for chunk in chunks]).decode()
 
     async def customers(self, filter_: str = "") -> list[customer_pb2.Customer]:
@@ -169,7 +201,10 @@ class Importer:
         request = ListRequest(filter=filter_, page_size=1000, order_by="name")
         while True:
             page = await self.call(
-                "customer", "crm.customer.v1.CustomerService/ListCustomers", request
+                "customer",
+                "crm.customer.v1.CustomerService/ListCustomers",
+                request,
+                customer_pb2.ListCustomersResponse,
             )
             found += page.customers
             if not page.next_page_token:
@@ -181,6 +216,10 @@ class Importer:
             target = f"127.0.0.1:{self.platform.port(service)}"
             self._channels[service] = grpc.aio.insecure_channel(target)
         return self._channels[service]
+
+
+def _owner(operation_id: str) -> str:
+    return operation_id.split("-", 1)[0]
 
 
 def metadata(operation: Operation) -> operation_pb2.OperationMetadata:
@@ -199,7 +238,6 @@ def spec_of(
     fields: Mapping[str, str],
     *,
     resource: str = "customers",
-    source: str = "test",
     match: Mapping[str, str] | None = None,
     values: Mapping[str, Mapping[str, str]] | None = None,
     defaults: Mapping[str, str] | None = None,
@@ -208,7 +246,7 @@ def spec_of(
     """A spec from {field: column}, and match fields and value maps by field."""
     return import_pb2.ImportSpec(
         resource=resource,
-        external_source=source,
+        external_source="test",
         columns=[
             import_pb2.ColumnMapping(
                 column=column,

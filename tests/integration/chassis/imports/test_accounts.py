@@ -1,4 +1,4 @@
-"""The accounts of the sample data as customers: parents by name, values corrected, imported again."""
+"""The sample accounts as customers: parents by name, values corrected, imported again."""
 
 from pathlib import Path
 
