@@ -1,4 +1,6 @@
-"""Operations: whose they are, cancelled, repeated by key, killed half way and gone on with exactly."""
+"""Operations: whose they are, cancelled, repeated by key, killed half way and gone on
+with exactly.
+"""
 
 import asyncio
 
