@@ -40,12 +40,12 @@ class Importer:
     """One signed-in user and the channel to the services."""
 
     def __init__(
-        self, platform: Platform, clients: Clients, slug: str, login: str, user_id: str = ""
+        self, platform: Platform, clients: Clients, slug: str, login: str, role_id: str = ""
     ) -> None:
         self.platform = platform
         self.clients = clients
         self.slug = slug
-        self.user_id = user_id
+        self.role_id = role_id
         self._login = login
         self._token = ""
         self._renew_at = 0.0
@@ -81,13 +81,13 @@ class Importer:
             role_pb2.Role,
         )
         user = user_pb2.User(name=login, login=login, password=PASSWORD, role_ids=[role.id])
-        made = await self.call(
+        await self.call(
             "identity",
             "crm.identity.v1.UserService/CreateUser",
             user_pb2.CreateUserRequest(user=user),
             user_pb2.User,
         )
-        return Importer(self.platform, self.clients, self.slug, login, made.id)
+        return Importer(self.platform, self.clients, self.slug, login, role.id)
 
     async def close(self) -> None:
         """Close all channels."""
