@@ -15,6 +15,8 @@ from deploy.local.settings import GATEWAY, SERVICES
 
 ROLES: Final = ("owner", "runtime", "worker")
 DEMO_EMAIL: Final = "admin@example.com"
+# Who `crm tenant` is to identity: a service identity without a service.
+OPERATOR: Final = "operator"
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def load_secrets(path: Path) -> Secrets:
             for key in [f"{service}.{role}" for service in SERVICES for role in ROLES]
         },
         "service_secrets": {
-            name: of_services.get(name) or _secret() for name in (*SERVICES, GATEWAY)
+            name: of_services.get(name) or _secret() for name in (*SERVICES, GATEWAY, OPERATOR)
         },
         "signing_keys": stored.get("signing_keys") or [_signing_key()],
     }

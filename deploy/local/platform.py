@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from deploy.local import databases, health, ports
 from deploy.local.components import GRACE_S, START_TIMEOUT_S, Component, Wiring
-from deploy.local.credentials import DEMO_EMAIL, load_secrets, write_private
+from deploy.local.credentials import DEMO_EMAIL, OPERATOR, load_secrets, write_private
 from deploy.local.errors import RunnerError
 from deploy.local.processes import ProcessTable
 from deploy.local.progress import Progress
@@ -85,6 +85,11 @@ class Platform:
         password = self._secrets.demo_password
         return {"url": self.url(), "email": DEMO_EMAIL, "password": password}
 
+    def operator(self) -> dict[str, str]:
+        """`identity_target` and `secret`: what `crm tenant` reaches identity with."""
+        target = f"{HOST}:{self._settings.ports['identity']}"
+        return {"identity_target": target, "secret": self._secrets.service_secrets[OPERATOR]}
+
     def admin_database_url(self) -> str:
         """A login that may do everything on the database server."""
         return self._wiring.admin_url()
@@ -129,6 +134,7 @@ class Platform:
             self._migrate_all([name for name in services if name != GATEWAY])
             self._start_services(services)
         write_private(self._run_dir / "credentials.json", self.credentials())
+        write_private(self._run_dir / "operator.json", self.operator())
         if seed is not None:
             self.seed_once(seed)
 

@@ -1,0 +1,51 @@
+"""The command line itself: which commands there are, and how errors end it."""
+
+import os
+import sys
+
+import typer
+
+from cli import events, imports, operations, records, reports, session, tenant
+from cli.errors import CliError
+from cli.options import command
+
+app = typer.Typer(
+    help="A client of the CRM platform.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("login")(session.login)
+app.command("logout")(session.logout)
+app.command("whoami")(session.whoami)
+app.command("get")(records.get)
+app.command("list")(command(records.list_records, records.Listing))
+app.command("create")(records.create)
+app.command("update")(records.update)
+app.command("delete")(records.delete)
+app.command("undelete")(records.undelete)
+app.command("do")(records.do)
+app.command("import")(command(imports.import_file, imports.Import))
+app.command("import-export")(imports.import_export)
+app.add_typer(operations.app, name="operations")
+app.add_typer(reports.app, name="report")
+app.add_typer(events.app, name="events")
+app.add_typer(tenant.app, name="tenant")
+
+
+def main() -> int:
+    """Run the command; what goes wrong is said in words, with exit code 1."""
+    try:
+        app()
+    except CliError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # Whoever read our output has gone; the interpreter must not complain when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

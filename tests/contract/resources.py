@@ -1,0 +1,100 @@
+"""Every resource of the platform: from the descriptors, and what the services declare about it."""
+
+import importlib
+import pkgutil
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any  # values of options have any type
+
+from google.api.annotations_pb2 import http
+from google.api.field_behavior_pb2 import FieldBehavior, field_behavior
+from google.api.http_pb2 import HttpRule
+from google.api.resource_pb2 import ResourceDescriptor
+from google.api.resource_pb2 import resource as resource_option
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
+from chassis.resource.resource import Resource
+from services.identity.methods.passwords import Passwords
+from services.identity.methods.user import user_resource
+from tests.live import Tenant
+
+SERVICES = ("identity", "customer", "sales", "marketing")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One resource: its names, its collection below /v1, its declaration."""
+
+    singular: str
+    plural: str
+    path: str
+    declared: Resource
+
+    @property
+    def fields(self) -> Mapping[str, FieldDescriptor]:
+        """The fields of the message by name."""
+        return dict(self.declared.message.DESCRIPTOR.fields_by_name)  # type: ignore[arg-type]  # two stubs for one class
+
+    def output_only(self) -> list[str]:
+        """Fields that a caller may not send."""
+        return [
+            name
+            for name, field in self.fields.items()
+            if FieldBehavior.OUTPUT_ONLY in _option(field.GetOptions(), field_behavior)
+        ]
+
+    def body(self, tenant: Tenant) -> dict[str, object]:
+        """A record that may be created; what it refers to is created for it."""
+        unique = secrets.token_hex(4)
+        bodies: Mapping[str, Mapping[str, object]] = {
+            "campaign_members": {"response": "TARGETED"},
+            "roles": {"grants": [{"resource": "customers", "verbs": ["READ"], "scope": "OWN"}]},
+            "opportunities": {"amount": {"currency_code": "CNY", "amount": "12.50"}},
+        }
+        body = {**bodies.get(self.plural, {}), "external_source": "aip", "external_id": unique}
+        if "name" in self.fields:
+            body["name"] = f"{self.singular} 名称 {unique}"
+        for name, collection in PARENTS.get(self.plural, {}).items():
+            body[name] = tenant.create(collection, name=f"parent {unique}")["id"]
+        return body
+
+    def change(self) -> dict[str, object]:
+        """A change that makes a difference."""
+        if "name" in self.fields:
+            return {"name": f"changed {secrets.token_hex(4)}"}
+        return {"response": "RESPONDED"}
+
+
+PARENTS: Mapping[str, Mapping[str, str]] = {
+    "contacts": {"customer_id": "customers"},
+    "stages": {"pipeline_id": "pipelines"},
+    "campaign_members": {"campaign_id": "campaigns", "customer_id": "customers"},
+}
+
+
+def all_resources() -> list[Facts]:
+    """The resources of all services by plural name."""
+    return sorted((_facts(one) for one in _declared()), key=lambda one: one.plural)
+
+
+def _declared() -> Iterator[Resource]:
+    yield user_resource(Passwords())
+    for service in SERVICES:
+        package = importlib.import_module(f"services.{service}.methods")
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            found = vars(importlib.import_module(module.name)).values()
+            yield from (one for one in found if isinstance(one, Resource))
+
+
+def _facts(declared: Resource) -> Facts:
+    message = declared.message.DESCRIPTOR
+    names: ResourceDescriptor = _option(message.GetOptions(), resource_option)
+    service = message.file.services_by_name[f"{message.name}Service"]
+    rule: HttpRule = _option(service.methods_by_name[f"Create{message.name}"].GetOptions(), http)
+    return Facts(names.singular, names.plural, rule.post.removeprefix("/v1/"), declared)
+
+
+def _option(options: Message, extension: FieldDescriptor) -> Any:  # what the option holds, any type
+    return options.Extensions[extension]  # type: ignore[index]  # the stubs know messages in general
