@@ -23,6 +23,7 @@ SESSIONS = "crm.identity.v1.SessionService"
 IMPORTS = "crm.chassis.v1.ImportService"
 OPERATIONS = "crm.chassis.v1.OperationService"
 CHUNK = 60_000
+AWAY = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
 M = TypeVar("M", bound=Message)
 
 
@@ -150,6 +151,17 @@ class Importer:
     ) -> Operation:
         """Begin to import a file."""
         return await self.call(service, f"{IMPORTS}/CreateImport", request, Operation, key)
+
+    async def get_again(self, name: str) -> Operation:
+        """The operation after its service was killed: the channel needs a moment to see that."""
+        for _ in range(10):
+            try:
+                return await self.get(name)
+            except grpc.aio.AioRpcError as error:
+                if error.code() not in AWAY:
+                    raise
+            await asyncio.sleep(0.5)
+        return await self.get(name)
 
     async def get(self, name: str) -> Operation:
         """The operation as it stands."""

@@ -52,7 +52,7 @@ async def test_a_killed_import_goes_on_where_it_was(importer: Importer) -> None:
     assert not seen.counts.created >= EXPECTED.created
     importer.platform.kill("customer")
     await asyncio.to_thread(importer.platform.start, "customer")
-    before = metadata(await importer.get(operation.name))
+    before = metadata(await importer.get_again(operation.name))
     assert before.state == OperationMetadata.RUNNING
     assert seen.processed <= before.processed < ROWS
     done = metadata(await importer.end(operation.name, 90))
@@ -74,6 +74,7 @@ async def test_a_stopped_service_gives_its_import_back(importer: Importer) -> No
     operation = await importer.start(SPEC, many())
     await wait_for_rows(importer, operation.name, 1000)
     await asyncio.to_thread(importer.platform.restart, "customer")
+    await importer.get_again(operation.name)
     done = metadata(await importer.end(operation.name, 25))
     assert counts(done.counts) == EXPECTED
 
