@@ -122,7 +122,11 @@ def upgrade() -> None:
         "ix_customer_create_time", "customer", ["tenant_id", "create_time", "id"], unique=False
     )
     op.create_index(
-        "ix_customer_department_id", "customer", ["tenant_id", "department_id", "id"], unique=False
+        "ix_customer_department_id",
+        "customer",
+        ["tenant_id", "department_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("department_id IS NOT NULL"),
     )
     op.create_index(
         "ix_customer_industry", "customer", ["tenant_id", "industry", "id"], unique=False
@@ -131,7 +135,13 @@ def upgrade() -> None:
     op.create_index(
         "ix_customer_owner_id", "customer", ["tenant_id", "owner_id", "id"], unique=False
     )
-    op.create_index("ix_customer_parent_id", "customer", ["tenant_id", "parent_id"], unique=False)
+    op.create_index(
+        "ix_customer_parent_id",
+        "customer",
+        ["tenant_id", "parent_id"],
+        unique=False,
+        postgresql_where=sa.text("parent_id IS NOT NULL"),
+    )
     op.create_index(
         "ix_customer_update_time", "customer", ["tenant_id", "update_time", "id"], unique=False
     )
