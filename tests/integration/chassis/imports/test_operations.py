@@ -1,10 +1,4 @@
-<<<<<<< HEAD
-"""Operations: whose they are, cancelled, repeated by key, killed half way and gone on
-with exactly.
-"""
-=======
 """Operations: whose they are, cancelled, repeated by key, killed half way and resumed exactly."""
->>>>>>> import
 
 import asyncio
 
