@@ -61,13 +61,20 @@ test-unit: $(PROTO) ## Unit and tidy tests: no sockets, no servers
 test-integration: $(PROTO) ## Tests against a real PostgreSQL and NATS
 	@$(PYTEST) -q $(wildcard tests/integration tests/contract tests/e2e)
 
-lint: $(PROTO) ## ruff, import-linter, buf
+openapi: $(PROTO) ## Write docs/openapi.json from the protos
+	@mkdir -p docs && $(BIN)/python -m services.gateway openapi > docs/openapi.json
+
+lint: $(PROTO) ## ruff, import-linter, buf, the committed OpenAPI document
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/ruff format --check --quiet $(CODE)
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/buf format --diff --exit-code proto
 	@$(BIN)/buf lint $(PROTO) --config proto/buf.yaml
-	@$(MAKE) --no-print-directory breaking
+	@$(MAKE) --no-print-directory breaking openapi-check
+
+openapi-check: $(PROTO) ## Compare docs/openapi.json with the protos
+	@$(BIN)/python -m services.gateway openapi | cmp - docs/openapi.json || \
+		{ echo "docs/openapi.json is old: run make openapi"; exit 1; }
 
 breaking: $(PROTO) ## Compare proto/ with the last tag (nothing to compare before the first one)
 	@tag=$$(git describe --tags --abbrev=0 2>/dev/null) || exit 0; \
@@ -90,4 +97,4 @@ clean: ## Remove everything generated, the environment included (not .run)
 	@rm -rf .venv .build build crm buf *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help venv proto lock up down status logs seed import-export fault test test-unit test-integration lint breaking format types bench clean
+.PHONY: help venv proto lock up down status logs seed import-export fault test test-unit test-integration openapi openapi-check lint breaking format types bench clean

@@ -1,4 +1,6 @@
-"""Keeps a service's access current: a durable consumer fills the replica, a feed tells every process."""
+"""Keeps a service's access current: a durable consumer fills the replica, a feed tells
+every process.
+"""
 
 from collections.abc import Sequence
 

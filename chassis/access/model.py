@@ -18,7 +18,8 @@ class Reach:
     """The rows that one verb on one resource is allowed on: all, or those of owners, departments, a
     company.
 
-    A partner user's reach has `company_id`: only rows of that company are in it, whatever else it says.
+    A partner user's reach has `company_id`: only rows of that company are in it, whatever else
+    it says.
     """
 
     everything: bool = False
@@ -166,12 +167,10 @@ def build_access(records: Iterable[AccessRecord], version: int) -> Access:
             tenant = data
         elif record.kind == "user":
             members[record.id] = _member(data)
-        elif data.get("delete_time"):
-            continue
-        elif record.kind == "department":
-            parents[record.id] = _text(data, "parent_id")
         elif record.kind == "role":
-            roles[record.id] = _grants(data)
+            roles[record.id] = () if data.get("delete_time") else _grants(data)
+        elif not data.get("delete_time"):
+            parents[record.id] = _text(data, "parent_id")
     return Access(
         version=version,
         time_zone=_text(tenant, "time_zone") or "UTC",

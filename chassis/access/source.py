@@ -2,6 +2,7 @@
 is behind.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from chassis.db.sql import statement
 from chassis.errors import Unavailable
 
 SILENCE_MAX_S = 5.0
+CATCH_UP_S = 2.0
 TENANTS_MAX = 1000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -66,13 +68,18 @@ class AccessSource:
     async def __call__(self, principal: Principal) -> Access:
         """The access of the principal's tenant, at least as new as his token says."""
         known = self._known.get(principal.tenant_id)
-        if known is None or known.access.version < principal.access_version or self._stale(known):
+        if known is None or _behind(known.access, principal) or self._stale(known):
             known = await self._load(principal)
         return known.access
 
     def forget(self, tenant_id: str) -> None:
-        """Read the tenant's access again at its next call."""
+        """Read the tenant's access again at its next call, and once more when the
+        replica has caught up.
+
+        The feed may be ahead of the consumer that writes the replica.
+        """
         self._known.pop(tenant_id, None)
+        asyncio.get_running_loop().call_later(CATCH_UP_S, self._known.pop, tenant_id, None)
 
     def forget_all(self) -> None:
         """Read everything again: events may have been missed."""
@@ -88,19 +95,20 @@ class AccessSource:
         async with self._database.transaction(tenant_id) as tx:
             access = _built(await _stored(tx, tenant_id))
         trusted = self._silent_for_s() <= SILENCE_MAX_S
-        if access.version < principal.access_version or not trusted or _lacks(access, principal):
-            access = await self._ask(tenant_id, access, principal.access_version)
+        if _behind(access, principal) or not trusted:
+            access = await self._ask(principal, access)
         if len(self._known) >= TENANTS_MAX:
             self._known.clear()
         known = self._known[tenant_id] = _Known(access, time.monotonic())
         return known
 
-    async def _ask(self, tenant_id: str, known: Access, wanted: int) -> Access:
+    async def _ask(self, principal: Principal, known: Access) -> Access:
         """Access as identity has it, kept in the replica; what is known while identity is away."""
+        tenant_id = principal.tenant_id
         try:
             records = await self._fetch(tenant_id)
         except (grpc.aio.AioRpcError, Unavailable) as error:
-            if known.version < wanted:
+            if _behind(known, principal):
                 raise Unavailable(
                     "ACCESS_UNKNOWN", "Your rights cannot be checked just now; try again."
                 ) from error
@@ -109,6 +117,17 @@ class AccessSource:
         async with self._database.transaction(tenant_id) as tx:
             await keep_records(tx, tenant_id, records)
             return _built(await _stored(tx, tenant_id))
+
+
+def _behind(access: Access, principal: Principal) -> bool:
+    """Whether the replica lacks what the token was issued by.
+
+    Records of one transaction have the same time but come one by one: the version may be there
+    before the user or his roles are.
+    """
+    missing = set(principal.role_ids) - set(access.roles)
+    known = principal.id in access.members and not missing
+    return access.version < principal.access_version or not known
 
 
 async def keep_records(tx: Tx, tenant_id: str, records: Sequence[AccessRecord]) -> None:
@@ -134,11 +153,6 @@ async def _stored(tx: Tx, tenant_id: str) -> list[AccessRecord]:
         AccessRecord(row["kind"], str(row["id"]), row["version"], orjson.loads(row["data"]))
         for row in rows
     ]
-
-
-def _lacks(access: Access, principal: Principal) -> bool:
-    """Whether the replica is incomplete: records of one moment have one version, but come one by one."""
-    return principal.id not in access.members or not access.roles.keys() >= {*principal.role_ids}
 
 
 def _built(records: Sequence[AccessRecord]) -> Access:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import cast
 
 from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -44,10 +44,9 @@ def decoder(message_type: type[Message], *, allow_output_only: bool = False) -> 
 
     def decode(data: object) -> Message:
         try:
-            message: Message = convert(data)
+            return cast("Message", convert(data))  # what the converter of a message makes
         except Refused as refused:
             raise invalid_fields(refused.problems) from None
-        return message
 
     return decode
 
@@ -69,12 +68,12 @@ def _message_converter(message: Descriptor, output: bool) -> Convert:
     groups = _exclusive(message)
     table: dict[str, Convert] = {}
 
-    def convert(value: Any) -> Message:
+    def convert(value: object) -> Message:
         if not table:  # filled on first use, so that messages may contain themselves
             table.update({field.name: _field_converter(field, output) for field in message.fields})
         if type(value) is not dict:
             raise refuse("must be an object")
-        arguments: dict[str, Any] = {}
+        arguments: dict[str, object] = {}
         problems: list[Problem] = []
         for key, item in value.items():
             try:
@@ -98,7 +97,7 @@ def _exclusive(message: Descriptor) -> list[frozenset[str]]:
     return [group for group in names if len(group) > 1]
 
 
-def _conflicts(groups: list[frozenset[str]], arguments: dict[str, Any]) -> list[Problem]:
+def _conflicts(groups: list[frozenset[str]], arguments: dict[str, object]) -> list[Problem]:
     return [
         ("", f"only one of {', '.join(sorted(group))} may be given")
         for group in groups
@@ -136,18 +135,18 @@ def _key_converter(field: FieldDescriptor) -> Convert:
     return values.integer_key(*fields.INT_RANGES[field.cpp_type])
 
 
-def _read_only(_: Any) -> Any:
+def _read_only(_: object) -> object:
     raise refuse("is read-only")
 
 
-def _unknown(_: Any) -> Any:
+def _unknown(_: object) -> object:
     raise refuse("is unknown")
 
 
 def _required(one: Convert) -> Convert:
     """The converter for places where null cannot mean unset: items of arrays and maps."""
 
-    def convert(value: Any) -> Any:
+    def convert(value: object) -> object:
         if value is None:
             raise refuse("must not be null")
         return one(value)
@@ -156,7 +155,7 @@ def _required(one: Convert) -> Convert:
 
 
 def _list_converter(one: Convert) -> Convert:
-    def convert(value: Any) -> list[Any]:
+    def convert(value: object) -> list[object]:
         if type(value) is not list:
             raise refuse("must be an array")
         problems: list[Problem] = []
@@ -176,7 +175,7 @@ def _list_converter(one: Convert) -> Convert:
 
 
 def _map_converter(key_of: Convert, one: Convert) -> Convert:
-    def convert(value: Any) -> dict[Any, Any]:
+    def convert(value: object) -> dict[object, object]:
         if type(value) is not dict:
             raise refuse("must be an object")
         problems: list[Problem] = []
@@ -193,7 +192,7 @@ def _map_converter(key_of: Convert, one: Convert) -> Convert:
     return convert
 
 
-def _any_message(value: Any, output: bool) -> AnyMessage:
+def _any_message(value: object, output: bool) -> AnyMessage:
     if type(value) is not dict:
         raise refuse("must be an object")
     try:
@@ -206,6 +205,7 @@ def _any_message(value: Any, output: bool) -> AnyMessage:
     if wrapped and content.keys() != {"value"}:
         raise Refused(("value", "must be given, and nothing else"))
     packed = AnyMessage()
-    packed.Pack(_converter(message, output)(content["value"] if wrapped else content))
+    inner = _converter(message, output)(content["value"] if wrapped else content)
+    packed.Pack(cast("Message", inner))  # what the converter of a message makes
     packed.type_url = url
     return packed

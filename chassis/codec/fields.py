@@ -47,8 +47,8 @@ def kind(field: FieldDescriptor) -> Kind:
 
 
 def descriptor_of(message_type: type[Message]) -> Descriptor:
-    """The descriptor of a message type, which the stubs know as a union only."""
-    return cast("Descriptor", message_type.DESCRIPTOR)
+    """The descriptor of a message type."""
+    return cast("Descriptor", message_type.DESCRIPTOR)  # a union in the stubs
 
 
 def message_of(field: FieldDescriptor) -> Descriptor:

@@ -37,7 +37,9 @@ def _message_check(descriptor: Descriptor) -> Check:
 
 
 def _masked(descriptor: Descriptor, check: Check) -> Check:
-    """An update is checked in the fields that its mask names, else in those that are set (AIP-134)."""
+    """An update is checked in the fields that its mask names, else in those that are
+    set (AIP-134).
+    """
     record = next(one.name for one in descriptor.fields if one.message_type and one.name != MASK)
 
     def run(message: Message) -> Violations:

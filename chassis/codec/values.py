@@ -2,21 +2,19 @@
 
 from collections.abc import Callable, Mapping
 from math import isfinite
-from typing import Any
 
 from google.protobuf import struct_pb2
 
 from chassis.codec import wellknown
 from chassis.codec.refused import Problem, Refused, below, refuse
 
-# What goes into a protobuf constructor has no narrower type; this is a mapping module.
-Convert = Callable[[Any], Any]
+Convert = Callable[[object], object]
 
 
 def integer(low: int, high: int) -> Convert:
     """A converter for integers from low to high; true and 1.0 are none."""
 
-    def convert(value: Any) -> int:
+    def convert(value: object) -> int:
         if type(value) is not int:
             raise refuse("must be an integer")
         if not low <= value <= high:
@@ -29,7 +27,7 @@ def integer(low: int, high: int) -> Convert:
 def named(numbers: Mapping[str, int]) -> Convert:
     """A converter for the names of an enum."""
 
-    def convert(value: Any) -> int:
+    def convert(value: object) -> int:
         if type(value) is not str or value not in numbers:
             raise refuse(f"must be one of {', '.join(numbers)}")
         return numbers[value]
@@ -41,15 +39,17 @@ def integer_key(low: int, high: int) -> Convert:
     """A converter for the integer keys of a map, which JSON has as strings."""
     check = integer(low, high)
 
-    def convert(key: str) -> int:
-        if len(key) > 20 or not key.lstrip("-").isdecimal() or str(int(key)) != key:
+    def convert(key: object) -> object:
+        if type(key) is not str or len(key) > 20:
             raise refuse("must be an integer in decimal")
-        return int(check(int(key)))
+        if not key.lstrip("-").isdecimal() or str(int(key)) != key:
+            raise refuse("must be an integer in decimal")
+        return check(int(key))
 
     return convert
 
 
-def text(value: Any) -> str:
+def text(value: object) -> str:
     """A string without NUL and lone surrogates, which PostgreSQL and protobuf do not take."""
     if type(value) is not str:
         raise refuse("must be a string")
@@ -63,14 +63,14 @@ def text(value: Any) -> str:
     return value
 
 
-def boolean(value: Any) -> bool:
+def boolean(value: object) -> bool:
     """True or false."""
     if type(value) is not bool:
         raise refuse("must be true or false")
     return value
 
 
-def number(value: Any) -> float:
+def number(value: object) -> float:
     """A finite number that a double holds exactly as written, integers up to 2**53."""
     if type(value) is int and abs(value) <= 2**53:
         return float(value)
@@ -79,10 +79,10 @@ def number(value: Any) -> float:
     return value
 
 
-def from_text(parse: Callable[[str], Any], message: str) -> Convert:
+def from_text(parse: Callable[[str], object], message: str) -> Convert:
     """A converter for values that stand in a string of their own form."""
 
-    def convert(value: Any) -> Any:
+    def convert(value: object) -> object:
         try:
             return parse(text(value))
         except (ValueError, OverflowError):
@@ -91,7 +91,7 @@ def from_text(parse: Callable[[str], Any], message: str) -> Convert:
     return convert
 
 
-def struct(value: Any) -> struct_pb2.Struct:
+def struct(value: object) -> struct_pb2.Struct:
     """An object of any content."""
     if type(value) is not dict:
         raise refuse("must be an object")
@@ -107,15 +107,15 @@ def struct(value: Any) -> struct_pb2.Struct:
     return result
 
 
-def array(value: Any) -> struct_pb2.ListValue:
+def array(value: object) -> struct_pb2.ListValue:
     """An array of any content."""
     if type(value) is not list:
         raise refuse("must be an array")
     return struct_pb2.ListValue(values=[anything(item) for item in value])
 
 
-def anything(value: Any) -> struct_pb2.Value:
-    """Any JSON value whose numbers a double holds exactly."""
+def anything(value: object) -> struct_pb2.Value:
+    """Object JSON value whose numbers a double holds exactly."""
     if value is None:
         return struct_pb2.Value(null_value=struct_pb2.NULL_VALUE)
     if type(value) is bool:

@@ -59,17 +59,15 @@ class Tx:
 
     async def fetch(self, run: Statement, values: Mapping[str, object]) -> list[Record]:
         """All rows of the statement."""
-        rows: list[Any] = await self.connection.fetch(
-            run.sql, *run.arguments(values)
-        )  # Any: see Record
+        found = await self.connection.fetch(run.sql, *run.arguments(values))
+        rows: list[Any] = found  # Any: see Record
         return rows
 
     async def fetch_row(self, run: Statement, values: Mapping[str, object]) -> Record | None:
         """The first row, or None."""
-        row: Any = await self.connection.fetchrow(
-            run.sql, *run.arguments(values)
-        )  # Any: see Record
-        return row  # type: ignore[no-any-return]  # asyncpg.Record is no Mapping by its stubs
+        found = await self.connection.fetchrow(run.sql, *run.arguments(values))
+        row: Record | None = found  # type: ignore[assignment]  # a Mapping, whatever its stubs say
+        return row
 
     async def execute(self, run: Statement, values: Mapping[str, object]) -> int:
         """Run the statement; the number of rows that its last command touched."""

@@ -66,17 +66,19 @@ class Boot:
         name = f"{source.service}.{resource}"
         while not await self._finished(name):
             try:
-                # One process boots; the others wait until it has, or has died.
-                async with leadership(
-                    self._database, f"crm-boot-{self._consumer.name}-{name}"
-                ) as tx:
-                    if tx is not None and not await self._finished(name):
-                        await self._pages(source.service, resource, name)
-                        continue
+                await self._boot_as_leader(source.service, resource, name)
             except (grpc.aio.AioRpcError, CrmError, TimeoutError, OSError) as error:
                 log.warning("boot waits", consumer=self._consumer.name, resource=name,
                             error=repr(error))  # fmt: skip
-            await asyncio.sleep(RETRY_S)
+                await asyncio.sleep(RETRY_S)
+
+    async def _boot_as_leader(self, service: str, resource: str, name: str) -> None:
+        """One process boots; the others wait until it has, or has died."""
+        async with leadership(self._database, f"crm-boot-{self._consumer.name}-{name}") as tx:
+            if tx is None:
+                await asyncio.sleep(RETRY_S)
+            elif not await self._finished(name):
+                await self._pages(service, resource, name)
 
     async def _pages(self, service: str, resource: str, name: str) -> None:
         after = await self._after(name)

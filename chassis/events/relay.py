@@ -62,9 +62,7 @@ class Relay:
         """Lead or stand by until stopped; failures of database and broker are waited out."""
         while not self._stop.is_set():
             try:
-                async with leadership(self._database, f"crm-relay-{self._service}") as tx:
-                    if tx is not None:
-                        await self._lead(Outbox(tx))
+                await self._lead_if_free()
             except ERRORS as error:
                 log.warning("relay interrupted", service=self._service, error=_text(error))
                 await self._back_off()
@@ -73,6 +71,11 @@ class Relay:
                 self.leads = False
                 self._metrics.leader.set(0)
             await _wait(self._stop, STANDBY_POLL_S * random.uniform(0.8, 1.2))
+
+    async def _lead_if_free(self) -> None:
+        async with leadership(self._database, f"crm-relay-{self._service}") as tx:
+            if tx is not None:
+                await self._lead(Outbox(tx))
 
     async def _lead(self, outbox: Outbox) -> None:
         # Told before anything of the broker is needed: while that is away, the age must be seen.

@@ -1,10 +1,6 @@
-"""Compiles a filter to a SQLAlchemy Core condition in two steps, so that SQL is cached by shape.
+"""Compiles a filter to a SQLAlchemy Core condition, so that SQL is cached by shape.
 
-`compile_filter` checks the tree and gives its shape and values; `CompiledFilter.expression()`
-builds from the shape alone, so the same shape is the same SQL text by construction.
-
-NULL as users mean it: `!=` is IS DISTINCT FROM and NOT is the complement (IS NOT TRUE), so that
-every row is in exactly one of `x` and `NOT x`; `<` and its kin never match NULL.
+NULL as users mean it: `!=` is IS DISTINCT FROM, NOT is IS NOT TRUE; `<` never matches NULL.
 """
 
 from collections.abc import Callable, Mapping

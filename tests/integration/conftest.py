@@ -10,7 +10,7 @@ from tests.integration.drive import Drive
 
 @pytest.fixture(scope="session")
 def domain_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    services = ("identity", "customer", "sales", "marketing")
+    services = ("identity", "customer", "sales", "marketing", "reporting")
     platform = Platform.for_tests(tmp_path_factory.mktemp("domains"), services=services)
     try:
         platform.up()

@@ -73,7 +73,7 @@ class Drive:
     clients: Clients = field(init=False)
 
     def __post_init__(self) -> None:
-        names = ("identity", "customer", "sales", "marketing")
+        names = ("identity", "customer", "sales", "marketing", "reporting")
         environment = self.platform.service_environment("customer")
         targets = {name: environment[f"{name.upper()}_TARGET"] for name in names}
         self.clients = Clients("customer", environment["SERVICE_SECRET"], targets)

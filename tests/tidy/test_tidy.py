@@ -49,10 +49,11 @@ IGNORE: Final = re.compile(r"type: ignore(\[[a-z-]+(, ?[a-z-]+)*\])?(?P<reason>.
 NOQA: Final = re.compile(r"noqa(: ?[A-Z]+[0-9]+(, ?[A-Z]+[0-9]+)*)?(?P<reason>.*)")
 WORDS: Final = re.compile(r"\w{2,}.*\s\w{2,}|[一-鿿]{4,}")
 
+# What every service has; settings, consumers and jobs only where it has some of its own.
 SERVICE_LAYOUT: Final = (
-    "__main__.py", "app.py", "settings.py", "models/", "domain/", "methods/", "consumers",
-    "jobs.py", "migrations/", "README.md",
+    "__main__.py", "app.py", "models/", "domain/", "methods/", "migrations/", "README.md",
 )  # fmt: skip
+SERVICE_EXTRAS: Final = ("__init__.py", "settings.py", "consumers.py", "consumers/", "jobs.py")
 GATEWAY_LAYOUT: Final = ("__main__.py", "app.py", "settings.py", "README.md")
 
 
@@ -220,6 +221,13 @@ def test_service_layout() -> None:
             f"services/{service}/{name} is missing"
             for name in wanted
             if not any(path.startswith(f"services/{service}/{name}") for path in paths)
+        ]
+        known = tuple(f"services/{service}/{name}" for name in (*wanted, *SERVICE_EXTRAS))
+        problems += [
+            f"{path} has no place in the layout of a service"
+            for path in paths
+            if path.startswith(f"services/{service}/") and not path.startswith(known)
+            if service != "gateway"
         ]
     refuse(problems)
 

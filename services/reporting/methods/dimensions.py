@@ -1,6 +1,7 @@
 """What summaries group and filter by, as SQL over the facts."""
 
-from sqlalchemy import ColumnElement, Text, case, cast, func, or_
+from sqlalchemy import ColumnElement, Text, case, func, or_
+from sqlalchemy import cast as sql_cast
 
 from chassis.resource.filter_fields import FieldKind, FilterField, filter_fields
 from services.reporting.domain.fact import CLOSE_MONTH, CLOSE_QUARTER, LOST, OPEN, REFERENCES, WON
@@ -28,8 +29,16 @@ FILTERS = filter_fields(
 )
 
 
-def key_of(dimension: str) -> ColumnElement[str]:
-    """The key of a fact in that dimension, as `domain.fact` makes it."""
-    if dimension in REFERENCES:
-        return func.coalesce(cast(_c[REFERENCES[dimension]], Text), "")  # cast in SQL: ids to text
-    return func.coalesce(func.to_char(_CLOSE, _TIME_FORMATS[dimension]), "")
+def value_of(dimension: str) -> ColumnElement[object]:
+    """What a fact is grouped by in that dimension: an id or a day."""
+    return _c[REFERENCES[dimension]] if dimension in REFERENCES else _CLOSE
+
+
+def key_of(dimension: str, value: ColumnElement[object]) -> ColumnElement[str]:
+    """The key that a grouped value belongs to, as `domain.fact` makes it."""
+    text: ColumnElement[str] = (
+        sql_cast(value, Text)
+        if dimension in REFERENCES
+        else func.to_char(value, _TIME_FORMATS[dimension])
+    )
+    return func.coalesce(text, "")

@@ -9,7 +9,6 @@ from chassis.db.pool import Database, Tx
 from chassis.db.sql import Statement, statement
 from services.reporting.domain.fact import DIMENSIONS
 from services.reporting.domain.rollup import Cell, Sums
-from services.reporting.methods.dimensions import key_of
 from services.reporting.methods.facts import add_sums, lock_rollup
 from services.reporting.methods.sums import facts_summed, sums_of
 from services.reporting.models.opportunity_fact import opportunity_fact
@@ -66,4 +65,4 @@ async def recompute(tx: Tx, tenant_id: str, *, check: bool) -> Mapping[Cell, Sum
 
 @cache
 def _summed(dimension: str) -> Statement:
-    return statement(facts_summed(key_of(dimension)))
+    return statement(facts_summed(dimension))

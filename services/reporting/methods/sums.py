@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 
-from sqlalchemy import CTE, ColumnElement, Select, bindparam, func, literal_column, select
+from sqlalchemy import CTE, ColumnElement, Numeric, Select, bindparam, func, literal_column, select
 
 from chassis.access.model import Reach
 from chassis.db.pool import Record, Tx
@@ -13,13 +12,14 @@ from chassis.resource.filter_sql import CompiledFilter
 from chassis.resource.reach import reach_values, table_reach_condition, table_reach_shape
 from services.reporting.domain.fact import LOST, WON
 from services.reporting.domain.rollup import Sums
-from services.reporting.methods.dimensions import key_of
+from services.reporting.methods.dimensions import key_of, value_of
 from services.reporting.models.opportunity_fact import opportunity_fact as fact
 from services.reporting.models.pipeline_rollup import MEASURES
 from services.reporting.models.pipeline_rollup import pipeline_rollup as rollup
 
 GROUPS_MAX = 10_000
 EVERYTHING = (False, False)
+_TYPES = {name: rollup.c[name].type for name in MEASURES}
 
 # key -> currency -> sums
 SumsByKey = Mapping[str, Mapping[str, Sums]]
@@ -77,25 +77,34 @@ class SumsReader:
 def from_facts(question: Question) -> Select[tuple[object, ...]]:
     """Sums by key and currency over the facts in question."""
     return facts_summed(
-        key_of(question.dimension),
+        question.dimension,
         question.filter.expression(),
         *table_reach_condition(fact, question.scope),
     )
 
 
-def facts_summed(
-    key: ColumnElement[str], *conditions: ColumnElement[bool]
-) -> Select[tuple[object, ...]]:
-    """Sums by key and currency over a tenant's living facts that meet the conditions."""
+def facts_summed(dimension: str, *conditions: ColumnElement[bool]) -> Select[tuple[object, ...]]:
+    """Sums by key and currency over a tenant's living facts that meet the conditions.
+
+    Grouped by the bare columns first: making a key of every fact would cost more than all else.
+    """
+    values = _by_value(dimension, *conditions).cte("by_value")
+    return select(
+        key_of(dimension, values.c.value).label("key"),
+        func.coalesce(values.c.currency, "").label("currency"),
+        *[func.sum(values.c[name]).cast(_TYPES[name]).label(name) for name in MEASURES],
+    ).group_by(literal_column("1"), literal_column("2"))
+
+
+def _by_value(dimension: str, *conditions: ColumnElement[bool]) -> Select[tuple[object, ...]]:
     won, lost = fact.c.state == WON, fact.c.state == LOST
-    amount = func.coalesce(fact.c.amount, literal_column("0"))
-    zero: ColumnElement[Decimal] = literal_column("0::numeric")
+    amount, zero = fact.c.amount, literal_column("0::numeric", Numeric())
     return (
         select(
-            key.label("key"),
-            func.coalesce(fact.c.amount_currency, "").label("currency"),
+            value_of(dimension).label("value"),
+            fact.c.amount_currency.label("currency"),
             func.count().label("count"),
-            func.sum(amount).label("amount"),
+            func.coalesce(func.sum(amount), zero).label("amount"),
             func.count().filter(won).label("won_count"),
             func.coalesce(func.sum(amount).filter(won), zero).label("won_amount"),
             func.count().filter(lost).label("lost_count"),

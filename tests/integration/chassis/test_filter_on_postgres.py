@@ -72,7 +72,7 @@ MIDNIGHT = datetime(2026, 3, 10, 16, 0, tzinfo=UTC)
 ROWS: list[tuple[object, ...]] = [
     (1, "Acme", Decimal("10.00"), "CNY", True, date(2026, 3, 11), MIDNIGHT, USER, "OPEN", ["vip"]),
     (2, "50%_a\\b", Decimal("9.99"), "USD", False, date(2026, 3, 10), NOW, None, "LOST", []),
-    (3, "acme*", Decimal("-1"), "CNY", None, date(2026, 3, 4), None, USER, None, ["a", "vip"]),
+    (3, "acme*", Decimal(-1), "CNY", None, date(2026, 3, 4), None, USER, None, ["a", "vip"]),
     (4, *[None] * 9),
 ]
 

@@ -32,7 +32,9 @@ async def test_reference_keeps_the_newest(ground: Ground) -> None:
     async with ground.database.transaction(tenant) as tx:
         await handle(tx, events)
     connection = await ground.owner()
-    rows = await connection.fetch("SELECT * FROM base.reference ORDER BY version")
+    rows = await connection.fetch(
+        "SELECT resource, label, version, data, delete_time FROM base.reference ORDER BY version"
+    )
     await connection.close()
     assert {r["resource"] for r in rows} == {"companies"}
     assert [(r["label"], r["version"], r["data"]) for r in rows] == [

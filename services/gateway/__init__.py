@@ -1,0 +1,1 @@
+"""The gateway: REST, live updates and uploads for clients, gRPC to the services."""

@@ -1,0 +1,143 @@
+"""Wires the gateway: channels, feeds, routes and the ASGI application."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import structlog
+from fastapi import FastAPI
+from nats.aio.client import Client
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from services.gateway import feed as live_feed
+from services.gateway import revocation
+from services.gateway.contracts import load_contracts
+from services.gateway.docs import docs_routes
+from services.gateway.edge import Edge
+from services.gateway.feed import Feed
+from services.gateway.live import Live
+from services.gateway.operations import Operations
+from services.gateway.ratelimit import RateLimiter
+from services.gateway.revocation import Revocations
+from services.gateway.routing import Router
+from services.gateway.sessions import Sessions
+from services.gateway.settings import GatewaySettings
+from services.gateway.tail import Tail
+from services.gateway.tokens import ServiceToken, Tokens
+from services.gateway.transcode import endpoints
+from services.gateway.uploads import Imports
+from services.gateway.upstream import Upstreams
+from services.gateway.visibility import Visibility
+
+log = structlog.get_logger()
+
+
+class Gateway:
+    """Everything that runs in the process; made inside the event loop that it runs on."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        contracts = load_contracts()
+        self._settings = settings
+        self._nats = Client()
+        self._feed = Feed()
+        self._upstreams = Upstreams(settings.targets)
+        service_token = ServiceToken(self._upstreams, settings.service_secret)
+        self._tokens = tokens = Tokens(self._upstreams, service_token, self._silent_for_s)
+        visibility = Visibility(self._upstreams, service_token, self._silent_for_s)
+        revocations = Revocations(
+            drop_session=tokens.drop_session,
+            drop_tenant=(tokens.drop_tenant, visibility.drop_tenant),
+            drop_all=(tokens.drop_all, visibility.drop_all),
+        )
+        self._identity_tail = Tail(
+            self._nats, revocation.STREAM, revocations.handle, revocations.lost
+        )
+        self._edge_tail = Tail(self._nats, live_feed.STREAM, self._feed.handle, self._feed.lost)
+        self._live = Live(contracts, self._feed, tokens, visibility, self._nats)
+        router = Router(
+            [
+                *endpoints(contracts, self._upstreams),
+                *Sessions(self._upstreams, service_token, tokens).endpoints(),
+                *Operations(self._upstreams).endpoints(),
+                *Imports(contracts, self._upstreams).endpoints(),
+                *self._live.endpoints(),
+            ]
+        )
+        self._edge = Edge(router, tokens, RateLimiter(settings.rate_per_s))
+        self._ready = False
+
+    def application(self) -> FastAPI:
+        """The ASGI application; its lifespan starts and stops what runs beside the requests."""
+        application = FastAPI(
+            lifespan=self._lifespan,
+            openapi_url=None,
+            docs_url=None,
+            redoc_url=None,
+            # Spans and metrics are our own; these cost 20 us a request even without an exporter.
+            telemetry={"tracing": False, "metrics": False, "logs": False},
+        )
+        application.router.routes.extend(
+            [
+                Route("/healthz", self._health),
+                Route("/readyz", self._readiness),
+                *docs_routes(),
+                # An ASGI application, so that no layer stands between the server and it.
+                Route("/{path:path}", self._edge),
+            ]
+        )
+        return application
+
+    def drain(self) -> None:
+        """Not ready any more; live streams end, what is under way goes on."""
+        self._ready = False
+        self._live.drain()
+
+    def _silent_for_s(self) -> float:
+        return self._identity_tail.silent_for_s
+
+    @asynccontextmanager
+    async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        tasks = [
+            asyncio.create_task(self._connect()),
+            asyncio.create_task(self._identity_tail.run()),
+            asyncio.create_task(self._edge_tail.run()),
+        ]
+        self._ready = True
+        log.info("gateway started")
+        try:
+            yield
+        finally:
+            self.drain()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            with suppress(Exception):  # what cannot be closed ends with the process
+                await self._nats.close()
+            await self._upstreams.close()
+            log.info("gateway stopped")
+
+    async def _connect(self) -> None:
+        """Connect to NATS, however long it takes: requests are answered meanwhile."""
+        await self._nats.connect(
+            self._settings.nats_url,
+            name="gateway",
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=1,
+            connect_timeout=2,
+            ping_interval=10,
+            max_outstanding_pings=2,
+            error_cb=_nats_error,
+        )
+
+    async def _health(self, _: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def _readiness(self, _: Request) -> Response:
+        status = 200 if self._ready else 503
+        return JSONResponse({"status": "ready" if self._ready else "draining"}, status)
+
+
+async def _nats_error(error: Exception) -> None:
+    log.info("nats", cause=type(error).__name__)

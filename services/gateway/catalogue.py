@@ -1,0 +1,199 @@
+"""What callers read, in English and Chinese, by reason; `{name}` is a value of the metadata."""
+
+import re
+from collections.abc import Mapping
+
+ENGLISH, CHINESE = "en", "zh"
+LANGUAGES = {ENGLISH: 0, CHINESE: 1}
+
+TITLES: Mapping[int, tuple[str, str]] = {
+    400: ("Invalid request", "请求无效"),
+    401: ("Not signed in", "未登录"),
+    403: ("Not allowed", "没有权限"),
+    404: ("Not found", "未找到"),
+    405: ("Method not allowed", "不支持的请求方法"),
+    408: ("Request timeout", "请求超时"),
+    409: ("Conflict", "冲突"),
+    412: ("Changed meanwhile", "记录已被修改"),
+    413: ("Too large", "内容过大"),
+    415: ("Unsupported media type", "不支持的内容类型"),
+    422: ("Key used before", "幂等键已被使用"),
+    429: ("Too many requests", "请求过于频繁"),
+    500: ("Internal error", "内部错误"),
+    501: ("Not implemented", "尚未实现"),
+    503: ("Unavailable", "服务暂不可用"),
+    504: ("Took too long", "处理超时"),
+}
+
+DETAILS: Mapping[str, tuple[str, str]] = {
+    "BODY_TIMEOUT": ("The body did not arrive in time.", "请求内容未能及时到达。"),
+    "BODY_TOO_LARGE": (
+        "The body is longer than {limit_bytes} bytes.",
+        "请求内容超过 {limit_bytes} 字节。",
+    ),
+    "DEADLINE_EXCEEDED": (
+        "The answer took too long. A change may have been made: look, or repeat with the same key.",
+        "处理时间过长。更改可能已经生效：请先查看，或使用同一幂等键重试。",
+    ),
+    "ETAG_MISMATCH": (
+        "Someone has changed the record meanwhile. Read it again, then repeat your change.",
+        "记录已被他人修改。请重新读取后再提交更改。",
+    ),
+    "IDEMPOTENCY_IN_FLIGHT": (
+        "A request with the same idempotency key is still being worked on.",
+        "使用同一幂等键的请求仍在处理中。",
+    ),
+    "IDEMPOTENCY_KEY_REUSED": (
+        "The idempotency key was used before with another body.",
+        "该幂等键已用于内容不同的请求。",
+    ),
+    "INTERNAL": (
+        "Something went wrong on our side. It has been recorded under the request id.",
+        "我们这边出了问题，已按请求编号记录。",
+    ),
+    "CREDENTIALS_INVALID": (
+        "Name or password is wrong.",
+        "名称或密码错误。",
+    ),
+    "INVALID_FIELDS": ("Some fields are not right.", "部分字段有误。"),
+    "INVALID_HEADER": (
+        "The header {header} may come once, with up to 255 printable ASCII characters.",
+        "请求头 {header} 只能出现一次，且最多 255 个可打印 ASCII 字符。",
+    ),
+    "INVALID_JSON": (
+        "The body is not valid JSON: {problem}.",
+        "请求内容不是有效的 JSON：{problem}。",
+    ),
+    "INVALID_MULTIPART": (
+        "The form is broken: {problem}.",
+        "表单内容不完整或有误：{problem}。",
+    ),
+    "INVALID_PATH": (
+        "The path holds characters that are not allowed.",
+        "路径包含不允许的字符。",
+    ),
+    "INVALID_QUERY": ("The query of the address is not right.", "地址中的查询参数有误。"),
+    "METHOD_NOT_ALLOWED": (
+        "This path takes only: {allowed}.",
+        "该路径只支持：{allowed}。",
+    ),
+    "NOT_FOUND": (
+        "There is no such record, or you may not see it.",
+        "记录不存在，或您无权查看。",
+    ),
+    "OPERATION_NOT_FOUND": ("There is no such operation.", "没有这个操作。"),
+    "OVERLOADED": ("There are too many requests just now.", "当前请求过多。"),
+    "PERMISSION_DENIED": (
+        "Your roles do not allow you to {verb} {resource}.",
+        "您的角色不允许对 {resource} 执行 {verb}。",
+    ),
+    "RATE_LIMITED": (
+        "Your company has sent too many requests. Wait a moment.",
+        "贵公司的请求过于频繁，请稍候。",
+    ),
+    "ROUTE_NOT_FOUND": ("There is nothing at this path.", "该路径不存在。"),
+    "STREAMS_EXHAUSTED": (
+        "Your company has {limit} live streams open, which is the most.",
+        "贵公司已打开 {limit} 个实时连接，已达上限。",
+    ),
+    "TOKEN_INVALID": (
+        "The access token is not valid any more. Sign in again.",
+        "访问令牌已失效，请重新登录。",
+    ),
+    "TOKEN_MISSING": (
+        "Send an access token: Authorization: Bearer <token>.",
+        "请提供访问令牌：Authorization: Bearer <token>。",
+    ),
+    "UNAVAILABLE": (
+        "A part of the system does not answer just now. Repeat in a moment.",
+        "系统的一部分暂时没有响应，请稍后重试。",
+    ),
+    "UNIMPLEMENTED": ("This is not offered yet.", "尚未提供此功能。"),
+    "UNSUPPORTED_ENCODING": ("Bodies must not be compressed.", "请求内容不得压缩。"),
+    "UNSUPPORTED_MEDIA_TYPE": (
+        "The body must be of the type that this path takes.",
+        "请求内容类型不受该路径支持。",
+    ),
+}
+
+# What the codec and the validators say of single fields; groups are filled into the Chinese text.
+_FIELD_MESSAGES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), text)
+    for pattern, text in (
+        (r"must be a string", "必须是字符串"),
+        (r"must be an integer", "必须是整数"),
+        (r"must be an integer in decimal", "必须是十进制整数"),
+        (r"must be a number", "必须是数字"),
+        (r"must be an object", "必须是对象"),
+        (r"must be an array", "必须是数组"),
+        (r"must be true or false", "必须是 true 或 false"),
+        (r"must not be null", "不能为 null"),
+        (r"must not contain NUL", "不能包含 NUL 字符"),
+        (r"must be valid Unicode", "必须是有效的 Unicode"),
+        (r"must be base64 with padding", "必须是带填充的 base64"),
+        (r"must be field paths with commas between them", "必须是以逗号分隔的字段路径"),
+        (r"must be an RFC 3339 time such as (.+)", r"必须是 RFC 3339 时间，例如 \1"),
+        (r"must be a duration such as (.+)", r"必须是时长，例如 \1"),
+        (r"must lie between (.+) and (.+)", r"必须在 \1 与 \2 之间"),
+        (r"must be one of (.+)", r"必须是以下之一：\1"),
+        (r"only one of (.+) may be given", r"以下只能给出一个：\1"),
+        (r"may come only once", "只能出现一次"),
+        (r"is given by the path", "已由路径给出"),
+        (r"is unknown", "是未知字段"),
+        (r"is read-only", "是只读字段"),
+        (r"This field is required\.", "此字段为必填项。"),
+        (r"At most (\d+) characters\.", r"最多 \1 个字符。"),
+        (r"At least (\d+) characters\.", r"至少 \1 个字符。"),
+        (r"At most (\d+) entries\.", r"最多 \1 项。"),
+        (r"At least (\d+) entries\.", r"至少 \1 项。"),
+        (r"It must match (.+)\.", r"必须符合格式 \1。"),
+        (r"It must be a UUID\.", "必须是 UUID。"),
+        (r"It must be one of: (.+)\.", r"必须是以下之一：\1。"),
+        (r"It must be from (.+) to (.+)\.", r"必须在 \1 到 \2 之间。"),
+    )
+)
+
+
+def preferred_language(accept_language: str) -> str:
+    """The language ("zh" or "en") that an Accept-Language value puts first; English if neither."""
+    best, best_weight = ENGLISH, 0.0
+    for part in accept_language[:1000].lower().split(","):
+        tag, _, parameter = part.strip().partition(";")
+        language = tag.strip().partition("-")[0]
+        weight = _weight(parameter)
+        if language in LANGUAGES and weight > best_weight:
+            best, best_weight = language, weight
+    return best
+
+
+def _weight(parameter: str) -> float:
+    match = re.fullmatch(r"\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*", parameter)
+    if match:
+        return float(match[1])
+    return 0.0 if parameter else 1.0
+
+
+def title(status: int, language: str) -> str:
+    """The short text for an HTTP status."""
+    return TITLES.get(status, TITLES[500])[LANGUAGES[language]]
+
+
+def detail(reason: str, metadata: Mapping[str, str], language: str) -> str | None:
+    """The text for a reason; None when the catalogue has none or a value is missing."""
+    texts = DETAILS.get(reason)
+    if texts is None:
+        return None
+    try:
+        return texts[LANGUAGES[language]].format_map(dict(metadata))
+    except (KeyError, IndexError, ValueError):
+        return None
+
+
+def field_message(message: str, language: str) -> str:
+    """What is wrong with a field; messages that the catalogue does not know stay as they are."""
+    if language == CHINESE:
+        for pattern, text in _FIELD_MESSAGES:
+            match = pattern.fullmatch(message)
+            if match:
+                return match.expand(text)
+    return message

@@ -1,0 +1,36 @@
+"""What the gateway reads from its environment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chassis.settings import TARGETS, SettingsError, address, required
+
+
+@dataclass(frozen=True)
+class GatewaySettings:
+    """Addresses are host:port; the rate is requests per second of one tenant on this replica."""
+
+    http_host: str
+    http_port: int
+    nats_url: str
+    service_secret: str
+    targets: Mapping[str, str]
+    log_level: str
+    rate_per_s: int
+
+
+def gateway_settings(environment: Mapping[str, str]) -> GatewaySettings:
+    """Read and check them; SettingsError names the first one that is missing or wrong."""
+    host, _, port = address(environment, "HTTP_LISTEN").rpartition(":")
+    rate = environment.get("RATE_LIMIT_PER_SECOND", "1000")
+    if not rate.isdecimal() or not 0 < int(rate) <= 1_000_000:
+        raise SettingsError(f"RATE_LIMIT_PER_SECOND must be 1 to 1000000, not {rate!r}")
+    return GatewaySettings(
+        http_host=host.strip("[]"),
+        http_port=int(port),
+        nats_url=required(environment, "NATS_URL"),
+        service_secret=required(environment, "SERVICE_SECRET"),
+        targets={name: address(environment, f"{name.upper()}_TARGET") for name in TARGETS},
+        log_level=environment.get("LOG_LEVEL", "INFO"),
+        rate_per_s=int(rate),
+    )

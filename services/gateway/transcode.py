@@ -1,0 +1,157 @@
+"""REST calls as RPCs, by what the descriptors say; everything is prepared at start-up."""
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from typing import cast
+
+import grpc
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import Message
+from starlette.responses import Response
+
+from chassis.codec import decoder, encoder, fields, invalid_fields, paths
+from services.gateway.contracts import Contracts, Method
+from services.gateway.exchange import Exchange, json_response
+from services.gateway.problems import Problem, problem_of
+from services.gateway.query import query_reader
+from services.gateway.routing import Endpoint
+from services.gateway.upstream import Upstreams
+
+WHOLE = "*"
+_VARIABLE = re.compile(r"\{([a-z0-9_.]+)\}")
+Setter = Callable[[Message, str], None]
+
+
+class UpstreamProblem(Exception):
+    """A refusal of a service, with field paths as the caller knows them."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.reason)
+        self.problem = problem
+
+
+def endpoints(contracts: Contracts, upstreams: Upstreams) -> list[Endpoint]:
+    """One endpoint for each method that has a REST form."""
+    return [
+        Endpoint(method.verb, method.template, Transcoder(method, upstreams).handle)
+        for method in contracts.methods
+    ]
+
+
+class Transcoder:
+    """Turns exchanges of one REST method into calls of its RPC."""
+
+    def __init__(self, method: Method, upstreams: Upstreams) -> None:
+        variables = _VARIABLE.findall(method.template)
+        descriptor = fields.descriptor_of(method.request)
+        self._rpc = upstreams.unary(method.target, method.rpc_path, method.response)
+        self._request_type = method.request
+        self._decode = decoder(method.request)
+        self._encode = encoder(method.response)
+        self._setters = {name: _setter(descriptor, name) for name in variables}
+        self._bound = frozenset(name.partition(".")[0] for name in variables)
+        self._body = method.body
+        self._query = query_reader(method.request, self._bound | {method.body})
+        self._repeatable = method.verb == "GET"
+        self._selects = "fields" in descriptor.fields_by_name
+        self._items = _items_field(method)
+        self._has_etag = "etag" in method.response.DESCRIPTOR.fields_by_name
+        if method.body not in {"", WHOLE}:
+            part = fields.message_of(descriptor.fields_by_name[method.body])
+            part_type = type(getattr(method.request(), method.body))
+            self._decode_part = decoder(part_type)
+            self._paths = paths(part_type) if _has_mask(descriptor, part) else None
+
+    async def handle(self, exchange: Exchange) -> Response:
+        """Call the RPC and answer with what it returns."""
+        query = exchange.request.scope["query_string"]
+        message = await self._request(exchange, query)
+        for name, value in exchange.params.items():
+            self._setters[name](message, value)
+        metadata = exchange.metadata()
+        repeatable = self._repeatable or bool(exchange.header("idempotency-key"))
+        try:
+            answer = await self._rpc(message, metadata, repeatable=repeatable)
+        except grpc.aio.AioRpcError as error:
+            if self._body in {"", WHOLE}:
+                raise
+            raise UpstreamProblem(problem_of(error).within(self._body)) from error
+        selected = getattr(message, "fields", "") if self._selects else ""
+        return self._response(answer, selected)
+
+    async def _request(self, exchange: Exchange, query: bytes) -> Message:
+        if not self._body:
+            return self._decode(self._query(query))
+        body = await exchange.json_body()
+        if self._body == WHOLE:
+            if query:
+                self._query(query)
+                raise invalid_fields([("$", "takes no query parameters")])
+            return self._decode(_unbound(body, self._bound))
+        message = self._decode(self._query(query))
+        part = self._decode_part(body)
+        getattr(message, self._body).CopyFrom(part)
+        if self._paths is not None and not message.HasField("update_mask"):
+            mask = FieldMask(paths=self._paths(body))
+            message.MergeFrom(self._request_type(update_mask=mask))
+        return message
+
+    def _response(self, answer: Message, selected: str) -> Response:
+        data = self._encode(answer)
+        headers = {}
+        if self._has_etag and data["etag"]:
+            headers["etag"] = '"' + str(data["etag"]).strip('"') + '"'
+        if selected:
+            data = _select(data, selected, self._items)
+        return json_response(data, headers)
+
+
+def _unbound(body: object, bound: Collection[str]) -> object:
+    """The body of a "*" rule; what the path says may not be said again."""
+    if isinstance(body, Mapping):
+        doubled = [(name, "is given by the path") for name in body if name in bound]
+        if doubled:
+            raise invalid_fields(doubled)
+    return body
+
+
+def _setter(descriptor: Descriptor, path: str) -> Setter:
+    """A function that sets the string field at a path such as "customer.id"."""
+    *parents, last = path.split(".")
+    for parent in parents:
+        descriptor = fields.message_of(descriptor.fields_by_name[parent])
+    if fields.kind(descriptor.fields_by_name[last]) is not fields.Kind.STRING:
+        raise ValueError(f"path parameter {path} of {descriptor.full_name} is no string")
+
+    def set_value(message: Message, value: str) -> None:
+        for parent in parents:
+            message = getattr(message, parent)
+        setattr(message, last, value)
+
+    return set_value
+
+
+def _has_mask(request: Descriptor, part: Descriptor) -> bool:
+    """Whether the request changes only the fields that its update_mask names."""
+    mask = request.fields_by_name.get("update_mask")
+    return mask is not None and bool(part.fields)
+
+
+def _items_field(method: Method) -> str:
+    """The repeated message field of a list's answer, or ""."""
+    descriptor = fields.descriptor_of(method.response)
+    if "next_page_token" not in descriptor.fields_by_name:
+        return ""
+    repeated = [field.name for field in descriptor.fields if field.is_repeated]
+    return repeated[0] if len(repeated) == 1 else ""
+
+
+def _select(data: dict[str, object], selected: str, items: str) -> dict[str, object]:
+    """Only the fields asked for, and the id, of the record or of each record on the page."""
+    wanted = {"id", *(name.strip().partition(".")[0] for name in selected.split(","))}
+    if not items:
+        return {name: value for name, value in data.items() if name in wanted}
+    records = cast("list[dict[str, object]]", data[items])  # the encoder made them
+    kept = [{name: v for name, v in record.items() if name in wanted} for record in records]
+    return {**data, items: kept}
