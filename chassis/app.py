@@ -19,6 +19,8 @@ from chassis.events.change_rpc import SERVICE as CHANGE_SERVICE
 from chassis.events.change_rpc import change_methods
 from chassis.events.change_service import SnapshotSource
 from chassis.events.consumer import Consumer
+from chassis.imports.wiring import Surroundings, deferred_work
+from chassis.operations.deputy import Deputies
 from chassis.resource.lookup import Lookups
 from chassis.resource.resource import Resource
 from chassis.resource.snapshot import snapshot_source
@@ -44,6 +46,9 @@ class Identity(Protocol):
 
     async def fetch_access(self, tenant_id: str) -> Sequence[AccessRecord]:
         """Everything that decides access in one tenant."""
+
+    async def deferred_token(self, tenant_id: str, user_id: str) -> str:
+        """A token with a user's present rights, for work that he has started."""
 
 
 @dataclass(frozen=True)
@@ -100,13 +105,20 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
     parts = build(Toolbox(settings, database, clients))
     background = Background(settings, database, clients)
     access = AccessSource(database, parts.identity.fetch_access, background.feed_silent_for_s)
-    authority = Authority(TokenVerifier(parts.identity.fetch_keys), access)
+    verifier = TokenVerifier(parts.identity.fetch_keys)
+    deferred = deferred_work(
+        Surroundings(settings, database, clients, background.wake_relay),
+        parts.collections,
+        Deputies(parts.identity.deferred_token, verifier, access),
+    )
+    authority = Authority(verifier, access)
     server = RpcServer(settings.service, database, authority, background.wake_relay)
-    for name, methods in {**parts.methods, **_shared_methods(database, parts)}.items():
+    shared = _shared_methods(database, parts) | deferred.methods
+    for name, methods in {**parts.methods, **shared}.items():
         server.add(name, methods)
     await server.start(settings.grpc_listen)
     background.start(access, parts.consumers)
-    for name, job in parts.jobs.items():
+    for name, job in {**deferred.jobs, **parts.jobs}.items():
         background.run(name, job)
     log.info("service started", listen=settings.grpc_listen)
     await stopping.wait()

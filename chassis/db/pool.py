@@ -57,6 +57,25 @@ class Tx:
         """
         self.later.append(lambda: work(call, self, *rest))
 
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """A part of the transaction that is undone alone when it raises, with what it put off."""
+        mark = len(self.later)
+        await self.connection.execute("savepoint part")
+        try:
+            yield
+        except BaseException:
+            del self.later[mark:]
+            if not self.connection.is_closed():
+                await self.connection.execute("rollback to savepoint part")
+            raise
+        await self.connection.execute("release savepoint part")
+
+    async def do_later(self) -> None:
+        """Do now what was put off until the records are written."""
+        while self.later:
+            await self.later.pop(0)()
+
     async def fetch(self, run: Statement, values: Mapping[str, object]) -> list[Record]:
         """All rows of the statement."""
         found = await self.connection.fetch(run.sql, *run.arguments(values))
@@ -146,8 +165,7 @@ class Pool:
                 await connection.execute(opening)
                 tx = Tx(connection)
                 yield tx
-                for work in tx.later:
-                    await work()
+                await tx.do_later()
                 await connection.execute("rollback" if tx.discarded else "commit")
             except CONNECTION_ERRORS as error:
                 connection.terminate()

@@ -94,6 +94,8 @@ def chassis_tables(metadata: MetaData) -> dict[str, Table]:
         _reference,
         _access_record,
         _operation,
+        _operation_error,
+        _operation_later,
     )
     return {table.name: table for table in (one(metadata) for one in declare)}
 
@@ -243,11 +245,14 @@ def _operation(metadata: MetaData) -> Table:
         Column("id", Text, nullable=False),
         Column("kind", Text, nullable=False),
         Column("principal_id", Text, nullable=False),
+        Column("key", Text, nullable=False, server_default=""),
+        Column("fingerprint", Text, nullable=False, server_default=""),
         Column("state", Text, nullable=False),
         Column("request", JSONB, nullable=False),
         Column("progress", JSONB, nullable=False),
         Column("error", JSONB),
         Column("cancel_requested", SmallInteger, nullable=False, server_default="0"),
+        Column("attempts", SmallInteger, nullable=False, server_default="0"),
         Column("worker", Text, nullable=False, server_default=""),
         _time("lease_time", nullable=True),
         _time("create_time"),
@@ -258,4 +263,42 @@ def _operation(metadata: MetaData) -> Table:
             "state IN ('PENDING','RUNNING','SUCCEEDED','FAILED','CANCELLED')", name="state"
         ),
         Index("ix_operation_open", "state", "lease_time"),
+        Index("ix_operation_principal", "tenant_id", "principal_id", "create_time"),
+        Index(
+            "uq_operation_key",
+            "tenant_id",
+            "principal_id",
+            "key",
+            unique=True,
+            postgresql_where=text("key <> ''"),
+        ),
+    )
+
+
+def _operation_error(metadata: MetaData) -> Table:
+    """Why rows of an operation were refused."""
+    return Table(
+        "operation_error",
+        metadata,
+        _id("tenant_id"),
+        Column("operation_id", Text, nullable=False),
+        Column("row_number", BigInteger, nullable=False),
+        Column("position", SmallInteger, nullable=False),
+        Column("column_name", Text, nullable=False),
+        Column("reason", Text, nullable=False),
+        PrimaryKeyConstraint("tenant_id", "operation_id", "row_number", "position"),
+    )
+
+
+def _operation_later(metadata: MetaData) -> Table:
+    """Rows that an import has put off to its end, by where they stand in the file."""
+    return Table(
+        "operation_later",
+        metadata,
+        _id("tenant_id"),
+        Column("operation_id", Text, nullable=False),
+        Column("row_number", BigInteger, nullable=False),
+        Column("start", BigInteger, nullable=False),
+        Column("length", BigInteger, nullable=False),
+        PrimaryKeyConstraint("tenant_id", "operation_id", "row_number"),
     )

@@ -46,7 +46,9 @@ def _worker_rights(tables: Iterable[Table], worker: str) -> list[str]:
     """
     rights = {
         "change": "UPDATE (publish_time, representation)",
-        "operation": "UPDATE",
+        "operation": "UPDATE, DELETE",
+        "operation_error": "DELETE",
+        "operation_later": "DELETE",
         "idempotency": "DELETE",
         "inbox": "DELETE",
         "parked": "INSERT, DELETE",

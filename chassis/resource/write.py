@@ -60,7 +60,7 @@ async def update_record(
     """Write the columns in which `row` differs from the locked row `before`; no difference, no new
     version.
     """
-    changed = _changed(before, row)
+    changed = changed_columns(before, row)
     if not changed:
         return plan.to_message(())(before)
     values, message = _update_values(call, plan, before, row, event)
@@ -76,7 +76,7 @@ async def update_records(
     """Write many locked rows as `updated`, each only when it differs; how many did."""
     groups: dict[tuple[str, ...], list[Row]] = {}
     for before, row in pairs:
-        changed = _changed(before, row)
+        changed = changed_columns(before, row)
         if changed:
             columns = tuple(sorted({*changed, "version", "update_time", "updater_id"}))
             groups.setdefault(columns, []).append(
@@ -135,7 +135,8 @@ def differences(before: Record, after: Mapping[str, object]) -> dict[str, dict[s
     }
 
 
-def _changed(before: Record, row: Row) -> set[str]:
+def changed_columns(before: Record, row: Row) -> set[str]:
+    """The columns in which `row` differs from the stored row `before`."""
     return {name for name, value in row.items() if _plain(before[name]) != _plain(value)}
 
 

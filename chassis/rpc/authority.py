@@ -134,7 +134,7 @@ def _idempotency(
     facts: MethodFacts, metadata: Mapping[str, str | bytes], request: Message | None
 ) -> IdempotencyKey | None:
     key = _header(metadata, "idempotency-key")
-    if not key or request is None or not facts.changes:
+    if not key or request is None or not facts.keyed:
         return None
     body = request.SerializeToString(deterministic=True)
     return IdempotencyKey(facts.full_name, key, sha256(body).hexdigest())

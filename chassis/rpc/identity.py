@@ -35,6 +35,16 @@ class RemoteIdentity:
             for one in answer.records
         ]
 
+    async def deferred_token(self, tenant_id: str, user_id: str) -> str:
+        """A token with a user's present rights, for work that he has started."""
+        answer = await self._clients.call(
+            "identity",
+            f"{SESSIONS}/IssueDeferredToken",
+            session_pb2.IssueDeferredTokenRequest(tenant_id=tenant_id, user_id=user_id),
+        )
+        assert isinstance(answer, session_pb2.InternalToken)
+        return answer.token
+
 
 class Owners:
     """Asks the owners of records whether references to them hold."""

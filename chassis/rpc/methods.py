@@ -29,6 +29,11 @@ class MethodFacts:
         """Whether the method may change something, so that an idempotency key means something."""
         return bool(self.access.resource) and self.access.verb != "read"
 
+    @property
+    def keyed(self) -> bool:
+        """Whether a call may carry an idempotency key: changes, and work that a user starts."""
+        return self.changes or (self.access.self and "/Create" in self.full_name)
+
 
 def method_facts(service: str) -> dict[str, MethodFacts]:
     """Facts of every method of a service by method name; one without an access rule raises

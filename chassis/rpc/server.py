@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import TypeAlias
 
 import asyncpg
@@ -49,6 +50,7 @@ OPTIONS = (
 )
 CONCURRENT_CALLS_MAX = 200
 STOP_GRACE_S = 20.0
+DRAIN_MAX_S = 30.0
 
 log = structlog.get_logger()
 
@@ -196,6 +198,7 @@ class RpcServer:
                 call = await self._authority.admit(facts, None, context)
                 return await handler.run(call, requests)
             except Exception as error:
+                await _drain(requests)
                 await self._fail(error, facts, context)
                 raise
 
@@ -228,6 +231,14 @@ def _shown(error: Exception) -> CrmError | None:
         case grpc.aio.AioRpcError():
             return Unavailable("SERVICE_AWAY", "A service that is needed is away; try again.")
     return None
+
+
+async def _drain(requests: AsyncIterator[Message]) -> None:
+    """Take what the client still sends: one that is cut off while sending never sees the status."""
+    with suppress(TimeoutError, grpc.aio.UsageError):
+        async with asyncio.timeout(DRAIN_MAX_S):
+            async for _ in requests:
+                pass
 
 
 def _refuse(violations: list[tuple[str, str]]) -> None:

@@ -24,8 +24,11 @@ from services.identity.settings import Settings, read_settings
 class LocalIdentity(AccessRecords):
     """Identity as identity itself reaches it: keys and access from its own settings and tables."""
 
-    def __init__(self, toolbox: Toolbox, plans: list[Plan], settings: Settings) -> None:
+    def __init__(
+        self, toolbox: Toolbox, plans: list[Plan], settings: Settings, sessions: Sessions
+    ) -> None:
         super().__init__(toolbox.database, plans)
+        self._sessions = sessions
         keys = [key.as_dict(private=False) for key in settings.signing_keys]
         self._jwks = json.dumps({"keys": keys})
         self._secrets = settings.service_secrets
@@ -37,6 +40,10 @@ class LocalIdentity(AccessRecords):
     async def fetch_access(self, tenant_id: str) -> list[AccessRecord]:
         """Everything that decides access in one tenant."""
         return await self.fetch(tenant_id)
+
+    async def deferred_token(self, tenant_id: str, user_id: str) -> str:
+        """A token with a user's present rights, for work that he has started."""
+        return (await self._sessions.act_for(tenant_id, user_id)).token
 
     async def get_keys(self, _call: Call, _request: pb.GetKeysRequest) -> pb.GetKeysResponse:
         """The public keys."""
@@ -61,8 +68,9 @@ def build(toolbox: Toolbox, settings: Settings) -> Parts:
     users = toolbox.collection(user_resource(passwords))
     departments = toolbox.collection(DEPARTMENT)
     roles = toolbox.collection(ROLE)
-    identity = LocalIdentity(toolbox, [users.plan, departments.plan, roles.plan], settings)
     sessions = Sessions(toolbox.database, passwords, settings.signing_keys[0])
+    plans = [users.plan, departments.plan, roles.plan]
+    identity = LocalIdentity(toolbox, plans, settings, sessions)
     tenants = Tenants(toolbox.database, passwords, users, roles)
     return Parts(
         identity=identity,

@@ -12,5 +12,8 @@ CONTACT = Resource(
         "external_source", "external_id", "create_time", "update_time",
     ),
     orderable=("name", "create_time", "update_time"),
-    references=(Reference("owner_id", "users", "identity"),),
+    references=(
+        Reference("owner_id", "users", "identity"),
+        Reference("customer_id", "customers"),
+    ),
 )  # fmt: skip

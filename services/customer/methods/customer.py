@@ -14,6 +14,9 @@ CUSTOMER = Resource(
         "external_source", "external_id", "create_time", "update_time",
     ),
     orderable=("name", "annual_revenue", "create_time", "update_time"),
-    references=(Reference("owner_id", "users", "identity"),),
+    references=(
+        Reference("owner_id", "users", "identity"),
+        Reference("parent_id", "customers"),
+    ),
     children=(Child(contact, "customer_id"), Child(customer, "parent_id")),
 )  # fmt: skip

@@ -210,14 +210,19 @@ class Sessions:
             )
         return self._token(_principal(row, str(row["session_id"])), call.now)
 
-    async def deferred(self, call: Call, request: pb.IssueDeferredTokenRequest) -> pb.InternalToken:
-        """A token with a user's present rights, without a session."""
-        values = {"tenant_id": request.tenant_id, "user_id": request.user_id}
+    async def deferred(
+        self, _call: Call, request: pb.IssueDeferredTokenRequest
+    ) -> pb.InternalToken:
+        """A token with a user's present rights, without a session, for another service."""
+        return await self.act_for(request.tenant_id, request.user_id)
+
+    async def act_for(self, tenant_id: str, user_id: str) -> pb.InternalToken:
+        """A token with a user's present rights; Unauthenticated when he may not work any more."""
         async with self._database.worker() as tx:
-            row = await tx.fetch_row(_BY_ID, values)
+            row = await tx.fetch_row(_BY_ID, {"tenant_id": tenant_id, "user_id": user_id})
         if row is None or not _is_active(row):
             raise Unauthenticated("USER_INACTIVE", "The user may not work any more.")
-        return self._token(_principal(row, ""), call.now)
+        return self._token(_principal(row, ""), datetime.now(UTC))
 
     def service_token(self, service: str) -> pb.InternalToken:
         """A token for one of our own services."""

@@ -12,7 +12,7 @@ from chassis.codec import invalid_fields
 from chassis.db.pool import Tx
 from chassis.db.sql import statement
 from chassis.errors import FailedPrecondition
-from chassis.resource.resource import Child, Resource, Row
+from chassis.resource.resource import Child, Reference, Resource, Row
 from crm.identity.v1.user_pb2 import User
 from services.identity.domain.login import login_from, next_free
 from services.identity.methods.passwords import Passwords
@@ -132,6 +132,11 @@ def user_resource(passwords: Passwords) -> Resource:
             "external_source", "external_id", "create_time", "update_time",
         ),
         orderable=("name", "login", "create_time", "update_time"),
+        references=(
+            Reference("department_id", "departments"),
+            Reference("manager_id", "users"),
+            Reference("role_ids", "roles"),
+        ),
         children=(Child(user, "manager_id"),),
         unique={"uq_user_login": "login", "uq_user_email": "email"},
         prepare_create=rules.prepare_create,

@@ -139,11 +139,14 @@ def upgrade() -> None:
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("principal_id", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), server_default="", nullable=False),
+        sa.Column("fingerprint", sa.Text(), server_default="", nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("request", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("progress", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("error", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("cancel_requested", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column("attempts", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("worker", sa.Text(), server_default="", nullable=False),
         sa.Column("lease_time", sa.DateTime(timezone=True), nullable=True),
         sa.Column("create_time", sa.DateTime(timezone=True), nullable=False),
@@ -156,6 +159,42 @@ def upgrade() -> None:
         sa.UniqueConstraint("id", name=op.f("uq_operation_id")),
     )
     op.create_index("ix_operation_open", "operation", ["state", "lease_time"], unique=False)
+    op.create_index(
+        "ix_operation_principal",
+        "operation",
+        ["tenant_id", "principal_id", "create_time"],
+        unique=False,
+    )
+    op.create_index(
+        "uq_operation_key",
+        "operation",
+        ["tenant_id", "principal_id", "key"],
+        unique=True,
+        postgresql_where=sa.text("key <> ''"),
+    )
+    op.create_table(
+        "operation_error",
+        sa.Column("tenant_id", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("operation_id", sa.Text(), nullable=False),
+        sa.Column("row_number", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.SmallInteger(), nullable=False),
+        sa.Column("column_name", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "tenant_id", "operation_id", "row_number", "position", name=op.f("pk_operation_error")
+        ),
+    )
+    op.create_table(
+        "operation_later",
+        sa.Column("tenant_id", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("operation_id", sa.Text(), nullable=False),
+        sa.Column("row_number", sa.BigInteger(), nullable=False),
+        sa.Column("start", sa.BigInteger(), nullable=False),
+        sa.Column("length", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "tenant_id", "operation_id", "row_number", name=op.f("pk_operation_later")
+        ),
+    )
     op.create_table(
         "parked",
         sa.Column("tenant_id", sa.UUID(as_uuid=False), nullable=False),

@@ -1,0 +1,107 @@
+"""The text of a cell to the value of a field, by the field's form."""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import date
+
+from google.protobuf.descriptor import FieldDescriptor
+
+from chassis.codec.wellknown import timestamp
+from chassis.ids import is_id
+from chassis.resource.fields import Field, Form
+
+SHOWN_LENGTH_MAX = 100
+LIST_MARK = ";"
+_INTEGER = re.compile(r"[+-]?[0-9]{1,19}\Z")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
+_BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_BITS = {FieldDescriptor.TYPE_INT32: 31, FieldDescriptor.TYPE_INT64: 63}
+
+
+class BadValue(Exception):  # the reason for one cell of the error file
+    """A cell's text is no value of its field."""
+
+
+def shown(text: str) -> str:
+    """A cell as it may stand in a reason: short."""
+    cut = text if len(text) <= SHOWN_LENGTH_MAX else text[:SHOWN_LENGTH_MAX] + "…"
+    return f'"{cut}"'
+
+
+def convert(field: Field, text: str) -> object:
+    """The value for the message's constructor; BadValue when the text is none."""
+    return _CONVERT[field.form](field, text)
+
+
+def items(text: str) -> list[str]:
+    """The entries of a list in one cell."""
+    return [part for one in text.split(LIST_MARK) if (part := one.strip())]
+
+
+def _text(_field: Field, text: str) -> object:
+    return text
+
+
+def _number(field: Field, text: str) -> object:
+    if not _INTEGER.match(text):
+        raise BadValue(f"{shown(text)} is no whole number.")
+    number, limit = int(text), 1 << _BITS[field.descriptor.type]
+    if not -limit <= number < limit:
+        raise BadValue(f"{shown(text)} is out of range.")
+    return number
+
+
+def _boolean(_field: Field, text: str) -> object:
+    if text.lower() not in _BOOLEANS:
+        raise BadValue(f"{shown(text)} is neither true nor false.")
+    return _BOOLEANS[text.lower()]
+
+
+def _date(_field: Field, text: str) -> object:
+    try:
+        if _DATE.match(text):
+            return date.fromisoformat(text).isoformat()
+    except ValueError:
+        pass
+    raise BadValue(f"{shown(text)} is no date; write YYYY-MM-DD.")
+
+
+def _timestamp(_field: Field, text: str) -> object:
+    try:
+        return timestamp(text)
+    except ValueError:
+        raise BadValue(f"{shown(text)} is no time; write 2026-01-31T09:30:00Z.") from None
+
+
+def _enum(field: Field, text: str) -> object:
+    name = re.sub(r"[\s-]+", "_", text).upper()
+    if name not in field.choices:
+        raise BadValue(f"{shown(text)} is none of: {', '.join(field.choices)}.")
+    return name
+
+
+def _uuid(_field: Field, text: str) -> object:
+    if not is_id(text):
+        raise BadValue(f"{shown(text)} is no id.")
+    return text.lower()
+
+
+def _uuids(field: Field, text: str) -> object:
+    return [_uuid(field, one) for one in items(text)]
+
+
+def _texts(_field: Field, text: str) -> object:
+    return items(text)
+
+
+_CONVERT: Mapping[Form, Callable[[Field, str], object]] = {
+    Form.TEXT: _text,
+    Form.NUMBER: _number,
+    Form.BOOLEAN: _boolean,
+    Form.DATE: _date,
+    Form.TIMESTAMP: _timestamp,
+    Form.ENUM: _enum,
+    Form.UUID: _uuid,
+    Form.UUIDS: _uuids,
+    Form.TEXTS: _texts,
+}

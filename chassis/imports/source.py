@@ -1,0 +1,91 @@
+"""The file of an import, read from the blob store in pieces of bounded size."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+
+from chassis.imports.cells import BOM, file_error, read_header
+from chassis.imports.records import RECORD_BYTES_MAX, BrokenFile, Record, Splitter
+from chassis.operations.blob import BlobStore
+
+CHUNK_BYTES = 256 * 1024
+SAMPLE_RECORDS = 100
+ROWS_MAX = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Column names, delimiter, and the offset of the first row after it."""
+
+    names: list[str]
+    delimiter: str
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file in the blob store."""
+
+    blobs: BlobStore
+    tenant_id: str
+    blob_id: str
+
+    async def size(self) -> int:
+        """Size in bytes; NotFound when the file is gone."""
+        return await self.blobs.size(self.tenant_id, self.blob_id)
+
+    async def header(self) -> Header:
+        """The header; InvalidArgument when it or the first rows show that this is no CSV."""
+        start = await self._read(0, CHUNK_BYTES)
+        if not start:
+            raise file_error("The file is empty.")
+        skip = len(BOM) if start.startswith(BOM) else 0
+        splitter, records = Splitter(skip, 1), list[Record]()
+        async for chunk in self._chunks(skip):
+            records += splitter.feed(chunk)
+            if records:
+                break
+        else:
+            records = splitter.finish()
+        if not records:
+            raise file_error("The file is empty.")
+        names, delimiter = read_header(records[0])
+        _check_encoding(records[1:SAMPLE_RECORDS])
+        return Header(names, delimiter, records[0].end)
+
+    async def records(self, offset: int, row: int) -> AsyncGenerator[Record]:
+        """The records from `offset`, where record `row` begins; BrokenFile where they end."""
+        splitter = Splitter(offset, row)
+        async for chunk in self._chunks(offset):
+            for record in splitter.feed(chunk):
+                if record.row > ROWS_MAX:
+                    raise BrokenFile(record.row, f"a file may have at most {ROWS_MAX} rows.")
+                yield record
+        for record in splitter.finish():
+            yield record
+
+    async def record(self, row: int, start: int, length: int) -> Record:
+        """One record that was read before."""
+        data = await self._read(start, min(length, RECORD_BYTES_MAX))
+        line = data.removesuffix(b"\n")
+        ended = len(line) < len(data)
+        return Record(row, start, start + length, line.removesuffix(b"\r") if ended else data)
+
+    async def _chunks(self, offset: int) -> AsyncGenerator[bytes]:
+        while chunk := await self._read(offset, CHUNK_BYTES):
+            yield chunk
+            offset += len(chunk)
+
+    async def _read(self, offset: int, length: int) -> bytes:
+        return await self.blobs.read(self.tenant_id, self.blob_id, offset, length)
+
+
+def _check_encoding(records: list[Record]) -> None:
+    """Refuse a file of another encoding, whose header may well be plain ASCII."""
+    for record in records:
+        try:
+            record.data.decode()
+        except UnicodeDecodeError as error:
+            text = (
+                f"Row {record.row}, byte {error.start + 1}, is not UTF-8; save the file as UTF-8."
+            )
+            raise file_error(text) from None

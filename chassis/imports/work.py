@@ -1,0 +1,259 @@
+"""The import itself: batches of rows with their progress, one transaction each."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from google.protobuf.json_format import Parse
+
+from chassis.db.pool import Tx
+from chassis.errors import FailedPrecondition
+from chassis.imports.draft import Draft, Known, apart, fill, read_draft
+from chassis.imports.mapping import ImportMapping, make_mapping
+from chassis.imports.matches import Lookup, Matches
+from chassis.imports.records import BrokenFile, Record
+from chassis.imports.rehearsal import Rehearsal
+from chassis.imports.source import Header, Source
+from chassis.imports.upsert import Result, Upsert, row_error
+from chassis.operations.blob import BlobStore
+from chassis.operations.deputy import Deputy
+from chassis.operations.progress import Progress
+from chassis.operations.task import Task
+from chassis.resource.standard import Collection
+from crm.chassis.v1.import_pb2 import ImportSpec
+
+BATCH_ROWS = 500
+BATCH_BYTES = 1024 * 1024
+CAREFUL_ROWS = 50
+LATER_ROWS = 200
+ROUNDS_MAX = 100
+
+
+@dataclass(frozen=True)
+class ImportWork:
+    """The work of operations of kind "import" over the collections of one service."""
+
+    collections: Mapping[str, Collection]
+    blobs: BlobStore
+    lookup: Lookup
+
+    async def __call__(self, task: Task) -> None:
+        """Import the file from where the operation stands to its end."""
+        request = task.operation.request
+        spec = Parse(str(request["spec"]), ImportSpec())
+        source = Source(self.blobs, task.operation.tenant_id, str(request["file_id"]))
+        collection = self.collections.get(spec.resource)
+        if collection is None:
+            raise FailedPrecondition("RESOURCE_GONE", f"There are no {spec.resource} here now.")
+        header = await source.header()
+        mapping = make_mapping(collection.plan, spec, header.names)
+        run = ImportRun(task, source, header, collection, Matches(self.lookup, mapping), mapping)
+        # A rehearsal keeps nothing that it could go on from.
+        if spec.validate_only and task.progress != Progress(size=task.progress.size):
+            await task.restart()
+        broken = await run.rows()
+        await run.rows_put_off()
+        if broken is not None:
+            raise broken
+
+
+class ImportRun:
+    """One import at work."""
+
+    def __init__(  # the parts of a run
+        self,
+        task: Task,
+        source: Source,
+        header: Header,
+        collection: Collection,
+        matches: Matches,
+        mapping: ImportMapping,
+    ) -> None:
+        self._task = task
+        self._source = source
+        self._header = header
+        self._collection = collection
+        self._matches = matches
+        self._mapping = mapping
+        self._rehearsal = Rehearsal(mapping) if mapping.spec.validate_only else None
+
+    async def rows(self) -> BrokenFile | None:
+        """Import every row that can be; the error that keeps the file from being read on."""
+        broken: BrokenFile | None = None
+        batch: list[Draft] = []
+        size = 0
+        try:
+            async with aclosing(self._drafts()) as drafts:
+                async for draft in drafts:
+                    batch.append(draft)
+                    size += len(draft.record.data)
+                    if len(batch) >= BATCH_ROWS or size >= BATCH_BYTES:
+                        await self._batch(batch)
+                        batch, size = [], 0
+        except BrokenFile as error:
+            broken = error
+        await self._batch(batch)
+        if broken is None and self._task.progress.total is None:
+            await self._know_total()
+        return broken
+
+    async def rows_put_off(self) -> None:
+        """Import the rows that named later ones, in rounds, until a round moves nothing."""
+        while self._task.progress.waiting:
+            drafts = await self._put_off()
+            if drafts:
+                await self._batch(drafts, put_off=True)
+            else:
+                await self._next_round()
+
+    async def _drafts(self) -> AsyncGenerator[Draft]:
+        at = self._task.progress
+        offset, row = (at.offset, at.row) if at.row else (self._header.end, 2)
+        async with aclosing(self._source.records(offset, row)) as records:
+            async for record in records:
+                if record.data:
+                    yield self._draft(record)
+
+    def _draft(self, record: Record) -> Draft:
+        header = self._header
+        return read_draft(self._mapping, record, header.delimiter, len(header.names))
+
+    async def _batch(self, drafts: Sequence[Draft], *, put_off: bool = False) -> None:
+        for group in apart(drafts):
+            deputy = await self._task.deputy()
+            deputy.call.reach(self._mapping.plan.plural, "IMPORT")
+            known = Known(
+                found=await self._matches.find(deputy, group),
+                rehearsed=self._rehearsal.names if self._rehearsal else (),
+                final=self._task.progress.final,
+            )
+            for draft in group:
+                if not draft.problems:
+                    fill(self._mapping, draft, known)
+            try:
+                await self._commit(deputy, group, put_off=put_off, careful=False)
+            except Exception as error:
+                if row_error(error) is None:
+                    raise
+                await self._in_parts(deputy, group, put_off=put_off)
+
+    async def _in_parts(self, deputy: Deputy, group: Sequence[Draft], *, put_off: bool) -> None:
+        """The database refused something among these rows: find out what, in small transactions."""
+        for first in range(0, len(group), CAREFUL_ROWS):
+            part = group[first : first + CAREFUL_ROWS]
+            await self._commit(deputy, part, put_off=put_off, careful=True)
+
+    async def _commit(
+        self, deputy: Deputy, drafts: Sequence[Draft], *, put_off: bool, careful: bool
+    ) -> None:
+        """One transaction: the records, the progress and the problems."""
+        rehearsal = self._rehearsal
+        if rehearsal is None:
+            async with self._task.batch() as tx:
+                results = await self._write(deputy, tx, drafts, careful=careful)
+                progress = await self._save(tx, drafts, results, put_off=put_off)
+        else:
+            async with self._task.batch() as tx:
+                results = await self._write(deputy, tx, drafts, careful=careful)
+                tx.discard_if(only_validated=True)
+            async with self._task.batch() as tx:
+                progress = await self._save(tx, drafts, results, put_off=put_off)
+            rehearsal.remember(drafts, results)
+        self._task.committed(progress)
+
+    async def _write(
+        self, deputy: Deputy, tx: Tx, drafts: Sequence[Draft], *, careful: bool
+    ) -> list[Result]:
+        results = {at: one for at, draft in enumerate(drafts) if (one := self._settled(draft))}
+        first: dict[str, int] = {}
+        repeats: dict[int, int] = {}
+        for at, draft in enumerate(drafts):
+            if draft.key and at not in results and first.setdefault(draft.key, at) != at:
+                repeats[at] = first[draft.key]
+        places = [at for at in range(len(drafts)) if at not in results and at not in repeats]
+        upsert = Upsert(self._collection, self._mapping, deputy.call, tx)
+        write = upsert.write_each if careful else upsert.write
+        written = await write([drafts[at] for at in places])
+        results |= dict(zip(places, written, strict=True))
+        results |= {at: _repeated(drafts[at], results[one]) for at, one in repeats.items()}
+        return [results[at] for at in range(len(drafts))]
+
+    def _settled(self, draft: Draft) -> Result | None:
+        """The result of a draft that is not to be written."""
+        if draft.problems:
+            return Result("failed", tuple(draft.problems))
+        if draft.later:
+            return Result("later")
+        return self._rehearsal.repeat(draft) if self._rehearsal else None
+
+    async def _save(
+        self, tx: Tx, drafts: Sequence[Draft], results: Sequence[Result], *, put_off: bool
+    ) -> Progress:
+        progress = _counted(self._task.progress, results)
+        last = drafts[-1].record
+        decided = [
+            draft.record.row
+            for draft, result in zip(drafts, results, strict=True)
+            if result.outcome != "later"
+        ]
+        if put_off:
+            await self._task.drop_later(tx, decided)
+            progress = replace(
+                progress,
+                after=last.row,
+                moved=progress.moved + len(decided),
+                waiting=progress.waiting - len(decided),
+            )
+        else:
+            later = [draft.record for draft in drafts if draft.later]
+            await self._task.add_later(tx, [(r.row, r.start, r.end - r.start) for r in later])
+            progress = replace(
+                progress, offset=last.end, row=last.row + 1, waiting=progress.waiting + len(later)
+            )
+        problems = [problem for result in results for problem in result.problems]
+        return await self._task.save(tx, progress, problems)
+
+    async def _put_off(self) -> list[Draft]:
+        """The next rows of this round, few enough to hold in memory."""
+        places = await self._task.later(LATER_ROWS)
+        drafts: list[Draft] = []
+        size = 0
+        for row, start, length in places:
+            drafts.append(self._draft(await self._source.record(row, start, length)))
+            size += length
+            if size >= BATCH_BYTES:
+                break
+        return drafts
+
+    async def _next_round(self) -> None:
+        at = self._task.progress
+        final = at.moved == 0 or at.round >= ROUNDS_MAX
+        await self._set(replace(at, round=at.round + 1, after=0, moved=0, final=final))
+
+    async def _know_total(self) -> None:
+        at = self._task.progress
+        await self._set(replace(at, offset=at.size, total=at.processed + at.waiting))
+
+    async def _set(self, progress: Progress) -> None:
+        async with self._task.batch() as tx:
+            saved = await self._task.save(tx, progress)
+        self._task.committed(saved)
+
+
+def _repeated(draft: Draft, result: Result) -> Result:
+    """The result of a row that repeats one of its batch word for word."""
+    if result.outcome != "failed":
+        return Result("skipped")
+    row = draft.record.row
+    return Result("failed", tuple(replace(problem, row=row) for problem in result.problems))
+
+
+def _counted(progress: Progress, results: Sequence[Result]) -> Progress:
+    outcomes = [result.outcome for result in results]
+    return replace(
+        progress,
+        created=progress.created + outcomes.count("created"),
+        updated=progress.updated + outcomes.count("updated"),
+        skipped=progress.skipped + outcomes.count("skipped"),
+        failed=progress.failed + outcomes.count("failed"),
+    )

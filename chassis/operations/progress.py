@@ -1,0 +1,60 @@
+"""How far an operation is: stored with every batch, in the transaction of that batch."""
+
+from dataclasses import dataclass
+
+import orjson
+
+from crm.chassis.v1.operation_pb2 import ImportResult
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Counts of rows, and where to go on: `offset` bytes into a file of `size`, after row `row`.
+
+    `listed` counts stored problems, `unlisted` those beyond the limit. Rows put off to the end are
+    worked on in rounds, the last of which is `final`: `waiting` are left, `after` is the last one
+    seen in this `round`, `moved` how many got their outcome in it.
+    """
+
+    created: int = 0
+    updated: int = 0
+    skipped: int = 0
+    failed: int = 0
+    size: int = 0
+    offset: int = 0
+    row: int = 0
+    total: int | None = None
+    listed: int = 0
+    unlisted: int = 0
+    waiting: int = 0
+    round: int = 0
+    final: bool = False
+    after: int = 0
+    moved: int = 0
+
+    @property
+    def processed(self) -> int:
+        """Rows that have an outcome."""
+        return self.created + self.updated + self.skipped + self.failed
+
+    @property
+    def percent(self) -> int:
+        """Share of the file that is read, at most 99 while rows are put off."""
+        if self.total is not None and self.processed >= self.total:
+            return 100
+        return min(99, self.offset * 100 // self.size) if self.size else 0
+
+    def result(self) -> ImportResult:
+        """The four counts."""
+        return ImportResult(
+            created=self.created, updated=self.updated, skipped=self.skipped, failed=self.failed
+        )
+
+    def to_json(self) -> str:
+        """As it is stored."""
+        return orjson.dumps(self).decode()
+
+
+def read_progress(text: str) -> Progress:
+    """The progress that was stored."""
+    return Progress(**orjson.loads(text))
