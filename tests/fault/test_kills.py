@@ -155,10 +155,12 @@ def test_kill_each_process_during_an_import(
         eventually(lambda: report(victim) == recomputed(victim), timeout_s=SETTLED_S, every_s=0.5)
 
 
-def kill_in_turn(platform: Platform, client: Client, targets: tuple[str, ...], rows: int) -> None:
+def kill_in_turn(
+    platform: Platform, progress: Callable[[], int], targets: tuple[str, ...], rows: int
+) -> None:
     """Kill and restart each target while the import moves on between the kills."""
-    for number, name in enumerate(targets):
-        wanted = rows * number // (len(targets) + 1)
+    for place, name in enumerate(targets):
+        wanted = rows * place // (len(targets) + 1)
         deadline = time.monotonic() + RECOVERY_S
         while progress() < wanted and time.monotonic() < deadline:
             time.sleep(0.05)
