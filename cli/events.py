@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
-from cli.client import ProblemError, UnreachableError
+from cli.client import Client, ProblemError, UnreachableError
 from cli.context import signed_in
 
 RETRY_S = 2.0
+PASSING = frozenset({401, 429, 503})
 app = typer.Typer(help="Live changes.", no_args_is_help=True)
 
 
@@ -36,27 +37,36 @@ def tail(
     count: Annotated[int, typer.Option(min=0, help="End after so many; 0 never ends.")] = 0,
 ) -> None:
     """Print what changes as it happens, one JSON object a line; a lost connection is resumed."""
-    shown = 0
     with signed_in() as client:
-        while True:
-            headers = {"accept": "text/event-stream"}
-            headers |= {"last-event-id": last_event_id} if last_event_id else {}
-            try:
-                with client.lines("/v1/events", headers) as lines:
-                    for event in parse(lines):
-                        last_event_id = event.id or last_event_id
-                        sys.stdout.write(as_line(event) + "\n")
-                        sys.stdout.flush()
-                        shown += 1
-                        if shown == count:
-                            return
-            except UnreachableError as error:
-                typer.echo(f"{error} Trying again.", err=True)
-            except ProblemError as error:
-                if error.status not in {401, 429, 503}:
-                    raise
-                typer.echo(f"{error}\nTrying again.", err=True)
-            time.sleep(RETRY_S)
+        for shown, event in enumerate(follow(client, last_event_id), 1):
+            sys.stdout.write(as_line(event) + "\n")
+            sys.stdout.flush()
+            if shown == count:
+                return
+
+
+def follow(client: Client, last_event_id: str) -> Iterator[Event]:
+    """Events without end; after a lost connection from the last one on."""
+    while True:
+        try:
+            for event in received(client, last_event_id):
+                last_event_id = event.id or last_event_id
+                yield event
+        except UnreachableError as error:
+            typer.echo(f"{error} Trying again.", err=True)
+        except ProblemError as error:
+            if error.status not in PASSING:
+                raise
+            typer.echo(f"{error}\nTrying again.", err=True)
+        time.sleep(RETRY_S)
+
+
+def received(client: Client, last_event_id: str) -> Iterator[Event]:
+    """The events of one connection."""
+    headers = {"accept": "text/event-stream"}
+    headers |= {"last-event-id": last_event_id} if last_event_id else {}
+    with client.lines("/v1/events", headers) as lines:
+        yield from parse(lines)
 
 
 def parse(lines: Iterator[str]) -> Iterator[Event]:

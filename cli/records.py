@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -60,25 +60,28 @@ class Listing:
 
 def list_records(options: Listing) -> None:
     """List records: the first page, or all with --all."""
-    records: list[Mapping[str, object]] = []
     more = False
     with signed_in() as client:
-        for page in client.pages(collection_path(options.collection), options.params()):
-            found = items(page)
-            if options.output is Format.LINES:
-                for record in found:
-                    print_line(record)
-            else:
-                records += found
-            more = bool(page.get("next_page_token"))
-            if not options.all:
-                break
-    if options.output is Format.JSON:
-        print_json(records)
-    elif options.output is Format.TABLE:
-        print_records(records, options.fields)
+        pages = client.pages(collection_path(options.collection), options.params())
+        if options.all:
+            records = (record for page in pages for record in items(page))
+        else:
+            page = next(pages)
+            records, more = iter(items(page)), bool(page.get("next_page_token"))
+        print_all(records, options)
     if more:
         typer.echo("There are more: --all shows them.", err=True)
+
+
+def print_all(records: Iterator[Mapping[str, object]], options: Listing) -> None:
+    """Records in the format asked for; as lines they are printed as they come."""
+    if options.output is Format.TABLE:
+        print_records(list(records), options.fields)
+    elif options.output is Format.JSON:
+        print_json(list(records))
+    else:
+        for record in records:
+            print_line(record)
 
 
 def create(collection: Collection, fields: Fields = None, validate_only: bool = False) -> None:

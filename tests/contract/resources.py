@@ -15,9 +15,13 @@ from google.api.resource_pb2 import resource as resource_option
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+from chassis.resource.plan import make_plan
 from chassis.resource.resource import Resource
 from services.identity.methods.passwords import Passwords
 from services.identity.methods.user import user_resource
+from services.marketing.methods.campaign import CAMPAIGN
+from services.marketing.methods.campaign_member import campaign_member_resource
+from services.sales.methods.opportunity import opportunity_resource
 from tests.live import Tenant
 
 SERVICES = ("identity", "customer", "sales", "marketing")
@@ -81,6 +85,8 @@ def all_resources() -> list[Facts]:
 
 def _declared() -> Iterator[Resource]:
     yield user_resource(Passwords())
+    yield opportunity_resource()
+    yield campaign_member_resource(make_plan(CAMPAIGN))
     for service in SERVICES:
         package = importlib.import_module(f"services.{service}.methods")
         for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):

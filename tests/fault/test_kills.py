@@ -15,7 +15,8 @@ import pytest
 
 from cli.client import Client
 from cli.dataset import MAPPINGS, STEPS, require_stages, run_step
-from cli.importing import Outcome, run_import
+from cli.errors import CliError
+from cli.importing import Outcome, bar, finish, follow, metadata_of, number, start_import
 from cli.records import items
 from cli.spec import read_mapping
 from deploy.local.platform import Platform
@@ -105,14 +106,21 @@ def in_background(run: Callable[[], Outcome]) -> tuple[threading.Thread, list[Ou
     return thread, ended
 
 
-def processed(client: Client) -> int:
-    """Rows that the newest operation has behind it, 0 while nobody answers."""
+def follow_to_the_end(client: Client, name: str, path: Path) -> Outcome:
+    """What `crm import` does after the start."""
+    began = time.monotonic()
+    with bar() as progress:
+        operation = follow(client, name, progress, "import")
+    return finish(client, operation, time.monotonic() - began, path)
+
+
+def processed(client: Client, name: str) -> int:
+    """Rows that the import has behind it, 0 while nobody answers."""
     try:
-        operations = items(client.read("/v1/operations"))
-    except Exception:  # noqa: BLE001  # the gateway or its services are down at the moment
+        operation = client.read(f"/v1/operations/{name}")
+    except CliError:
         return 0
-    metadata = operations[0]["metadata"] if operations else {}
-    return int(str(metadata.get("processed") or 0)) if isinstance(metadata, Mapping) else 0
+    return number(metadata_of(operation).get("processed"))
 
 
 @pytest.mark.timeout(900)
@@ -127,8 +135,10 @@ def test_kill_each_process_during_an_import(
         path = part_of_the_data(tmp_path, rows)
         spec = read_mapping(MAPPINGS / "opportunities.json")
         writer = Writer(victim)
-        thread, ended = in_background(lambda: run_import(client, path, spec))
-        kill_in_turn(fragile, client, targets, rows)
+        with bar() as progress:
+            name = start_import(client, path, spec, False, progress)
+        thread, ended = in_background(lambda: follow_to_the_end(client, name, path))
+        kill_in_turn(fragile, lambda: processed(client, name), targets, rows)
         thread.join(300)
         writer.stop()
         (outcome,) = ended
@@ -145,12 +155,14 @@ def test_kill_each_process_during_an_import(
         eventually(lambda: report(victim) == recomputed(victim), timeout_s=SETTLED_S, every_s=0.5)
 
 
-def kill_in_turn(platform: Platform, client: Client, targets: tuple[str, ...], rows: int) -> None:
+def kill_in_turn(
+    platform: Platform, progress: Callable[[], int], targets: tuple[str, ...], rows: int
+) -> None:
     """Kill and restart each target while the import moves on between the kills."""
-    for number, name in enumerate(targets):
-        wanted = rows * number // (len(targets) + 1)
+    for place, name in enumerate(targets):
+        wanted = rows * place // (len(targets) + 1)
         deadline = time.monotonic() + RECOVERY_S
-        while processed(client) < wanted and time.monotonic() < deadline:
+        while progress() < wanted and time.monotonic() < deadline:
             time.sleep(0.05)
         assert platform.kill(name) is not None, f"{name} did not run"
         time.sleep(DOWN_S)
