@@ -61,6 +61,7 @@ class Listing:
 def list_records(options: Listing) -> None:
     """List records: the first page, or all with --all."""
     more = False
+    records: Iterator[Mapping[str, object]]
     with signed_in() as client:
         pages = client.pages(collection_path(options.collection), options.params())
         if options.all:
