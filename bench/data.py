@@ -66,7 +66,7 @@ async def load_customers(url: str, tenant: Tenant, rows: int) -> None:
         (
             tenant.id, record_id(number), 1, now, now, tenant.user_id, tenant.user_id,
             tenant.user_id, "COMPANY", _name(number), f"+86 138 {number:08d}",
-            f"office{number}@example.com", INDUSTRIES[number % len(INDUSTRIES)], "CN",
+            f"office{number}@example.com", INDUSTRIES[number // 32 % len(INDUSTRIES)], "CN",
             number % 5000,
         )
         for number in range(1, rows + 1)

@@ -160,9 +160,8 @@ def _update(plan: Plan, call: Call, tenant: Tenant, pick: str, some: str) -> Scr
     changed = "phone = 'x' || :n::int, version = version + 1, update_time = now()"
     which = f"tenant_id = '{tenant.id}'::uuid AND id = {some}::uuid"
     main = f"UPDATE customer SET {changed} WHERE {which} RETURNING id"  # noqa: S608  # all ours
-    script.text = (
-        f"{pick}WITH written AS ({main}) INSERT INTO change ({names}) VALUES ({literals});\n"
-    )
+    change = f"INSERT INTO change ({names}) VALUES ({literals})"  # noqa: S608  # as above
+    script.text = f"{pick}WITH written AS ({main}) {change};\n"
     return script
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, UUID
+from sqlalchemy.dialects.postgresql import JSON, JSONB, UUID
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -116,8 +116,9 @@ def _change(metadata: MetaData) -> Table:
         Column("cause_id", Text, nullable=False),
         Column("request_id", Text, nullable=False),
         Column("traceparent", Text, nullable=False),
-        Column("changes", JSONB, nullable=False),
-        Column("representation", JSONB),
+        # JSON as text: written once, read whole, never searched.
+        Column("changes", JSON, nullable=False),
+        Column("representation", JSON),
         Column("lane", SmallInteger, nullable=False),
         _time("create_time"),
         _time("publish_time", nullable=True),

@@ -1,6 +1,6 @@
 """The file of an import, read from the blob store in pieces of bounded size."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from chassis.imports.cells import BOM, file_error, read_header
@@ -52,7 +52,7 @@ class Source:
         _check_encoding(records[1:SAMPLE_RECORDS])
         return Header(names, delimiter, records[0].end)
 
-    async def records(self, offset: int, row: int) -> AsyncGenerator[Record]:
+    async def records(self, offset: int, row: int) -> AsyncIterator[Record]:
         """The records from `offset`, where record `row` begins; BrokenFile where they end."""
         splitter = Splitter(offset, row)
         async for chunk in self._chunks(offset):
@@ -70,7 +70,7 @@ class Source:
         ended = len(line) < len(data)
         return Record(row, start, start + length, line.removesuffix(b"\r") if ended else data)
 
-    async def _chunks(self, offset: int) -> AsyncGenerator[bytes]:
+    async def _chunks(self, offset: int) -> AsyncIterator[bytes]:
         while chunk := await self._read(offset, CHUNK_BYTES):
             yield chunk
             offset += len(chunk)

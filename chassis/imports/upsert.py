@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import asyncpg
@@ -47,6 +47,12 @@ class Result:
 
     outcome: Outcome
     problems: tuple[Problem, ...] = ()
+
+    def repeated(self, row: int) -> "Result":
+        """The result of a row that says the same word for word."""
+        if self.outcome != "failed":
+            return Result("skipped")
+        return Result("failed", tuple(replace(one, row=row) for one in self.problems))
 
 
 @dataclass(slots=True)

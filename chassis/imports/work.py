@@ -1,7 +1,6 @@
 """The import itself: batches of rows with their progress, one transaction each."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from google.protobuf.json_format import Parse
@@ -75,27 +74,16 @@ class ImportRun:
         self._collection = collection
         self._matches = matches
         self._mapping = mapping
+        self._broken: BrokenFile | None = None
         self._rehearsal = Rehearsal(mapping) if mapping.spec.validate_only else None
 
     async def rows(self) -> BrokenFile | None:
         """Import every row that can be; the error that keeps the file from being read on."""
-        broken: BrokenFile | None = None
-        batch: list[Draft] = []
-        size = 0
-        try:
-            async with aclosing(self._drafts()) as drafts:
-                async for draft in drafts:
-                    batch.append(draft)
-                    size += len(draft.record.data)
-                    if len(batch) >= BATCH_ROWS or size >= BATCH_BYTES:
-                        await self._batch(batch)
-                        batch, size = [], 0
-        except BrokenFile as error:
-            broken = error
-        await self._batch(batch)
-        if broken is None and self._task.progress.total is None:
+        async for batch in self._batches():
+            await self._batch(batch)
+        if self._broken is None and self._task.progress.total is None:
             await self._know_total()
-        return broken
+        return self._broken
 
     async def rows_put_off(self) -> None:
         """Import the rows that named later ones, in rounds, until a round moves nothing."""
@@ -106,13 +94,28 @@ class ImportRun:
             else:
                 await self._next_round()
 
-    async def _drafts(self) -> AsyncGenerator[Draft]:
+    async def _batches(self) -> AsyncIterator[list[Draft]]:
+        """The rows from where the import stands to the end of the file or its first broken row."""
+        batch: list[Draft] = []
+        size = 0
+        try:
+            async for record in self._records():
+                batch.append(self._draft(record))
+                size += len(record.data)
+                if len(batch) >= BATCH_ROWS or size >= BATCH_BYTES:
+                    yield batch
+                    batch, size = [], 0
+        except BrokenFile as error:
+            self._broken = error
+        if batch:
+            yield batch
+
+    async def _records(self) -> AsyncIterator[Record]:
         at = self._task.progress
         offset, row = (at.offset, at.row) if at.row else (self._header.end, 2)
-        async with aclosing(self._source.records(offset, row)) as records:
-            async for record in records:
-                if record.data:
-                    yield self._draft(record)
+        async for record in self._source.records(offset, row):
+            if record.data:
+                yield record
 
     def _draft(self, record: Record) -> Draft:
         header = self._header
@@ -175,7 +178,7 @@ class ImportRun:
         write = upsert.write_each if careful else upsert.write
         written = await write([drafts[at] for at in places])
         results |= dict(zip(places, written, strict=True))
-        results |= {at: _repeated(drafts[at], results[one]) for at, one in repeats.items()}
+        results |= {at: results[one].repeated(drafts[at].record.row) for at, one in repeats.items()}
         return [results[at] for at in range(len(drafts))]
 
     def _settled(self, draft: Draft) -> Result | None:
@@ -189,7 +192,7 @@ class ImportRun:
     async def _save(
         self, tx: Tx, drafts: Sequence[Draft], results: Sequence[Result], *, put_off: bool
     ) -> Progress:
-        progress = _counted(self._task.progress, results)
+        progress = self._task.progress.counted([result.outcome for result in results])
         last = drafts[-1].record
         decided = [
             draft.record.row
@@ -238,22 +241,3 @@ class ImportRun:
         async with self._task.batch() as tx:
             saved = await self._task.save(tx, progress)
         self._task.committed(saved)
-
-
-def _repeated(draft: Draft, result: Result) -> Result:
-    """The result of a row that repeats one of its batch word for word."""
-    if result.outcome != "failed":
-        return Result("skipped")
-    row = draft.record.row
-    return Result("failed", tuple(replace(problem, row=row) for problem in result.problems))
-
-
-def _counted(progress: Progress, results: Sequence[Result]) -> Progress:
-    outcomes = [result.outcome for result in results]
-    return replace(
-        progress,
-        created=progress.created + outcomes.count("created"),
-        updated=progress.updated + outcomes.count("updated"),
-        skipped=progress.skipped + outcomes.count("skipped"),
-        failed=progress.failed + outcomes.count("failed"),
-    )

@@ -1,6 +1,7 @@
 """How far an operation is: stored with every batch, in the transaction of that batch."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import orjson
 
@@ -43,6 +44,16 @@ class Progress:
         if self.total is not None and self.processed >= self.total:
             return 100
         return min(99, self.offset * 100 // self.size) if self.size else 0
+
+    def counted(self, outcomes: Sequence[str]) -> "Progress":
+        """The progress after rows with these outcomes."""
+        return replace(
+            self,
+            created=self.created + outcomes.count("created"),
+            updated=self.updated + outcomes.count("updated"),
+            skipped=self.skipped + outcomes.count("skipped"),
+            failed=self.failed + outcomes.count("failed"),
+        )
 
     def result(self) -> ImportResult:
         """The four counts."""

@@ -159,8 +159,8 @@ class Runner:
     async def _sweep(self) -> None:
         """Forget old files and operations once an hour."""
         while True:
-            files = await self._blobs.sweep(FILE_AGE_MAX.total_seconds())
-            with suppress(Unavailable, asyncpg.PostgresError):
+            with suppress(Unavailable, asyncpg.PostgresError, OSError):
+                files = await self._blobs.sweep(FILE_AGE_MAX.total_seconds())
                 async with self._database.worker() as tx:
                     before = datetime.now(UTC) - OPERATION_AGE_MAX
                     forgotten = await tx.execute(store.FORGET, {"before": before})

@@ -3,7 +3,7 @@ start-up.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, date
+from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import cache
 from typing import Any  # the reason stands where it is used
@@ -19,69 +19,64 @@ from chassis.resource.fields import Field, Form, enum_names
 from chassis.resource.resource import Row
 from crm.type.v1.money_pb2 import Money
 
-Reader = Callable[[Mapping[str, object]], object]
-ToMessage = Callable[[Mapping[str, object]], Message]
+ToMessage = Callable[[Mapping[str, Any]], Message]  # Any: a row, as Record says
+Convert = Callable[[Any], object]  # Any: the form says what it is
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def message_reader(message: type[Message], fields: Iterable[Field]) -> ToMessage:
     """A function from a row (its columns by name, and `version`) to a message with these fields."""
-    readers = [(field.name, _reader(field)) for field in fields]
+    chosen = list(fields)
+    moneys = [(field.name, *field.columns) for field in chosen if field.form is Form.MONEY]
+    readers = [
+        (field.name, field.columns[0], _converter(field))
+        for field in chosen
+        if field.form is not Form.MONEY
+    ]
 
-    def run(row: Mapping[str, object]) -> Message:
-        return message(etag=f'"{row["version"]}"', **{name: read(row) for name, read in readers})
+    def run(row: Mapping[str, Any]) -> Message:  # Any: as above
+        values: Row = {"etag": f'"{row["version"]}"'}
+        for name, column, convert in readers:
+            value = row[column]
+            if value is not None:
+                values[name] = value if convert is None else convert(value)
+        for name, amount, currency in moneys:
+            value = row[amount]
+            if value is not None:
+                values[name] = {"currency_code": row[currency], "amount": format(value, "f")}
+        return message(**values)
 
     return run
 
 
-def _reader(field: Field) -> Reader:  # one case per form is the table itself
-    name = field.columns[0]
-    match field.form:
-        case Form.TEXT:
-            return lambda row: row[name] or ""
-        case Form.NUMBER | Form.BOOLEAN | Form.TIMESTAMP | Form.TEXTS:
-            return lambda row: row[name]
-        case Form.UUID:
-            return lambda row: "" if row[name] is None else str(row[name])
-        case Form.DATE:
-            return lambda row: _iso(row[name])
-        case Form.ENUM:
-            return lambda row: row[name] or 0
-        case Form.MONEY:
-            return _money_reader(*field.columns)
-        case Form.UUIDS:
-            return lambda row: [str(value) for value in _items(row[name])]
-        case Form.MESSAGES:
-            decode = decoder(_item_class(field.descriptor))
-            return lambda row: [decode(item) for item in _items(_parsed(row[name]))]
-
-
-def _item_class(descriptor: FieldDescriptor) -> type[Message]:
-    inner = descriptor.message_type
+def _converter(field: Field) -> Convert | None:
+    """From a column that is not NULL to what the message takes; None where it takes it as it is."""
+    if field.form is not Form.MESSAGES:
+        return _CONVERTERS.get(field.form)
+    inner = field.descriptor.message_type
     if inner is None:
-        raise TypeError(f"{descriptor.full_name} holds no messages")
-    return GetMessageClass(inner)
+        raise TypeError(f"{field.descriptor.full_name} holds no messages")
+    decode = decoder(GetMessageClass(inner))
+    return lambda value: [decode(item) for item in _parsed(value)]
 
 
-def _iso(value: object) -> str:
-    return value.isoformat() if isinstance(value, date) else ""
+def _timestamp(moment: datetime) -> dict[str, int]:
+    """A Timestamp's parts: a third of the time that protobuf takes for a datetime."""
+    since = moment - EPOCH
+    return {"seconds": since.days * 86400 + since.seconds, "nanos": since.microseconds * 1000}
 
 
-def _items(value: object) -> Iterable[object]:
-    return value if isinstance(value, list | tuple) else ()
+def _parsed(value: Any) -> list[object]:  # Any: text as the driver gives it, or a list made here
+    items: list[object] = orjson.loads(value) if isinstance(value, str) else value
+    return items
 
 
-def _parsed(value: object) -> object:
-    return orjson.loads(value) if isinstance(value, str) else value
-
-
-def _money_reader(amount: str, currency: str) -> Reader:
-    def run(row: Mapping[str, object]) -> Money | None:
-        value = row[amount]
-        if value is None:
-            return None
-        return Money(currency_code=str(row[currency]), amount=format(value, "f"))
-
-    return run
+_CONVERTERS: Mapping[Form, Convert] = {
+    Form.UUID: str,
+    Form.DATE: lambda value: value.isoformat(),
+    Form.TIMESTAMP: _timestamp,
+    Form.UUIDS: lambda value: [str(item) for item in value],
+}
 
 
 def column_values(message: Message, fields: Iterable[Field]) -> Row:

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Numeric,
     Table,
     Text,
+    text,
 )
 from sqlalchemy.dialects.postgresql import UUID
 
@@ -44,8 +45,19 @@ customer = Table(
     Index("ix_customer_create_time", "tenant_id", "create_time", "id"),
     Index("ix_customer_update_time", "tenant_id", "update_time", "id"),
     Index("ix_customer_owner_id", "tenant_id", "owner_id", "id"),
-    Index("ix_customer_department_id", "tenant_id", "department_id", "id"),
-    Index("ix_customer_parent_id", "tenant_id", "parent_id"),
+    Index(
+        "ix_customer_department_id",
+        "tenant_id",
+        "department_id",
+        "id",
+        postgresql_where=text("department_id IS NOT NULL"),
+    ),
+    Index(
+        "ix_customer_parent_id",
+        "tenant_id",
+        "parent_id",
+        postgresql_where=text("parent_id IS NOT NULL"),
+    ),
     Index("ix_customer_industry", "tenant_id", "industry", "id"),
     Index("ix_customer_annual_revenue", "tenant_id", "annual_revenue", "id"),
 )

@@ -35,8 +35,8 @@ def upgrade() -> None:
         sa.Column("cause_id", sa.Text(), nullable=False),
         sa.Column("request_id", sa.Text(), nullable=False),
         sa.Column("traceparent", sa.Text(), nullable=False),
-        sa.Column("changes", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("representation", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("changes", postgresql.JSON(astext_type=sa.Text()), nullable=False),
+        sa.Column("representation", postgresql.JSON(astext_type=sa.Text()), nullable=True),
         sa.Column("lane", sa.SmallInteger(), nullable=False),
         sa.Column("create_time", sa.DateTime(timezone=True), nullable=False),
         sa.Column("publish_time", sa.DateTime(timezone=True), nullable=True),
@@ -122,7 +122,11 @@ def upgrade() -> None:
         "ix_customer_create_time", "customer", ["tenant_id", "create_time", "id"], unique=False
     )
     op.create_index(
-        "ix_customer_department_id", "customer", ["tenant_id", "department_id", "id"], unique=False
+        "ix_customer_department_id",
+        "customer",
+        ["tenant_id", "department_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("department_id IS NOT NULL"),
     )
     op.create_index(
         "ix_customer_industry", "customer", ["tenant_id", "industry", "id"], unique=False
@@ -131,7 +135,13 @@ def upgrade() -> None:
     op.create_index(
         "ix_customer_owner_id", "customer", ["tenant_id", "owner_id", "id"], unique=False
     )
-    op.create_index("ix_customer_parent_id", "customer", ["tenant_id", "parent_id"], unique=False)
+    op.create_index(
+        "ix_customer_parent_id",
+        "customer",
+        ["tenant_id", "parent_id"],
+        unique=False,
+        postgresql_where=sa.text("parent_id IS NOT NULL"),
+    )
     op.create_index(
         "ix_customer_update_time", "customer", ["tenant_id", "update_time", "id"], unique=False
     )

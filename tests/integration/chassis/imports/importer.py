@@ -23,6 +23,7 @@ SESSIONS = "crm.identity.v1.SessionService"
 IMPORTS = "crm.chassis.v1.ImportService"
 OPERATIONS = "crm.chassis.v1.OperationService"
 CHUNK = 60_000
+AWAY = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
 M = TypeVar("M", bound=Message)
 
 
@@ -40,12 +41,12 @@ class Importer:
     """One signed-in user and the channel to the services."""
 
     def __init__(
-        self, platform: Platform, clients: Clients, slug: str, login: str, user_id: str = ""
+        self, platform: Platform, clients: Clients, slug: str, login: str, role_id: str = ""
     ) -> None:
         self.platform = platform
         self.clients = clients
         self.slug = slug
-        self.user_id = user_id
+        self.role_id = role_id
         self._login = login
         self._token = ""
         self._renew_at = 0.0
@@ -81,13 +82,13 @@ class Importer:
             role_pb2.Role,
         )
         user = user_pb2.User(name=login, login=login, password=PASSWORD, role_ids=[role.id])
-        made = await self.call(
+        await self.call(
             "identity",
             "crm.identity.v1.UserService/CreateUser",
             user_pb2.CreateUserRequest(user=user),
             user_pb2.User,
         )
-        return Importer(self.platform, self.clients, self.slug, login, made.id)
+        return Importer(self.platform, self.clients, self.slug, login, role.id)
 
     async def close(self) -> None:
         """Close all channels."""
@@ -150,6 +151,17 @@ class Importer:
     ) -> Operation:
         """Begin to import a file."""
         return await self.call(service, f"{IMPORTS}/CreateImport", request, Operation, key)
+
+    async def get_again(self, name: str) -> Operation:
+        """The operation after its service was killed: the channel needs a moment to see that."""
+        for _ in range(10):
+            try:
+                return await self.get(name)
+            except grpc.aio.AioRpcError as error:
+                if error.code() not in AWAY:
+                    raise
+            await asyncio.sleep(0.5)
+        return await self.get(name)
 
     async def get(self, name: str) -> Operation:
         """The operation as it stands."""

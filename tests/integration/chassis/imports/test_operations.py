@@ -1,13 +1,14 @@
-"""Operations: whose they are, cancelled, repeated by key, killed half way and gone on with exactly."""
+"""Operations: whose they are, cancelled, repeated by key, killed half way and resumed exactly."""
 
 import asyncio
 
 import grpc
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from crm.chassis.v1 import import_pb2, operation_pb2
 from crm.chassis.v1.operation_pb2 import OperationMetadata
-from crm.identity.v1 import role_pb2, user_pb2
+from crm.identity.v1 import role_pb2
 from tests.integration.chassis.imports.importer import (
     OPERATIONS,
     Counts,
@@ -51,7 +52,7 @@ async def test_a_killed_import_goes_on_where_it_was(importer: Importer) -> None:
     assert not seen.counts.created >= EXPECTED.created
     importer.platform.kill("customer")
     await asyncio.to_thread(importer.platform.start, "customer")
-    before = metadata(await importer.get(operation.name))
+    before = metadata(await importer.get_again(operation.name))
     assert before.state == OperationMetadata.RUNNING
     assert seen.processed <= before.processed < ROWS
     done = metadata(await importer.end(operation.name, 90))
@@ -73,6 +74,7 @@ async def test_a_stopped_service_gives_its_import_back(importer: Importer) -> No
     operation = await importer.start(SPEC, many())
     await wait_for_rows(importer, operation.name, 1000)
     await asyncio.to_thread(importer.platform.restart, "customer")
+    await importer.get_again(operation.name)
     done = metadata(await importer.end(operation.name, 25))
     assert counts(done.counts) == EXPECTED
 
@@ -150,15 +152,15 @@ async def test_rights_taken_away_end_the_import(importer: Importer) -> None:
     colleague = await importer.colleague("joe", [grant("customers", *verbs)])
     operation = await colleague.start(SPEC, many(60_000))
     await wait_for_rows(colleague, operation.name, 500)
-    user = user_pb2.User(id=colleague.user_id, name="joe", state=user_pb2.User.DISABLED)
+    role = role_pb2.Role(id=colleague.role_id, grants=[grant("customers", "READ")])
     await importer.call(
         "identity",
-        "crm.identity.v1.UserService/UpdateUser",
-        user_pb2.UpdateUserRequest(user=user),
-        user_pb2.User,
+        "crm.identity.v1.RoleService/UpdateRole",
+        role_pb2.UpdateRoleRequest(role=role, update_mask=FieldMask(paths=["grants"])),
+        role_pb2.Role,
     )
     ended = await colleague.end(operation.name, 20)
-    assert ended.error.message == "The user may not work any more."
+    assert ended.error.message == "Your roles do not allow you to import customers."
     assert metadata(ended).state == OperationMetadata.FAILED
     assert len(await importer.customers()) == metadata(ended).counts.created
 

@@ -110,8 +110,10 @@ CASES: list[tuple[str, str, list[FilterValue]]] = [
     ("华为*", "(tokens @> :f0[]) AND name LIKE :f1", [["华为"], "%华为%"]),
     (
         "NOT (name = a OR count > 1) state = OPEN b",
-        "(name = :f0 OR count > :f1) IS NOT true AND state = :f2 "
-        "AND (tokens @> :f3[]) AND name LIKE :f4",
+        (
+            "(name = :f0 OR count > :f1) IS NOT true AND state = :f2 "
+            "AND (tokens @> :f3[]) AND name LIKE :f4"
+        ),
         ["a", 1, "OPEN", ["b"], "%b%"],
     ),
     (
