@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
@@ -65,10 +66,10 @@ def list_records(options: Listing) -> None:
     with signed_in() as client:
         pages = client.pages(collection_path(options.collection), options.params())
         if options.all:
-            records = (record for page in pages for record in items(page))
+            records = chain.from_iterable(map(items, pages))
         else:
             page = next(pages)
-            records, more = iter(items(page)), bool(page.get("next_page_token"))
+            records, more = chain(items(page)), bool(page.get("next_page_token"))
         print_all(records, options)
     if more:
         typer.echo("There are more: --all shows them.", err=True)
