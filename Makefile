@@ -59,7 +59,7 @@ test-unit: $(PROTO) ## Unit and tidy tests: no sockets, no servers
 	@$(PYTEST) -q $(wildcard tests/unit tests/tidy)
 
 test-integration: $(PROTO) ## Tests against a real PostgreSQL and NATS
-	@$(PYTEST) -q $(wildcard tests/integration tests/contract tests/e2e)
+	@$(PYTEST) -q tests/integration tests/contract tests/e2e tests/fault --fault-rounds=all
 
 openapi: $(PROTO) ## Write docs/openapi.json from the protos
 	@mkdir -p docs && $(BIN)/python -m services.gateway openapi > docs/openapi.json

@@ -27,13 +27,11 @@ class Step:
     mapping: str
 
 
-# The parents of accounts stand in the same file, some of them below: hence a second pass.
 STEPS: Final = (
     Step("departments", "sales_teams.csv", "departments"),
     Step("managers", "sales_teams.csv", "managers"),
     Step("sales agents", "sales_teams.csv", "agents"),
     Step("customers", "accounts.csv", "customers"),
-    Step("parent customers", "accounts.csv", "parents"),
     Step("products", "products.csv", "products"),
     Step("opportunities", "sales_pipeline.csv", "opportunities"),
 )

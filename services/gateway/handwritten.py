@@ -12,7 +12,6 @@ from crm.identity.v1.session_pb2 import (
     RefreshSessionRequest,
     Session,
 )
-from crm.identity.v1.user_pb2 import User
 from services.gateway.schemas import PROBLEM_RESPONSES, Schema, Schemas
 
 _ID: Schema = {
@@ -50,9 +49,6 @@ def _session_paths(schemas: Schemas) -> dict[str, dict[str, object]]:
         },
         "/v1/sessions/current": {
             "delete": _operation("DeleteSession", "sessions", "Sign out", _empty())
-        },
-        "/v1/users/me": {
-            "get": _operation("GetMe", "users", "The caller's own user", _json(schemas, User))
         },
         "/v1/users/me:changePassword": {
             "post": {

@@ -16,8 +16,6 @@ from crm.identity.v1.session_pb2 import (
     RefreshSessionRequest,
     Session,
 )
-from crm.identity.v1.user_pb2 import User
-from crm.type.v1.requests_pb2 import GetRequest
 from services.gateway.exchange import Exchange, Metadata, json_response
 from services.gateway.routing import Endpoint
 from services.gateway.tokens import SESSIONS, ServiceToken, Tokens
@@ -28,7 +26,7 @@ Decode = Callable[[object], Message]
 
 
 class Sessions:
-    """The routes under /v1/sessions and /v1/users/me."""
+    """The routes under /v1/sessions, and the change of one's password."""
 
     def __init__(self, upstreams: Upstreams, service_token: ServiceToken, tokens: Tokens) -> None:
         self._service_token = service_token
@@ -41,12 +39,10 @@ class Sessions:
         self._change = upstreams.unary(
             "identity", f"{SESSIONS}/ChangePassword", ChangePasswordResponse
         )
-        self._user = upstreams.unary("identity", "/crm.identity.v1.UserService/GetUser", User)
         self._decode_create = decoder(CreateSessionRequest)
         self._decode_refresh = decoder(RefreshSessionRequest)
         self._decode_change = decoder(ChangePasswordRequest)
         self._encode_session = encoder(Session)
-        self._encode_user = encoder(User)
 
     def endpoints(self) -> list[Endpoint]:
         """What the router is told."""
@@ -54,7 +50,6 @@ class Sessions:
             Endpoint("POST", "/v1/sessions", self.create, public=True),
             Endpoint("POST", "/v1/sessions:refresh", self.refresh, public=True),
             Endpoint("DELETE", "/v1/sessions/current", self.delete),
-            Endpoint("GET", "/v1/users/me", self.me),
             Endpoint("POST", "/v1/users/me:changePassword", self.change_password),
         ]
 
@@ -78,13 +73,6 @@ class Sessions:
         await self._change(request, exchange.metadata())
         self._tokens.drop_tenant(exchange.signed_in.tenant_id)
         return json_response({}, _NO_STORE)
-
-    async def me(self, exchange: Exchange) -> Response:
-        """The caller's own user."""
-        request = GetRequest(id=exchange.signed_in.principal_id)
-        user = await self._user(request, exchange.metadata(), repeatable=True)
-        data = self._encode_user(user)
-        return json_response(data, {"etag": '"' + user.etag.strip('"') + '"'})
 
     async def _session(self, exchange: Exchange, decode: Decode, rpc: Rpc[Session]) -> Response:
         request = decode(await exchange.json_body())

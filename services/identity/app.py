@@ -17,7 +17,7 @@ from services.identity.methods.passwords import Passwords
 from services.identity.methods.role import ROLE
 from services.identity.methods.session import Sessions
 from services.identity.methods.tenant import Tenants, tenant_snapshot
-from services.identity.methods.user import user_resource
+from services.identity.methods.user import OwnUser, user_resource
 from services.identity.settings import Settings, read_settings
 
 
@@ -77,7 +77,8 @@ def build(toolbox: Toolbox, settings: Settings) -> Parts:
         collections=(users, departments, roles),
         snapshots={"tenant": tenant_snapshot},
         methods={
-            "crm.identity.v1.UserService": users.methods(),
+            "crm.identity.v1.UserService": users.methods()
+            | {"GetOwnUser": Unary(OwnUser(users.plan).get)},
             "crm.identity.v1.DepartmentService": departments.methods(),
             "crm.identity.v1.RoleService": roles.methods(),
             "crm.identity.v1.TenantService": {

@@ -12,8 +12,10 @@ from chassis.codec import invalid_fields
 from chassis.db.pool import Tx
 from chassis.db.sql import statement
 from chassis.errors import FailedPrecondition
+from chassis.resource.plan import Plan
+from chassis.resource.read import not_found
 from chassis.resource.resource import Child, Reference, Resource, Row
-from crm.identity.v1.user_pb2 import User
+from crm.identity.v1.user_pb2 import GetOwnUserRequest, User
 from services.identity.domain.login import login_from, next_free
 from services.identity.methods.passwords import Passwords
 from services.identity.methods.revoke import revoke_sessions
@@ -109,6 +111,25 @@ class UserRules:
         values = {"tenant_id": call.tenant_id, "pattern": wanted.replace("_", "\\_") + "%"}
         taken = {str(one["login"]) for one in await tx.fetch(_TAKEN, values)}
         return next_free(wanted, taken)
+
+
+class OwnUser:
+    """GetOwnUser: everyone may see himself, whatever his roles."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._run = statement(
+            select(*plan.columns_of(())).where(
+                user.c.tenant_id == bindparam("tenant_id"), user.c.id == bindparam("id")
+            )
+        )
+
+    async def get(self, call: Call, tx: Tx, _request: GetOwnUserRequest) -> Message:
+        """The caller's user."""
+        row = await tx.fetch_row(self._run, {"tenant_id": call.tenant_id, "id": call.principal.id})
+        if row is None:
+            raise not_found(self._plan, call.principal.id)
+        return self._plan.to_message(())(row)
 
 
 async def check_roles(call: Call, tx: Tx, role_ids: list[str]) -> None:

@@ -11,7 +11,7 @@ from nats.aio.client import Client
 
 from chassis.errors import PermissionDenied, Unauthenticated, Unavailable
 from crm.customer.v1.customer_pb2 import Customer
-from crm.identity.v1 import session_pb2, user_pb2
+from crm.identity.v1 import session_pb2
 from crm.type.v1.requests_pb2 import GetRequest
 from services.gateway.app import Gateway
 from tests.integration.gateway.upstream import SESSIONS, Context, Upstream, later
@@ -65,15 +65,6 @@ async def test_refresh_password_change_and_sign_out(
     assert (await http.delete("/v1/sessions/current")).status_code == 200
     upstream.people.clear()
     assert await status(http) == 401
-
-
-async def test_me_is_the_callers_user(http: httpx.AsyncClient, upstream: Upstream) -> None:
-    path = "/crm.identity.v1.UserService/GetUser"
-    upstream.answer(path, GetRequest, user_pb2.User(id="u1", name="Ada", etag="1"))
-    answer = await http.get("/v1/users/me")
-    assert answer.json()["name"] == "Ada"
-    assert answer.headers["etag"] == '"1"'
-    assert upstream.seen(path)[0].request == GetRequest(id="u1")
 
 
 @pytest.mark.parametrize(
