@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Table
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.types import Date, Uuid
 
-from chassis.resource.filter_fields import FieldKind
+from chassis.filter.fields import FieldKind
 
 MONEY = "crm.type.v1.Money"
 TIMESTAMP = "google.protobuf.Timestamp"

@@ -16,9 +16,9 @@ from chassis.access.model import Reach
 from chassis.call import Call
 from chassis.db.pool import Record, Tx
 from chassis.db.sql import Statement, statement
-from chassis.resource.filter_parser import parse_filter
-from chassis.resource.filter_sql import CompiledFilter, compile_filter
-from chassis.resource.filter_values import FilterContext
+from chassis.filter.condition import CompiledFilter, compile_filter
+from chassis.filter.parser import parse_filter
+from chassis.filter.values import FilterContext
 from chassis.resource.order_by import KeyValue, Order, Position, parse_order_by
 from chassis.resource.page_token import (
     PageArguments,

@@ -12,8 +12,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, false, null, or_, tuple_
 
 from chassis.errors import InvalidArgument
-from chassis.resource.filter_ast import shown
-from chassis.resource.filter_fields import FieldKind, bind
+from chassis.filter.fields import FieldKind, bind
+from chassis.filter.tree import shown
 
 ORDER_FIELDS_MAX = 5
 ORDER_LENGTH_MAX = 1024

@@ -14,8 +14,8 @@ from sqlalchemy import ColumnElement
 from chassis.access.model import Reach
 from chassis.codec import encoder, invalid_fields
 from chassis.db.sql import Statement, StatementCache
+from chassis.filter.fields import FilterField, filter_fields
 from chassis.resource.fields import Field, Form, column_of, resource_fields
-from chassis.resource.filter_fields import FilterField, filter_fields
 from chassis.resource.order_by import OrderField
 from chassis.resource.reach import reach_values, table_reach_condition, table_reach_shape
 from chassis.resource.resource import Resource

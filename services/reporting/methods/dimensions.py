@@ -3,7 +3,7 @@
 from sqlalchemy import ColumnElement, Text, case, func, or_
 from sqlalchemy import cast as sql_cast
 
-from chassis.resource.filter_fields import FieldKind, FilterField, filter_fields
+from chassis.filter.fields import FieldKind, FilterField, filter_fields
 from services.reporting.domain.fact import CLOSE_MONTH, CLOSE_QUARTER, LOST, OPEN, REFERENCES, WON
 from services.reporting.models.opportunity_fact import DATES, TEXTS, UUIDS, opportunity_fact
 

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from chassis.call import Call
 from chassis.db.pool import Tx
-from chassis.resource.filter_parser import parse_filter
-from chassis.resource.filter_sql import compile_filter
+from chassis.filter.condition import compile_filter
+from chassis.filter.parser import parse_filter
 from chassis.resource.listing import filter_context
 from chassis.resource.rows import money_sum
 from crm.reporting.v1 import report_pb2 as pb

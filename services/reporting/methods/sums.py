@@ -8,7 +8,7 @@ from sqlalchemy import CTE, ColumnElement, Numeric, Select, bindparam, func, lit
 from chassis.access.model import Reach
 from chassis.db.pool import Record, Tx
 from chassis.db.sql import Statement, StatementCache, statement
-from chassis.resource.filter_sql import CompiledFilter
+from chassis.filter.condition import CompiledFilter
 from chassis.resource.reach import reach_values, table_reach_condition, table_reach_shape
 from services.reporting.domain.fact import LOST, WON
 from services.reporting.domain.rollup import Sums

@@ -29,11 +29,11 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql import ClauseElement
 
 from chassis.db.sql import statement
-from chassis.resource.filter_ast import OPERATORS, FilterError
-from chassis.resource.filter_fields import FieldKind, FilterField, filter_fields
-from chassis.resource.filter_parser import parse_filter
-from chassis.resource.filter_sql import compile_filter
-from chassis.resource.filter_values import FilterContext
+from chassis.filter.condition import compile_filter
+from chassis.filter.fields import FieldKind, FilterField, filter_fields
+from chassis.filter.parser import parse_filter
+from chassis.filter.tree import OPERATORS, FilterError
+from chassis.filter.values import FilterContext
 from chassis.resource.order_by import KeyValue, OrderField, parse_order_by
 
 USER = UUID("0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b")

@@ -4,8 +4,8 @@ import asyncpg
 import pytest
 
 from chassis.db.pool import Database
-from chassis.resource.filter_parser import parse_filter
-from chassis.resource.filter_sql import compile_filter
+from chassis.filter.condition import compile_filter
+from chassis.filter.parser import parse_filter
 from chassis.resource.listing import filter_context
 from chassis.resource.reach import reach_values
 from deploy.local.platform import Platform

@@ -9,7 +9,7 @@ from sqlalchemy import column
 from sqlalchemy.dialects.postgresql import dialect
 from sqlalchemy.sql import ClauseElement
 
-from chassis.resource.filter_fields import FieldKind
+from chassis.filter.fields import FieldKind
 from chassis.resource.order_by import KeyValue, OrderError, OrderField, parse_order_by
 
 ID = OrderField("id", column("id"), FieldKind.UUID, nullable=False)

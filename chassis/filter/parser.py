@@ -5,7 +5,8 @@ As the standard has it OR binds tighter than AND, and words side by side are AND
 
 from collections.abc import Callable
 
-from chassis.resource.filter_ast import (
+from chassis.filter.lexer import Token, TokenKind, text_of, tokenize
+from chassis.filter.tree import (
     And,
     Call,
     Expression,
@@ -17,7 +18,6 @@ from chassis.resource.filter_ast import (
     Text,
     shown,
 )
-from chassis.resource.filter_lexer import Token, TokenKind, text_of, tokenize
 
 DEPTH_MAX = 20
 RESTRICTIONS_MAX = 100

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, and_, func, literal_column, null, or_, true
 
-from chassis.resource.filter_ast import (
+from chassis.filter.fields import FieldKind, FilterField, bind
+from chassis.filter.tree import (
     And,
     Call,
     Expression,
@@ -19,8 +20,7 @@ from chassis.resource.filter_ast import (
     Text,
     shown,
 )
-from chassis.resource.filter_fields import FieldKind, FilterField, bind
-from chassis.resource.filter_values import FilterContext, FilterValue, value_of
+from chassis.filter.values import FilterContext, FilterValue, value_of
 
 _EQUALITY = ("=", "!=", ":")
 _ORDER = ("=", "!=", ":", "<", "<=", ">", ">=")

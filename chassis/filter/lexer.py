@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from chassis.resource.filter_ast import FilterError, Text, shown
+from chassis.filter.tree import FilterError, Text, shown
 
 FILTER_LENGTH_MAX = 4096
 WILDCARDS_MAX = 10

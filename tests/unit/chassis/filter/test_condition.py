@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import ColumnElement, Text, bindparam, column
 from sqlalchemy.dialects.postgresql import ARRAY, dialect
 
-from chassis.resource.filter_ast import FilterError
-from chassis.resource.filter_fields import FieldKind, FilterField, filter_fields
-from chassis.resource.filter_parser import parse_filter
-from chassis.resource.filter_sql import CompiledFilter, FilterSearch, compile_filter
-from chassis.resource.filter_values import FilterContext, FilterValue
+from chassis.filter.condition import CompiledFilter, FilterSearch, compile_filter
+from chassis.filter.fields import FieldKind, FilterField, filter_fields
+from chassis.filter.parser import parse_filter
+from chassis.filter.tree import FilterError
+from chassis.filter.values import FilterContext, FilterValue
 
 USER = "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b"
 SHANGHAI = ZoneInfo("Asia/Shanghai")

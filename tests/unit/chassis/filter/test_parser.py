@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chassis.resource.filter_ast import (
+from chassis.filter.parser import parse_filter
+from chassis.filter.tree import (
     OPERATORS,
     And,
     Call,
@@ -19,7 +20,6 @@ from chassis.resource.filter_ast import (
     Search,
     Text,
 )
-from chassis.resource.filter_parser import parse_filter
 
 
 def word(text: str) -> Search:

@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from uuid import UUID
 
-from chassis.resource.filter_ast import Call, FilterError, Text, shown
-from chassis.resource.filter_fields import FieldKind, FilterField
+from chassis.filter.fields import FieldKind, FilterField
+from chassis.filter.tree import Call, FilterError, Text, shown
 
 FilterValue = str | int | Decimal | bool | date | datetime | UUID | list[str] | None
 
