@@ -2,8 +2,9 @@
 disabled.
 """
 
+import asyncio
+
 from google.protobuf.message import Message
-from pypinyin import Style, lazy_pinyin
 from sqlalchemy import any_, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID, insert
 
@@ -107,10 +108,17 @@ class UserRules:
         await tx.execute(SET_PASSWORD, values)
 
     async def _free_login(self, call: Call, tx: Tx, name: str) -> str:
-        wanted = login_from("".join(lazy_pinyin(name, style=Style.NORMAL)))
+        wanted = login_from(name if name.isascii() else await asyncio.to_thread(_pinyin, name))
         values = {"tenant_id": call.tenant_id, "pattern": wanted.replace("_", "\\_") + "%"}
         taken = {str(one["login"]) for one in await tx.fetch(_TAKEN, values)}
         return next_free(wanted, taken)
+
+
+def _pinyin(name: str) -> str:
+    """The name with its Chinese characters in pinyin, without tones; other characters stay."""
+    from pypinyin import lazy_pinyin  # noqa: PLC0415  # 55 MiB of dictionary, for those who need it
+
+    return "".join(lazy_pinyin(name))
 
 
 class OwnUser:
