@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from datetime import date
+from decimal import Decimal, InvalidOperation
 
 from google.protobuf.descriptor import FieldDescriptor
 
@@ -36,6 +37,17 @@ def convert(field: Field, text: str) -> object:
 def items(text: str) -> list[str]:
     """The entries of a list in one cell."""
     return [part for one in text.split(LIST_MARK) if (part := one.strip())]
+
+
+def scaled(text: str, factor: str) -> str:
+    """The number times the factor, exactly; a text that is no number stays, to be refused later."""
+    if not text or not factor:
+        return text
+    try:
+        product = Decimal(text) * Decimal(factor)
+    except InvalidOperation:
+        return text
+    return format(product.normalize(), "f") if product.is_finite() else text
 
 
 def _text(_field: Field, text: str) -> object:

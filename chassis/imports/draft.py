@@ -7,7 +7,7 @@ from hashlib import blake2b
 from google.protobuf.message import Message
 
 from chassis.imports.cells import BadRow, read_cells
-from chassis.imports.convert import BadValue, convert, items, shown
+from chassis.imports.convert import BadValue, convert, items, scaled, shown
 from chassis.imports.mapping import KEY, SOURCE, ImportMapping, Target
 from chassis.imports.records import Record
 from chassis.operations.task import Problem
@@ -66,7 +66,7 @@ def read_draft(mapping: ImportMapping, record: Record, delimiter: str, count: in
     texts = draft.texts
     for target in mapping.columns:
         cell = cells[target.index].strip()
-        text = target.values.get(cell, cell)
+        text = scaled(target.values.get(cell, cell), target.factor)
         if text:
             texts[target.path] = text
     for path, text in mapping.defaults.items():

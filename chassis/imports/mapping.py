@@ -26,6 +26,7 @@ class Target:
     values: Mapping[str, str]
     match: str
     reference: Reference | None
+    factor: str
 
     @property
     def path(self) -> str:
@@ -108,6 +109,7 @@ def _target(plan: Plan, column: ColumnMapping, index: int) -> Target:
         values=dict(column.values),
         match=column.match,
         reference=_reference(plan, name),
+        factor=column.factor,
     )
 
 
@@ -135,6 +137,13 @@ def _column_problems(plan: Plan, spec: ImportSpec) -> Iterator[tuple[str, str]]:
         seen.add(column.field)
         if column.match and _reference(plan, column.field) is None:
             yield f"{place}.match", "This field is no reference."
+        if column.factor and not _is_number(plan, column.field):
+            yield f"{place}.factor", "This field is no number."
+
+
+def _is_number(plan: Plan, path: str) -> bool:
+    name, _, part = path.partition(".")
+    return part == "amount" or plan.fields[name].form is Form.NUMBER
 
 
 def _default_problems(plan: Plan, spec: ImportSpec) -> Iterator[tuple[str, str]]:

@@ -140,6 +140,8 @@ def test_dirt_is_cleaned(tenant: Tenant, imported: Imported) -> None:
     customers = {str(one["external_id"]): one for one in tenant.list("customers", page_size=1000)}
     assert not [one for one in customers.values() if one["industry"] == "technolgy"]
     assert customers["Codehow"]["parent_id"] == customers["Acme Corporation"]["id"]
+    revenue = {"currency_code": "USD", "amount": "1100040000.00"}
+    assert customers["Acme Corporation"]["annual_revenue"] == revenue
 
 
 @pytest.mark.timeout(300)

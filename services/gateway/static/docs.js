@@ -18,6 +18,11 @@ function element(tag, attributes, ...children) {
   return made;
 }
 
+// Comments mark names with backticks.
+function prose(text) {
+  return text.split("`").map((part, index) => (index % 2 ? element("code", {}, part) : part));
+}
+
 function resolved(node) {
   if (!node || !node.$ref) return node;
   return node.$ref.slice(2).split("/").reduce((at, key) => at[key], api);
@@ -108,7 +113,7 @@ function render() {
   document.getElementById("filter").placeholder = text.filter;
   const page = document.getElementById("page");
   const contents = document.getElementById("contents");
-  page.replaceChildren(element("p", {}, api.info.description));
+  page.replaceChildren(element("p", {}, ...prose(api.info.description)));
   contents.replaceChildren();
   for (const tag of api.tags) {
     page.append(element("h2", { id: `tag-${tag.name}` }, tag.name));

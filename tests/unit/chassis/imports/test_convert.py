@@ -2,7 +2,7 @@
 
 import pytest
 
-from chassis.imports.convert import BadValue, convert, items, shown
+from chassis.imports.convert import BadValue, convert, items, scaled, shown
 from chassis.resource.plan import make_plan
 from services.customer.methods.customer import CUSTOMER
 from services.identity.methods.passwords import Passwords
@@ -49,3 +49,18 @@ def test_lists_leave_out_what_is_empty() -> None:
 
 def test_long_cells_are_shown_short() -> None:
     assert len(shown("x" * 1000)) == 103
+
+
+@pytest.mark.parametrize(
+    ("text", "factor", "product"),
+    [
+        ("1100.04", "1000000", "1100040000"),
+        ("-0.5", "100", "-50"),
+        ("3", "", "3"),
+        ("", "1000", ""),
+        ("many", "1000", "many"),
+        ("NaN", "1000", "NaN"),
+    ],
+)
+def test_numbers_are_scaled_exactly(text: str, factor: str, product: str) -> None:
+    assert scaled(text, factor) == product
