@@ -4,8 +4,8 @@ disabled.
 
 from google.protobuf.message import Message
 from pypinyin import Style, lazy_pinyin
-from sqlalchemy import any_, bindparam, func, select
-from sqlalchemy.dialects.postgresql import ARRAY, UUID, insert
+from sqlalchemy import bindparam, func, select
+from sqlalchemy.dialects.postgresql import insert
 
 from chassis.call import Call
 from chassis.codec import invalid_fields
@@ -13,28 +13,24 @@ from chassis.db.pool import Tx
 from chassis.db.sql import statement
 from chassis.errors import FailedPrecondition
 from chassis.resource.resource import Child, Reference, Resource, Row
+from chassis.resource.write import changed_columns
 from crm.identity.v1.user_pb2 import User
 from services.identity.domain.login import login_from, next_free
 from services.identity.methods.passwords import Passwords
+from services.identity.methods.power import require_lesser, require_roles
 from services.identity.methods.revoke import revoke_sessions
-from services.identity.models.role import role
 from services.identity.models.user import credential, user
 
 # Fields that decide what a person may do; changing them takes the right to configure users.
-POWER = frozenset({"role_ids", "password", "state", "login", "email"})
+POWER = frozenset(
+    {"role_ids", "password", "state", "login", "email", "manager_id", "department_id"}
+)
 
 _TAKEN = statement(
     select(func.lower(user.c.login).label("login")).where(
         user.c.tenant_id == bindparam("tenant_id"),
         func.lower(user.c.login).like(bindparam("pattern")),
         user.c.delete_time.is_(None),
-    )
-)
-_ROLES = statement(
-    select(role.c.id).where(
-        role.c.tenant_id == bindparam("tenant_id"),
-        role.c.id == any_(bindparam("ids", type_=ARRAY(UUID(as_uuid=False)))),
-        role.c.delete_time.is_(None),
     )
 )
 _INSERT = insert(credential).values(
@@ -67,7 +63,7 @@ class UserRules:
         row["state"] = "ACTIVE"
         if not row["login"]:
             row["login"] = await self._free_login(call, tx, message.name)
-        await check_roles(call, tx, list(message.role_ids))
+        await require_roles(call, tx, list(message.role_ids))
         if message.password:
             tx.after(self._set_password, call, row["id"], message.password)
 
@@ -76,12 +72,13 @@ class UserRules:
     ) -> None:
         """Check the rights and references of what changes; a disabled user's sessions end."""
         assert isinstance(message, User)
-        if POWER & set(row) or message.password:
+        if POWER & changed_columns(before, row) or message.password:
             call.reach("users", "CONFIGURE")
+            await require_lesser(call, tx, before)
         if "login" in row and not row["login"]:
             raise invalid_fields([("login", "A user needs a login.")])
-        if "role_ids" in row:
-            await check_roles(call, tx, list(message.role_ids))
+        if "role_ids" in changed_columns(before, row):
+            await require_roles(call, tx, list(message.role_ids))
         if str(before["id"]) == str(row.get("manager_id")):
             raise invalid_fields([("manager_id", "Nobody reports to himself.")])
         if message.password:
@@ -109,16 +106,6 @@ class UserRules:
         values = {"tenant_id": call.tenant_id, "pattern": wanted.replace("_", "\\_") + "%"}
         taken = {str(one["login"]) for one in await tx.fetch(_TAKEN, values)}
         return next_free(wanted, taken)
-
-
-async def check_roles(call: Call, tx: Tx, role_ids: list[str]) -> None:
-    """InvalidArgument when a role does not exist."""
-    if not role_ids:
-        return
-    values = {"tenant_id": call.tenant_id, "ids": role_ids}
-    found = {str(one["id"]) for one in await tx.fetch(_ROLES, values)}
-    if set(role_ids) - found:
-        raise invalid_fields([("role_ids", "There is no such role.")])
 
 
 def user_resource(passwords: Passwords) -> Resource:
