@@ -9,6 +9,7 @@ import pytest
 from deploy.local.platform import Platform
 from tests.integration.drive import Drive, Person
 from tests.integration.security.forge import Forge
+from tests.integration.security.ground import Ground
 from tests.integration.security.wire import Wire
 
 
@@ -50,3 +51,13 @@ def forge(signing_key: Mapping[str, str], victim: Person) -> Forge:
         "access": 0,
     }  # fmt: skip
     return Forge(signing_key, claims)
+
+
+@pytest.fixture(scope="session")
+async def a(victim: Person) -> Ground:
+    return await Ground(victim, "aa").fill()
+
+
+@pytest.fixture(scope="session")
+async def b(stranger: Person) -> Ground:
+    return await Ground(stranger, "bb").fill()
