@@ -46,10 +46,18 @@ def forge(signing_key: Mapping[str, str], victim: Person) -> Forge:
     """Tokens around what the victim's own would say."""
     now = int(time.time())
     claims = {
-        "iss": "crm-identity", "aud": "crm-internal", "sub": victim.id, "iat": now, "exp": now + 300,
-        "kind": "user", "tenant": victim.tenant_id, "session": "", "roles": [], "company": "",
+        "iss": "crm-identity",
+        "aud": "crm-internal",
+        "sub": victim.id,
+        "iat": now,
+        "exp": now + 300,
+        "kind": "user",
+        "tenant": victim.tenant_id,
+        "session": "",
+        "roles": [],
+        "company": "",
         "access": 0,
-    }  # fmt: skip
+    }
     return Forge(signing_key, claims)
 
 

@@ -141,12 +141,19 @@ class Forge:
             for one in ("at+jwt", "JWT", "crm-internal+JWT", "", None, ["crm-internal+jwt"])
         }
         made |= {
-            f"extra {name}": self.with_header(**{name: value})
+            f"extra {name}": self.token({**self.header, name: value}, self.good)
             for name, value in {
-                "b64": False, "crit": ["b64"], "crit ": ["exp"], "jku": "https://evil.example/k",
-                "x5u": "https://evil.example/c", "x5c": ["MIIB"], "zip": "DEF", "cty": "JWT", "enc": "x",
+                "b64": False,
+                "crit": ["b64"],
+                "crit ": ["exp"],
+                "jku": "https://evil.example/k",
+                "x5u": "https://evil.example/c",
+                "x5c": ["MIIB"],
+                "zip": "DEF",
+                "cty": "JWT",
+                "enc": "x",
             }.items()
-        }  # fmt: skip
+        }
         made["crit and b64"] = self.with_header(crit=["b64"], b64=False)
         made["typ missing"] = self.token({"alg": "Ed25519", "kid": self.kid}, self.good)
         made["kid missing"] = self.token({"alg": "Ed25519", "typ": "crm-internal+jwt"}, self.good)
@@ -162,20 +169,42 @@ class Forge:
         now = int(time.time())
         tenant, user = str(self.good["tenant"]), str(self.good["sub"])
         wrong: dict[str, dict[str, object]] = {
-            "iss": {"iss": "crm-identity2"}, "iss missing": {"iss": None}, "iss list": {"iss": ["crm-identity"]},
-            "aud": {"aud": "crm-public"}, "aud list": {"aud": ["crm-internal"]}, "aud missing": {"aud": None},
-            "aud mixed": {"aud": ["crm-internal", "x"]}, "exp missing": {"exp": None}, "iat missing": {"iat": None},
-            "sub missing": {"sub": None}, "sub number": {"sub": 7}, "sub no id": {"sub": "admin"},
-            "sub empty": {"sub": ""}, "sub nobody": {"sub": tenant}, "exp 1e300": {"exp": 1e300},
-            "exp endless": {"exp": 10**400}, "exp text": {"exp": str(now + 100)}, "exp true": {"exp": True, "iat": 0},
-            "exp float": {"exp": now + 100.5}, "exp null list": {"exp": [now + 100]},
-            "too long": {"iat": now, "exp": now + 301}, "an hour": {"exp": now + 3600},
-            "from the future": {"iat": now + 60, "exp": now + 120}, "expired": {"iat": now - 400, "exp": now - 100},
-            "negative": {"iat": -(10**400), "exp": 100 - 10**400}, "exp before iat": {"iat": now, "exp": now - 1},
-            "kind other": {"kind": "admin"}, "kind missing": {"kind": None}, "kind list": {"kind": ["user"]},
-            "tenant missing": {"tenant": None}, "tenant empty": {"tenant": ""}, "tenant text": {"tenant": "x' or 1=1"},
-            "tenant number": {"tenant": 1}, "tenant list": {"tenant": [tenant]}, "tenant is no tenant": {"tenant": user},
-        }  # fmt: skip
+            "iss": {"iss": "crm-identity2"},
+            "iss missing": {"iss": None},
+            "iss list": {"iss": ["crm-identity"]},
+            "aud": {"aud": "crm-public"},
+            "aud list": {"aud": ["crm-internal"]},
+            "aud missing": {"aud": None},
+            "aud mixed": {"aud": ["crm-internal", "x"]},
+            "exp missing": {"exp": None},
+            "iat missing": {"iat": None},
+            "sub missing": {"sub": None},
+            "sub number": {"sub": 7},
+            "sub no id": {"sub": "admin"},
+            "sub empty": {"sub": ""},
+            "sub nobody": {"sub": tenant},
+            "exp 1e300": {"exp": 1e300},
+            "exp endless": {"exp": 10**400},
+            "exp text": {"exp": str(now + 100)},
+            "exp true": {"exp": True, "iat": 0},
+            "exp float": {"exp": now + 100.5},
+            "exp null list": {"exp": [now + 100]},
+            "too long": {"iat": now, "exp": now + 301},
+            "an hour": {"exp": now + 3600},
+            "from the future": {"iat": now + 60, "exp": now + 120},
+            "expired": {"iat": now - 400, "exp": now - 100},
+            "negative": {"iat": -(10**400), "exp": 100 - 10**400},
+            "exp before iat": {"iat": now, "exp": now - 1},
+            "kind other": {"kind": "admin"},
+            "kind missing": {"kind": None},
+            "kind list": {"kind": ["user"]},
+            "tenant missing": {"tenant": None},
+            "tenant empty": {"tenant": ""},
+            "tenant text": {"tenant": "x' or 1=1"},
+            "tenant number": {"tenant": 1},
+            "tenant list": {"tenant": [tenant]},
+            "tenant is no tenant": {"tenant": user},
+        }
         return {f"claims: {name}": self.with_claims(**fields) for name, fields in wrong.items()}
 
     def _broken(self) -> dict[str, str]:
@@ -191,12 +220,20 @@ class Forge:
             "claims no JSON": self.token(self.header, b"\xff"),
             "claims deep": self.token(self.header, deep),
             "claims empty": self.token(self.header, b""),
-            "claims twice": self.token(self.header, json.dumps(self.good)[:-1].encode() + b',"exp":1}'),
-            "dots": "...", "one dot": ".", "empty": "", "not base64": "a.b.c", "five parts": "a.b.c.d.e",
-            "too long": "a" * 9000, "opaque": "crm_at_" + "x" * 43, "spaces": self.with_claims() + " x",
+            "claims twice": self.token(
+                self.header, json.dumps(self.good)[:-1].encode() + b',"exp":1}'
+            ),
+            "dots": "...",
+            "one dot": ".",
+            "empty": "",
+            "not base64": "a.b.c",
+            "five parts": "a.b.c.d.e",
+            "too long": "a" * 9000,
+            "opaque": "crm_at_" + "x" * 43,
+            "spaces": self.with_claims() + " x",
             "twice": f"{self.with_claims()}, Bearer {self.with_claims()}",
             "padded": self.with_claims() + "==",
-        }  # fmt: skip
+        }
 
 
 def _hs256(secret: bytes) -> Sign:

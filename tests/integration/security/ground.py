@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
-from google.protobuf.message_factory import GetMessageClass
 
+from chassis.codec import fields
 from chassis.rpc.methods import method_facts
 from tests.integration.drive import Person
 from tests.integration.security.policy import COLLECTIONS, PLURALS, policy, processes
@@ -98,7 +98,8 @@ def user_methods() -> list[tuple[str, str]]:
     for method, rule in policy().items():
         if rule in {"open", "internal"} or method.endswith(("UploadFile", "DownloadErrors")):
             continue
-        if id_paths(method_facts(method.split("/")[0])[method.split("/")[1]].request.DESCRIPTOR):
+        facts = method_facts(method.split("/")[0])[method.split("/")[1]]
+        if id_paths(fields.descriptor_of(facts.request)):
             found += [(process, method) for process in processes(method)]
     return found
 
@@ -108,7 +109,7 @@ def id_paths(message: Descriptor, depth: int = 0) -> list[tuple[FieldDescriptor,
     paths: list[tuple[FieldDescriptor, ...]] = []
     for one in message.fields:
         if one.message_type is not None and depth < 2 and not one.is_repeated:
-            paths += [(one, *rest) for rest in id_paths(one.message_type, depth + 1)]
+            paths += [(one, *rest) for rest in id_paths(fields.message_of(one), depth + 1)]
         is_id = one.name in {"id", "file_id"} or one.name.endswith(("_id", "_ids"))
         if is_id and one.type == FieldDescriptor.TYPE_STRING and one.name != "external_id":
             paths.append((one,))
@@ -117,7 +118,7 @@ def id_paths(message: Descriptor, depth: int = 0) -> list[tuple[FieldDescriptor,
 
 def planted(request: Message, path: tuple[FieldDescriptor, ...], value: str) -> Message:
     """A copy of the request with the id at the path."""
-    copy = GetMessageClass(request.DESCRIPTOR)()
+    copy = type(request)()
     copy.CopyFrom(request)
     target: Message = copy
     for one in path[:-1]:

@@ -1,6 +1,5 @@
 """Nobody makes himself or others more than he is: rights are given by those who have them."""
 
-from collections.abc import AsyncIterator
 from typing import TypeAlias
 
 import grpc
@@ -21,8 +20,8 @@ def grant(resource: str, *verbs: str, scope: str = "ALL") -> Grant:
     """A grant by names."""
     return Grant(
         resource=resource,
-        verbs=[Grant.Verb.Value(verb) for verb in verbs],
-        scope=Grant.Scope.Value(scope),
+        verbs=verbs,
+        scope=scope,
     )
 
 
@@ -61,12 +60,12 @@ async def keeper(drive: Drive, admin: Person) -> Person:
 
 
 @pytest.fixture(scope="module")
-async def administrator_role(admin: Person) -> AsyncIterator[str]:
+async def administrator_role(admin: Person) -> str:
     page = await admin.call(
         "identity.RoleService/ListRoles", ListRequest(filter='name = "Administrator"')
     )
     assert isinstance(page, roles.ListRolesResponse)
-    yield page.roles[0].id
+    return page.roles[0].id
 
 
 async def test_changing_what_a_user_may_do_takes_configure(

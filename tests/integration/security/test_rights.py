@@ -7,33 +7,14 @@ import pytest
 from google.protobuf.descriptor import MethodDescriptor
 
 from chassis.rpc.methods import method_facts
-from crm.chassis.v1 import import_pb2, operation_pb2
-from crm.customer.v1 import contact_pb2, customer_pb2
-from crm.event.v1 import change_pb2
-from crm.identity.v1 import department_pb2, role_pb2, session_pb2, tenant_pb2, user_pb2
-from crm.marketing.v1 import campaign_member_pb2, campaign_pb2
-from crm.reporting.v1 import report_pb2
-from crm.sales.v1 import (
-    opportunity_pb2,
-    opportunity_transition_pb2,
-    pipeline_pb2,
-    product_pb2,
-    stage_move_pb2,
-    stage_pb2,
-)
+from crm.identity.v1 import role_pb2, user_pb2
 from crm.type.v1.requests_pb2 import ListRequest
 from deploy.local.settings import ROOT
 from services.identity.domain.ready_made import Grant, ready_made_roles
 from tests.integration.drive import PASSWORD, Drive, Person
-from tests.integration.security.policy import COLLECTIONS, policy, processes
+from tests.integration.security.policy import COLLECTIONS, FILES, policy, processes
 from tests.integration.security.wire import Outcome, Wire
 
-FILES = (
-    import_pb2, operation_pb2, contact_pb2, customer_pb2, change_pb2, department_pb2, role_pb2,
-    session_pb2, tenant_pb2, user_pb2, campaign_member_pb2, campaign_pb2, report_pb2,
-    opportunity_pb2, opportunity_transition_pb2, pipeline_pb2, product_pb2, stage_move_pb2,
-    stage_pb2,
-)  # fmt: skip
 UPLOAD = "crm.chassis.v1.ImportService/UploadFile"
 READY_MADE = ("Read-only", "Salesperson", "Manager", "Marketing", "Finance", "Administrator")
 FINE = {

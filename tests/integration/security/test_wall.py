@@ -122,11 +122,10 @@ async def test_no_tenant_no_rows(domain_platform: Platform, service: str, victim
         for setting in ("", str(uuid4())):
             await connection.execute("select set_config('crm.tenant', $1, false)", setting)
             for row in views:
-                count = f'select count(*) from tenant."{row["table_name"]}"'
+                count = f'select count(*) from tenant."{row["table_name"]}"'  # noqa: S608  # our own view
                 assert await connection.fetchval(count) == 0, row["table_name"]
         for statement in (
             "select 1 from base.change",
-            "truncate tenant.change",
             "set role postgres",
         ):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):

@@ -67,11 +67,15 @@ class Wire:
         channel, path = self.channels[process], f"/{method}"
         shape = _shape(method)
         if shape is not None and shape.server_streaming:
-            stream = channel.unary_stream(path)(request, timeout=10, metadata=pairs)
+            stream = channel.unary_stream(path, bytes, bytes)(request, timeout=10, metadata=pairs)
             return b"".join([message async for message in stream])
         if shape is not None and shape.client_streaming:
-            return await channel.stream_unary(path)(_once(request), timeout=10, metadata=pairs)
-        return await channel.unary_unary(path)(request, timeout=10, metadata=pairs)
+            data: bytes = await channel.stream_unary(path, bytes, bytes)(
+                _once(request), timeout=10, metadata=pairs
+            )
+            return data
+        data = await channel.unary_unary(path, bytes, bytes)(request, timeout=10, metadata=pairs)
+        return data
 
 
 def _shape(method: str) -> MethodDescriptor | None:
