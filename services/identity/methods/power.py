@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import orjson
 from sqlalchemy import any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
@@ -10,7 +11,7 @@ from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.db.pool import Record, Tx
 from chassis.db.sql import statement
-from services.identity.domain.escalation import read_grants, require_own
+from services.identity.methods.escalation import require_own
 from services.identity.models.role import role
 
 _ROLES = statement(
@@ -19,6 +20,12 @@ _ROLES = statement(
         role.c.id == any_(bindparam("ids", type_=ARRAY(UUID(as_uuid=False)))),
     )
 )
+
+
+def read_grants(column: object) -> list[Grant]:
+    """Grants as a role's column holds them: JSON text, or its value."""
+    value = orjson.loads(column) if isinstance(column, str) else column
+    return [_grant(one) for one in value] if isinstance(value, list) else []
 
 
 def grants_of(call: Call) -> list[Grant]:
@@ -51,3 +58,12 @@ async def _fetch(call: Call, tx: Tx, role_ids: Sequence[str]) -> Sequence[Record
     if not role_ids:
         return []
     return await tx.fetch(_ROLES, {"tenant_id": call.tenant_id, "ids": list(role_ids)})
+
+
+def _grant(data: Mapping[str, object]) -> Grant:
+    verbs = data.get("verbs")
+    return Grant(
+        resource=str(data.get("resource", "")),
+        verbs=frozenset(str(verb) for verb in verbs) if isinstance(verbs, list) else frozenset(),
+        scope=str(data.get("scope", "")),
+    )

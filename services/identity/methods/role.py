@@ -6,8 +6,8 @@ from chassis.call import Call
 from chassis.db.pool import Tx
 from chassis.resource.resource import Resource, Row
 from crm.identity.v1.role_pb2 import Role
-from services.identity.domain.escalation import read_grants, require_own
-from services.identity.methods.power import grants_of
+from services.identity.methods.escalation import require_own
+from services.identity.methods.power import grants_of, read_grants
 from services.identity.models.role import role
 
 

@@ -70,12 +70,12 @@ class Wire:
             stream = channel.unary_stream(path, bytes, bytes)(request, timeout=10, metadata=pairs)
             return b"".join([message async for message in stream])
         if shape is not None and shape.client_streaming:
-            data: bytes = await channel.stream_unary(path, bytes, bytes)(
+            data = await channel.stream_unary(path, bytes, bytes)(
                 _once(request), timeout=10, metadata=pairs
             )
-            return data
-        data = await channel.unary_unary(path, bytes, bytes)(request, timeout=10, metadata=pairs)
-        return data
+            return bytes(data)
+        call = channel.unary_unary(path, bytes, bytes)(request, timeout=10, metadata=pairs)
+        return bytes(await call)
 
 
 def _shape(method: str) -> MethodDescriptor | None:

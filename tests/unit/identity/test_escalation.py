@@ -3,7 +3,8 @@
 import pytest
 
 from chassis.access.model import Grant
-from services.identity.domain.escalation import GrantBeyondOwn, read_grants, require_own
+from services.identity.methods.escalation import GrantBeyondOwn, require_own
+from services.identity.methods.power import read_grants
 
 
 def one(resource: str, scope: str, *verbs: str) -> list[Grant]:

@@ -1,8 +1,6 @@
 """Nobody gives rights that he does not have himself."""
 
-from collections.abc import Iterable, Mapping
-
-import orjson
+from collections.abc import Iterable
 
 from chassis.access.model import ALL_RESOURCES, Grant
 from chassis.errors import PermissionDenied
@@ -32,12 +30,6 @@ def require_own(own: Iterable[Grant], wanted: Iterable[Grant]) -> None:
                 raise GrantBeyondOwn(grant.resource, verb)
 
 
-def read_grants(column: object) -> list[Grant]:
-    """Grants as a role's column holds them: JSON text, or its value."""
-    value = orjson.loads(column) if isinstance(column, str) else column
-    return [_grant(one) for one in value] if isinstance(value, list) else []
-
-
 def _holds(own: Grant, wanted: Grant, verb: str) -> bool:
     return (
         own.resource in {wanted.resource, ALL_RESOURCES}
@@ -47,13 +39,4 @@ def _holds(own: Grant, wanted: Grant, verb: str) -> bool:
             or wanted.scope in _LEAST
             or wanted.scope in _WITHIN.get(own.scope, ())
         )
-    )
-
-
-def _grant(data: Mapping[str, object]) -> Grant:
-    verbs = data.get("verbs")
-    return Grant(
-        resource=str(data.get("resource", "")),
-        verbs=frozenset(str(verb) for verb in verbs) if isinstance(verbs, list) else frozenset(),
-        scope=str(data.get("scope", "")),
     )
