@@ -104,7 +104,12 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
     clients = Clients(settings.service, settings.service_secret, settings.targets)
     parts = build(Toolbox(settings, database, clients))
     background = Background(settings, database, clients)
-    access = AccessSource(database, parts.identity.fetch_access, background.feed_silent_for_s)
+    access = AccessSource(
+        database,
+        parts.identity.fetch_access,
+        background.feed_silent_for_s,
+        replicated=settings.service != "identity",
+    )
     verifier = TokenVerifier(parts.identity.fetch_keys)
     deferred = deferred_work(
         Surroundings(settings, database, clients, background.wake_relay),

@@ -55,14 +55,22 @@ class _Known:
 class AccessSource:
     """The access of each tenant, in memory; `forget` drops it when identity's feed tells of a
     change.
+
+    Identity is not `replicated`: nobody writes a replica there, so that it asks its own tables.
     """
 
     def __init__(
-        self, database: Database, fetch: Fetch, feed_silent_for_s: Callable[[], float]
+        self,
+        database: Database,
+        fetch: Fetch,
+        feed_silent_for_s: Callable[[], float],
+        *,
+        replicated: bool,
     ) -> None:
         self._database = database
         self._fetch = fetch
         self._silent_for_s = feed_silent_for_s
+        self._replicated = replicated
         self._known: dict[str, _Known] = {}
 
     async def __call__(self, principal: Principal) -> Access:
@@ -94,7 +102,7 @@ class AccessSource:
         tenant_id = principal.tenant_id
         async with self._database.transaction(tenant_id) as tx:
             access = _built(await _stored(tx, tenant_id))
-        trusted = self._silent_for_s() <= SILENCE_MAX_S
+        trusted = self._replicated and self._silent_for_s() <= SILENCE_MAX_S
         if _behind(access, principal) or not trusted:
             access = await self._ask(principal, access)
         if len(self._known) >= TENANTS_MAX:

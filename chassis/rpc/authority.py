@@ -5,6 +5,7 @@ gets.
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Protocol
@@ -54,7 +55,7 @@ class Authority:
         access = NO_ACCESS
         if principal.kind == "user":
             access = await self._access(principal)
-            _require_active(access, principal)
+            principal = _present(access, principal)
         call = Call(
             principal=principal,
             access=access,
@@ -82,10 +83,17 @@ class Authority:
         return await self._verifier.verify(authorization[len(BEARER) :])
 
 
-def _require_active(access: Access, principal: Principal) -> None:
+def _present(access: Access, principal: Principal) -> Principal:
+    """The principal with those of his token's roles that he still has; Unauthenticated once he may
+    not work any more.
+    """
     member = access.members.get(principal.id)
     if member is None or not member.active:
         raise Unauthenticated("USER_INACTIVE", "The user may not work any more.")
+    if set(principal.role_ids) <= set(member.role_ids):
+        return principal
+    kept = tuple(one for one in principal.role_ids if one in member.role_ids)
+    return replace(principal, role_ids=kept)
 
 
 def _check_rights(facts: MethodFacts, call: Call) -> None:

@@ -12,7 +12,8 @@ from typing import TypeAlias
 import asyncpg
 import grpc
 import structlog
-from google.protobuf.message import Message
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import DecodeError, Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from chassis.call import Call
@@ -51,6 +52,7 @@ OPTIONS = (
 CONCURRENT_CALLS_MAX = 200
 STOP_GRACE_S = 20.0
 DRAIN_MAX_S = 30.0
+UNREADABLE: Message = Empty()
 
 log = structlog.get_logger()
 
@@ -104,7 +106,7 @@ class RpcServer:
     def _wrap(
         self, facts: MethodFacts, handler: Handler
     ) -> grpc.RpcMethodHandler[Message, Message]:
-        codecs = (facts.request.FromString, facts.response.SerializeToString)
+        codecs = (_reader(facts.request), facts.response.SerializeToString)
         match handler:
             case Unary() | Free():
                 return grpc.unary_unary_rpc_method_handler(self._unary(facts, handler), *codecs)
@@ -126,6 +128,7 @@ class RpcServer:
         async def serve(request: Message, context: Context) -> Message:
             try:
                 call = await self._authority.admit(facts, request, context)
+                _require_readable(request)
                 _refuse(check(request))
                 # A client that gives up must not tear a transaction apart: the work goes on by
                 # itself.
@@ -181,6 +184,7 @@ class RpcServer:
         async def serve(request: Message, context: Context) -> AsyncIterator[Message]:
             try:
                 call = await self._authority.admit(facts, request, context)
+                _require_readable(request)
                 _refuse(check(request))
                 async for message in handler.run(call, request):
                     yield message
@@ -196,7 +200,7 @@ class RpcServer:
         async def serve(requests: AsyncIterator[Message], context: Context) -> Message:
             try:
                 call = await self._authority.admit(facts, None, context)
-                return await handler.run(call, requests)
+                return await handler.run(call, _readable(requests))
             except Exception as error:
                 await _drain(requests)
                 await self._fail(error, facts, context)
@@ -217,6 +221,29 @@ class RpcServer:
         status = to_status(shown, self._service)
         context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
         await context.abort(shown.status, shown.message)
+
+
+def _reader(request: type[Message]) -> Callable[[bytes], Message]:
+    """Reads a request; what grpc would call our own fault is handed on as UNREADABLE."""
+
+    def read(data: bytes) -> Message:
+        try:
+            return request.FromString(data)
+        except (DecodeError, RecursionError):
+            return UNREADABLE
+
+    return read
+
+
+def _require_readable(request: Message) -> None:
+    if request is UNREADABLE:
+        raise InvalidArgument("REQUEST_UNREADABLE", "The request is no message of this method.")
+
+
+async def _readable(requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
+    async for request in requests:
+        _require_readable(request)
+        yield request
 
 
 def _shown(error: Exception) -> CrmError | None:

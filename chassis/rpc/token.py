@@ -16,6 +16,7 @@ from joserfc.jwk import OKPKey
 
 from chassis.call import Principal
 from chassis.errors import Unauthenticated, Unavailable
+from chassis.ids import is_id
 
 AUDIENCE = "crm-internal"
 ISSUER = "crm-identity"
@@ -81,7 +82,7 @@ class TokenVerifier:
         key = await self._key(_key_id(token))
         try:
             decoded = jwt.decode(token, key, algorithms=["Ed25519"])
-        except (JoseError, ValueError, TypeError):
+        except (JoseError, ValueError, TypeError, RecursionError):
             raise _refused("has no valid signature") from None
         claims = decoded.claims
         _check_claims(claims)
@@ -105,7 +106,7 @@ def _key_id(token: str) -> str:
     """
     try:
         header = jwt_header(token)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         raise _refused("is malformed") from None
     kid = header.get("kid")
     if set(header) != _HEADER_KEYS or header["typ"] != TYPE or header["alg"] != "Ed25519":
@@ -121,23 +122,38 @@ def jwt_header(token: str) -> dict[str, object]:
     if len(parts) != 3 or not all(parts):
         raise ValueError("a compact JWT has three parts")
     raw = urlsafe_b64decode(parts[0] + "=" * (-len(parts[0]) % 4))
-    pairs = json.loads(raw, object_pairs_hook=list)
-    header = dict(pairs)
-    if len(header) != len(pairs):
-        raise ValueError("a header names a key twice")
+    header = json.loads(raw, object_pairs_hook=_object)
+    if not isinstance(header, dict):
+        raise TypeError("a header is an object")
     return header
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError("a header names a key twice")
+    return dict(pairs)
 
 
 def _check_claims(claims: Mapping[str, object]) -> None:
     expires, issued = claims.get("exp"), claims.get("iat")
     if claims.get("iss") != ISSUER or claims.get("aud") != AUDIENCE:
         raise _refused("is for somebody else")
-    if not isinstance(expires, int) or not isinstance(issued, int):
+    if type(expires) is not int or type(issued) is not int:
         raise _refused("has no lifetime")
     if not 0 < expires - issued <= LIFETIME_S or issued > time.time() + CLOCK_SKEW_S:
         raise _refused("has a wrong lifetime")
-    if claims.get("kind") not in {"user", "service"} or not isinstance(claims.get("sub"), str):
+    if expires <= 0 or not _names_somebody(claims):
         raise _refused("names nobody")
+
+
+def _names_somebody(claims: Mapping[str, object]) -> bool:
+    """A user has two ids, his own and his tenant's; a service has a name and no tenant."""
+    subject, tenant = claims.get("sub"), claims.get("tenant", "")
+    if not isinstance(subject, str) or not isinstance(tenant, str):
+        return False
+    if claims.get("kind") == "user":
+        return is_id(subject) and is_id(tenant)
+    return claims.get("kind") == "service" and subject != "" and tenant == ""
 
 
 def _principal(claims: Mapping[str, object]) -> Principal:

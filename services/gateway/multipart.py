@@ -28,6 +28,8 @@ class PartEnd:
     """The present part is complete."""
 
 
+# The headers of a part are kept in memory; the longest that we need has some hundred bytes.
+HEADER_MAX_BYTES = 8 * 1024
 Event = PartBegin | PartData | PartEnd
 
 
@@ -78,9 +80,15 @@ class FormReader:
 
     def _header_field(self, data: bytes, start: int, end: int) -> None:
         self._header += data[start:end]
+        self._bound()
 
     def _header_value(self, data: bytes, start: int, end: int) -> None:
         self._value += data[start:end]
+        self._bound()
+
+    def _bound(self) -> None:
+        if len(self._header) + len(self._value) > HEADER_MAX_BYTES:
+            raise broken("a header is too long")
 
     def _header_end(self) -> None:
         if self._header.lower() == b"content-disposition":

@@ -5,8 +5,14 @@ disabled.
 import asyncio
 
 from google.protobuf.message import Message
+<<<<<<< HEAD
 from sqlalchemy import any_, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID, insert
+=======
+from pypinyin import Style, lazy_pinyin
+from sqlalchemy import bindparam, func, select
+from sqlalchemy.dialects.postgresql import insert
+>>>>>>> secure
 
 from chassis.call import Call
 from chassis.codec import invalid_fields
@@ -16,28 +22,28 @@ from chassis.errors import FailedPrecondition
 from chassis.resource.plan import Plan
 from chassis.resource.read import not_found
 from chassis.resource.resource import Child, Reference, Resource, Row
+<<<<<<< HEAD
 from crm.identity.v1.user_pb2 import GetOwnUserRequest, User
+=======
+from chassis.resource.write import changed_columns
+from crm.identity.v1.user_pb2 import User
+>>>>>>> secure
 from services.identity.domain.login import login_from, next_free
 from services.identity.methods.passwords import Passwords
+from services.identity.methods.power import require_lesser, require_roles
 from services.identity.methods.revoke import revoke_sessions
-from services.identity.models.role import role
 from services.identity.models.user import credential, user
 
 # Fields that decide what a person may do; changing them takes the right to configure users.
-POWER = frozenset({"role_ids", "password", "state", "login", "email"})
+POWER = frozenset(
+    {"role_ids", "password", "state", "login", "email", "manager_id", "department_id"}
+)
 
 _TAKEN = statement(
     select(func.lower(user.c.login).label("login")).where(
         user.c.tenant_id == bindparam("tenant_id"),
         func.lower(user.c.login).like(bindparam("pattern")),
         user.c.delete_time.is_(None),
-    )
-)
-_ROLES = statement(
-    select(role.c.id).where(
-        role.c.tenant_id == bindparam("tenant_id"),
-        role.c.id == any_(bindparam("ids", type_=ARRAY(UUID(as_uuid=False)))),
-        role.c.delete_time.is_(None),
     )
 )
 _INSERT = insert(credential).values(
@@ -70,7 +76,7 @@ class UserRules:
         row["state"] = "ACTIVE"
         if not row["login"]:
             row["login"] = await self._free_login(call, tx, message.name)
-        await check_roles(call, tx, list(message.role_ids))
+        await require_roles(call, tx, list(message.role_ids))
         if message.password:
             tx.after(self._set_password, call, row["id"], message.password)
 
@@ -79,12 +85,13 @@ class UserRules:
     ) -> None:
         """Check the rights and references of what changes; a disabled user's sessions end."""
         assert isinstance(message, User)
-        if POWER & set(row) or message.password:
+        if POWER & changed_columns(before, row) or message.password:
             call.reach("users", "CONFIGURE")
+            await require_lesser(call, tx, before)
         if "login" in row and not row["login"]:
             raise invalid_fields([("login", "A user needs a login.")])
-        if "role_ids" in row:
-            await check_roles(call, tx, list(message.role_ids))
+        if "role_ids" in changed_columns(before, row):
+            await require_roles(call, tx, list(message.role_ids))
         if str(before["id"]) == str(row.get("manager_id")):
             raise invalid_fields([("manager_id", "Nobody reports to himself.")])
         if message.password:
@@ -114,6 +121,7 @@ class UserRules:
         return next_free(wanted, taken)
 
 
+<<<<<<< HEAD
 def _pinyin(name: str) -> str:
     """The name with its Chinese characters in pinyin, without tones; other characters stay."""
     from pypinyin import lazy_pinyin  # noqa: PLC0415  # 55 MiB of dictionary, for those who need it
@@ -150,6 +158,8 @@ async def check_roles(call: Call, tx: Tx, role_ids: list[str]) -> None:
         raise invalid_fields([("role_ids", "There is no such role.")])
 
 
+=======
+>>>>>>> secure
 def user_resource(passwords: Passwords) -> Resource:
     """The declaration of users."""
     rules = UserRules(passwords)

@@ -1,0 +1,148 @@
+"""Every RPC against every kind of caller, expected against actual: S1."""
+
+from dataclasses import dataclass
+
+import grpc
+import pytest
+from google.protobuf.descriptor import MethodDescriptor
+
+from chassis.rpc.methods import method_facts
+from crm.identity.v1 import role_pb2, user_pb2
+from crm.type.v1.requests_pb2 import ListRequest
+from deploy.local.settings import ROOT
+from services.identity.domain.ready_made import Grant, ready_made_roles
+from tests.integration.drive import PASSWORD, Drive, Person
+from tests.integration.security.policy import COLLECTIONS, FILES, policy, processes
+from tests.integration.security.wire import Outcome, Wire
+
+UPLOAD = "crm.chassis.v1.ImportService/UploadFile"
+READY_MADE = ("Read-only", "Salesperson", "Manager", "Marketing", "Finance", "Administrator")
+FINE = {
+    grpc.StatusCode.OK,
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.NOT_FOUND,
+    grpc.StatusCode.FAILED_PRECONDITION,
+}
+NOT_ADMITTED = {
+    "TOKEN_MISSING": "unknown",
+    "METHOD_NOT_OPEN": "denied",
+    "PERMISSION_DENIED": "denied",
+}
+
+
+@dataclass(frozen=True)
+class Caller:
+    """One kind of caller; `kind` as internal tokens have it."""
+
+    name: str
+    kind: str
+    token: str | None = None
+    grants: tuple[Grant, ...] = ()
+
+
+def methods() -> dict[str, MethodDescriptor]:
+    """Every RPC of ours in the descriptor pool."""
+    services = [one for file in FILES for one in file.DESCRIPTOR.services_by_name.values()]
+    return {f"{one.full_name}/{rpc.name}": rpc for one in services for rpc in one.methods}
+
+
+def expected(rule: str, method: str, process: str, caller: Caller) -> str:
+    """What becomes of a caller: "admitted", "denied" or "unknown"."""
+    if rule == "open":
+        return "admitted"
+    if caller.kind == "anonymous":
+        return "unknown"
+    if rule == "internal":
+        return "admitted" if caller.kind == "service" else "denied"
+    if caller.kind != "user":
+        return "denied"
+    if method == UPLOAD:
+        plurals = COLLECTIONS[process].values()
+        return "admitted" if any(_granted(caller, one, "IMPORT") for one in plurals) else "denied"
+    if rule == "self":
+        return "admitted"
+    resource, verb = rule.split()
+    return "admitted" if _granted(caller, resource, verb.upper()) else "denied"
+
+
+def _granted(caller: Caller, resource: str, verb: str) -> bool:
+    return any(
+        grant["resource"] in {resource, "*"} and verb in str(grant["verbs"])
+        for grant in caller.grants
+    )
+
+
+def actual(outcome: Outcome) -> str:
+    """The same as the answer tells it."""
+    return NOT_ADMITTED.get(outcome.reason, "admitted")
+
+
+@pytest.fixture(scope="module")
+async def callers(drive: Drive, victim: Person, stranger: Person) -> list[Caller]:
+    """Nobody, a service, one user of each role, and the administrator next door."""
+    roles = ready_made_roles()
+    page = await victim.call("identity.RoleService/ListRoles", ListRequest(page_size=100))
+    assert isinstance(page, role_pb2.ListRolesResponse)
+    ids = {role.name: role.id for role in page.roles}
+    people = [
+        Caller("nobody", "anonymous"),
+        Caller("service", "service", await drive.clients.service_token()),
+        Caller("other administrator", "user", stranger.token, tuple(roles["Administrator"])),
+    ]
+    for name in ("", *READY_MADE):
+        login = f"rights.{name.lower()}" if name else "rights.none"
+        user = user_pb2.User(name=login, login=login, password=PASSWORD)
+        user.role_ids.extend([ids[name]] if name else [])
+        await victim.call("identity.UserService/CreateUser", user_pb2.CreateUserRequest(user=user))
+        person = await drive.sign_in(victim.slug, login)
+        grants: tuple[Grant, ...] = tuple(roles[name]) if name else ()
+        people.append(Caller(name or "no role", "user", person.token, grants))
+    return people
+
+
+def test_every_method_has_a_row_and_the_protos_say_the_same() -> None:
+    rows = policy()
+    assert set(rows) == set(methods()), "each RPC needs a row in the policy"
+    for service in {name.split("/")[0] for name in rows}:
+        for name, facts in method_facts(service).items():
+            rule = facts.access
+            flags = [one for one in ("open", "internal", "self") if getattr(rule, one)]
+            said = flags[0] if flags else f"{rule.resource} {rule.verb}"
+            assert said == rows[f"{service}/{name}"], f"{service}/{name}"
+
+
+def test_every_proto_with_services_is_looked_at() -> None:
+    known = {file.DESCRIPTOR.name for file in FILES}
+    folder = ROOT / "proto"
+    for path in folder.rglob("*.proto"):
+        if "\nservice " in path.read_text():
+            assert str(path.relative_to(folder)) in known
+
+
+async def test_every_method_for_every_caller(
+    wire: Wire, callers: list[Caller], figures: list[str]
+) -> None:
+    rows = policy()
+    wrong, cells = [], 0
+    served = [(method, process) for method in sorted(rows) for process in processes(method)]
+    for method, process in served:
+        for caller in callers:
+            bearer = f"Bearer {caller.token}" if caller.token else None
+            outcome = await wire.call(process, method, authorization=bearer)
+            wanted = expected(rows[method], method, process, caller)
+            cells += 1
+            if actual(outcome) != wanted or not _is_clear(method, wanted, outcome):
+                wrong.append(f"{process} {method} {caller.name}: {wanted}, not {outcome}")
+    assert not wrong, "\n".join(wrong)
+    figures.append(f"rights: {cells} cells, {len(rows)} RPCs, {len(callers)} kinds of caller")
+    assert cells > 800
+
+
+def _is_clear(method: str, wanted: str, outcome: Outcome) -> bool:
+    """Whether the status is right for what became of the caller."""
+    if wanted == "unknown":
+        return outcome.code is grpc.StatusCode.UNAUTHENTICATED
+    if wanted == "denied":
+        return outcome.code is grpc.StatusCode.PERMISSION_DENIED
+    credentials = "SessionService" in method and outcome.code is grpc.StatusCode.UNAUTHENTICATED
+    return outcome.code in FINE or credentials
