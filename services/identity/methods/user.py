@@ -5,14 +5,8 @@ disabled.
 import asyncio
 
 from google.protobuf.message import Message
-<<<<<<< HEAD
-from sqlalchemy import any_, bindparam, func, select
-from sqlalchemy.dialects.postgresql import ARRAY, UUID, insert
-=======
-from pypinyin import Style, lazy_pinyin
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
->>>>>>> secure
 
 from chassis.call import Call
 from chassis.codec import invalid_fields
@@ -22,12 +16,8 @@ from chassis.errors import FailedPrecondition
 from chassis.resource.plan import Plan
 from chassis.resource.read import not_found
 from chassis.resource.resource import Child, Reference, Resource, Row
-<<<<<<< HEAD
-from crm.identity.v1.user_pb2 import GetOwnUserRequest, User
-=======
 from chassis.resource.write import changed_columns
-from crm.identity.v1.user_pb2 import User
->>>>>>> secure
+from crm.identity.v1.user_pb2 import GetOwnUserRequest, User
 from services.identity.domain.login import login_from, next_free
 from services.identity.methods.passwords import Passwords
 from services.identity.methods.power import require_lesser, require_roles
@@ -121,7 +111,6 @@ class UserRules:
         return next_free(wanted, taken)
 
 
-<<<<<<< HEAD
 def _pinyin(name: str) -> str:
     """The name with its Chinese characters in pinyin, without tones; other characters stay."""
     from pypinyin import lazy_pinyin  # noqa: PLC0415  # 55 MiB of dictionary, for those who need it
@@ -148,18 +137,6 @@ class OwnUser:
         return self._plan.to_message(())(row)
 
 
-async def check_roles(call: Call, tx: Tx, role_ids: list[str]) -> None:
-    """InvalidArgument when a role does not exist."""
-    if not role_ids:
-        return
-    values = {"tenant_id": call.tenant_id, "ids": role_ids}
-    found = {str(one["id"]) for one in await tx.fetch(_ROLES, values)}
-    if set(role_ids) - found:
-        raise invalid_fields([("role_ids", "There is no such role.")])
-
-
-=======
->>>>>>> secure
 def user_resource(passwords: Passwords) -> Resource:
     """The declaration of users."""
     rules = UserRules(passwords)
