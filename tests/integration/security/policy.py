@@ -49,6 +49,7 @@ SPECIAL: Mapping[str, str] = {
     "crm.identity.v1.SessionService/RefreshSession": "internal",
     "crm.identity.v1.SessionService/DeleteSession": "self",
     "crm.identity.v1.SessionService/ChangePassword": "self",
+    "crm.identity.v1.UserService/GetOwnUser": "self",
     "crm.identity.v1.SessionService/ExchangeToken": "internal",
     "crm.identity.v1.SessionService/IssueServiceToken": "open",
     "crm.identity.v1.SessionService/IssueDeferredToken": "internal",
