@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import UUID
 from chassis.db.pool import Database, Tx
 from chassis.db.sql import statement
 from chassis.errors import InvalidArgument, NotFound
-from chassis.events.envelope import Change, to_proto
+from chassis.events.envelope import Change, to_message
 from chassis.events.outbox import change_of
 from chassis.events.tables import CHANGE
 from chassis.ids import is_id
@@ -69,7 +69,7 @@ async def stream_snapshot(
 
 
 async def list_changes(
-    database: Database, request: change_pb2.ListChangesRequest
+    database: Database, service: str, request: change_pb2.ListChangesRequest
 ) -> change_pb2.ListChangesResponse:
     """Changes of one record after a version, oldest first, as many as fit into one answer."""
     values = {
@@ -82,7 +82,8 @@ async def list_changes(
         rows = await tx.fetch(_CHANGES, values)
     answer, size = change_pb2.ListChangesResponse(), 0
     for row in rows:
-        event = to_proto(change_of(row))
+        message = to_message(service, change_of(row))
+        event = change_pb2.Event(headers=message.headers, data=message.data)
         size += event.ByteSize()
         if size > CHANGES_BYTES_MAX:
             break

@@ -10,7 +10,7 @@ from chassis.events.boot import Boot
 from chassis.events.change_service import State, stream_snapshot
 from chassis.events.consumer import Consumer, Mode
 from chassis.events.envelope import SNAPSHOT
-from chassis.events.streams import ensure_stream
+from chassis.events.streams import ensure_stream, stream_config
 from chassis.events.worker import ConsumerWorker
 from chassis.ids import new_id
 from crm.event.v1 import change_pb2
@@ -47,13 +47,13 @@ class Producer:
 
 def worker(ground: Ground, tally: Tally) -> ConsumerWorker:
     consumer = Consumer("sales-tally", SOURCES, tally, Mode.ORDERED)
-    metrics = ground.consumer_metrics.of(consumer.name)
+    metrics = ground.consumer_metrics
     return ConsumerWorker(ground.database, ground.bus, consumer, metrics, ground.refill)
 
 
 async def test_boot_goes_on_after_a_kill(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(boot_module, "PAGE", 50)
-    await ensure_stream(ground.bus, SERVICE)
+    await ensure_stream(ground.bus, stream_config(SERVICE))
     producer, tally = Producer(ground, 230), Tally()
     booted = worker(ground, tally)
     await booted.declare()
@@ -80,7 +80,7 @@ async def test_boot_goes_on_after_a_kill(ground: Ground, monkeypatch: pytest.Mon
 
 
 async def test_snapshot_does_not_overwrite_newer(ground: Ground) -> None:
-    await ensure_stream(ground.bus, SERVICE)
+    await ensure_stream(ground.bus, stream_config(SERVICE))
     producer, tally = Producer(ground, 2), Tally()
     row = producer.rows[0]
     early = worker(ground, tally)
