@@ -84,7 +84,8 @@ class Background:
 
     async def _with_bus(self, access: AccessSource, consumers: Sequence[Consumer]) -> None:
         settings = self._settings
-        bus = self._bus = await Bus.connect(settings.nats_url, settings.service, _bus_lost)
+        bus = self._bus = Bus(_bus_lost)
+        await bus.open(settings.nats_url, settings.service)
         relay = self._relay = Relay(self._database, bus, settings.service, self._relay_metrics)
         self._stops.append(relay.stop)
         feed = self._feed = access_feed(bus, access)

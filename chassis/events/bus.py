@@ -23,7 +23,8 @@ log = structlog.get_logger()
 class Bus:
     """One connection of a process, shared by its relay, consumers and feeds.
 
-    `generation` counts reconnections: what hung on the old connection is gone.
+    `generation` counts reconnections: what hung on the old connection is gone. `on_closed` is
+    called when it is lost for good.
     """
 
     def __init__(self, on_closed: Callable[[], None]) -> None:
@@ -32,13 +33,6 @@ class Bus:
         self.generation = 0
         self._on_closed = on_closed
         self._closing = False
-
-    @classmethod
-    async def connect(cls, url: str, name: str, on_closed: Callable[[], None]) -> "Bus":
-        """Connect, waiting for the broker; `on_closed` ends the process if it is lost for good."""
-        bus = cls(on_closed)
-        await bus.open(url, name)
-        return bus
 
     @property
     def connected(self) -> bool:

@@ -1,7 +1,6 @@
 """What crm.event.v1.ChangeService answers: snapshots for a boot, changes for a gap."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from sqlalchemy import BigInteger, Text, bindparam, select
@@ -33,18 +32,10 @@ _CHANGES = statement(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """A record as it stands, deleted or not; `data` is JSON as in events, without `changes`."""
-
-    tenant_id: str
-    id: str
-    version: int
-    data: bytes
-
-
 # (worker's transaction, (tenant id, id) to go on after or None, rows at most) -> rows in order.
-SnapshotSource: TypeAlias = Callable[[Tx, tuple[str, str] | None, int], Awaitable[Sequence[State]]]
+SnapshotSource: TypeAlias = Callable[
+    [Tx, tuple[str, str] | None, int], Awaitable[Sequence[change_pb2.RecordState]]
+]
 Sources: TypeAlias = Mapping[str, SnapshotSource]
 
 
@@ -59,10 +50,8 @@ async def stream_snapshot(
     while True:
         async with database.worker() as tx:
             page = await source(tx, after, PAGE)
-        for row in page:
-            yield change_pb2.RecordState(
-                tenant_id=row.tenant_id, id=row.id, version=row.version, data=row.data
-            )
+        for state in page:
+            yield state
         if len(page) < PAGE:
             return
         after = (page[-1].tenant_id, page[-1].id)

@@ -20,7 +20,6 @@ from chassis.events.streams import (
     DriftError,
     ensure_stream,
     stream_config,
-    stream_exists,
     stream_name,
 )
 
@@ -67,7 +66,7 @@ class Relay:
             try:
                 await self._lead_if_free()
             except ERRORS as error:
-                log.warning("relay interrupted", service=self._service, error=_text(error))
+                log.warning("relay interrupted", service=self._service, error=repr(error))
                 await self._back_off()
                 continue
             finally:
@@ -136,13 +135,16 @@ class Relay:
 
     async def _ensure_stream(self) -> None:
         """Only the leader makes the stream: whoever else did would hide that it was lost."""
-        if not await stream_exists(self._bus, self._service):
-            # The stream begins anew, the ledger perhaps not: what it has goes out again.
-            # Before the stream is made, so that a kill in between repeats this.
-            count = await republish(self._database, datetime.now(UTC))
-            self._metrics.republished.inc(count)
-            log.warning("stream begins anew", service=self._service, republished=count)
-        await ensure_stream(self._bus, stream_config(self._service))
+        await ensure_stream(self._bus, stream_config(self._service), self._begin_anew)
+
+    async def _begin_anew(self) -> None:
+        """The stream begins anew, the ledger perhaps not: what it has goes out again.
+
+        Before the stream is made, so that a kill in between repeats this.
+        """
+        count = await republish(self._database, datetime.now(UTC))
+        self._metrics.republished.inc(count)
+        log.warning("stream begins anew", service=self._service, republished=count)
 
     async def _tell_age(self, outbox: Outbox) -> None:
         oldest = await outbox.oldest()
@@ -161,7 +163,3 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
         await asyncio.wait_for(event.wait(), seconds)
     except TimeoutError:
         return
-
-
-def _text(error: BaseException) -> str:
-    return str(error) or type(error).__name__

@@ -70,26 +70,24 @@ def edge_config(services: tuple[str, ...]) -> api.StreamConfig:
     )
 
 
-async def ensure_stream(bus: Bus, declared: api.StreamConfig) -> bool:
-    """Create or update a stream; True when it is new. DriftError when it cannot be changed."""
+async def ensure_stream(
+    bus: Bus, declared: api.StreamConfig, before: Callable[[], Awaitable[None]] | None = None
+) -> bool:
+    """Create a stream, after `before`, or update it; True when it is new.
+
+    DriftError when it cannot be changed.
+    """
     name = str(declared.name)
     try:
         info = await bus.jetstream.stream_info(name)
     except NotFoundError:
+        if before is not None:
+            await before()
         await bus.jetstream.add_stream(declared)
         log.info("stream created", stream=name)
         return True
     await settle(f"stream {name}", declared, info.config, bus.jetstream.update_stream)
     return False
-
-
-async def stream_exists(bus: Bus, service: str) -> bool:
-    """Whether the service's stream is there."""
-    try:
-        await bus.jetstream.stream_info(stream_name(service))
-    except NotFoundError:
-        return False
-    return True
 
 
 async def settle(

@@ -160,7 +160,7 @@ async def test_stream_resumes_from_the_backlog_when_the_ring_is_too_short(
     first = await publish(broker, tenant, "c1")
     await publish(broker, "other", "c0")
     last = await publish(broker, tenant, "c2")
-    feed = gateway[0]._feed
+    feed = gateway[0]._ring
     while feed.last_sequence < last:  # noqa: ASYNC110 -- no event for it
         await asyncio.sleep(0.01)
     feed.lost(last + 1)  # as after a restart: the ring begins after the events
@@ -183,7 +183,7 @@ async def test_missed_events_are_a_reset_for_those_who_listen(
     http: httpx.AsyncClient, tenant: str, gateway: tuple[Gateway, str]
 ) -> None:
     async with opened(http, f"boss-{tenant}") as stream:
-        gateway[0]._feed.lost(gateway[0]._feed.last_sequence + 1)
+        gateway[0]._ring.lost(gateway[0]._ring.last_sequence + 1)
         assert (await stream.frame())["event"] == "reset"
 
 

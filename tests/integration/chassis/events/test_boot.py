@@ -7,7 +7,7 @@ import pytest
 from chassis.db.pool import Tx
 from chassis.events import boot as boot_module
 from chassis.events.boot import Boot
-from chassis.events.change_service import State, stream_snapshot
+from chassis.events.change_service import stream_snapshot
 from chassis.events.consumer import Consumer, Mode
 from chassis.events.envelope import SNAPSHOT
 from chassis.events.streams import ensure_stream, stream_config
@@ -24,12 +24,19 @@ class Producer:
     def __init__(self, ground: Ground, count: int) -> None:
         self._ground = ground
         tenants = sorted(new_id() for _ in range(2))
-        rows = [State(tenants[n % 2], new_id(), 3, b'{"name": "x"}') for n in range(count)]
+        rows = [
+            change_pb2.RecordState(
+                tenant_id=tenants[n % 2], id=new_id(), version=3, data=b'{"name": "x"}'
+            )
+            for n in range(count)
+        ]
         self.rows = sorted(rows, key=lambda row: (row.tenant_id, row.id))
         self.dies_after = -1
         self.sent = 0
 
-    async def page(self, _tx: Tx, after: tuple[str, str] | None, limit: int) -> Sequence[State]:
+    async def page(
+        self, _tx: Tx, after: tuple[str, str] | None, limit: int
+    ) -> Sequence[change_pb2.RecordState]:
         rest = [row for row in self.rows if after is None or (row.tenant_id, row.id) > after]
         return rest[:limit]
 

@@ -51,9 +51,11 @@ async def test_feed_tells_what_is_new_and_survives_the_broker(ground: Ground) ->
     ground.platform.kill("nats")
     await until(lambda: feed.silent_for_s == NEVER)
     await asyncio.to_thread(ground.platform.start, "nats")
-    await until(lambda: feed.silent_for_s < 1)
+    await until(lambda: ground.bus.connected)
     await publish(ground, change(tenant, second, 1))
     await until(lambda: heard.records == [first, second])
+    assert heard.gaps == 1, "what came meanwhile is not missed"
+    assert feed.silent_for_s < 1
 
 
 async def test_edge_sources_the_services(ground: Ground) -> None:
