@@ -118,7 +118,7 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
     )
     authority = Authority(verifier, access)
     server = RpcServer(settings.service, database, authority, background.wake_relay)
-    shared = _shared_methods(database, parts) | deferred.methods
+    shared = _shared_methods(settings.service, database, parts) | deferred.methods
     for name, methods in {**parts.methods, **shared}.items():
         server.add(name, methods)
     await server.start(settings.grpc_listen)
@@ -135,13 +135,13 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
     log.info("service stopped")
 
 
-def _shared_methods(database: Database, parts: Parts) -> dict[str, Methods]:
+def _shared_methods(service: str, database: Database, parts: Parts) -> dict[str, Methods]:
     """The methods that every service has, over its collections."""
     plans = [one.plan for one in parts.collections]
     snapshots = {plan.singular: snapshot_source(plan) for plan in plans}
     return {
         "crm.chassis.v1.LookupService": Lookups(database, plans).methods(),
-        CHANGE_SERVICE: change_methods(database, {**snapshots, **parts.snapshots}),
+        CHANGE_SERVICE: change_methods(database, service, {**snapshots, **parts.snapshots}),
     }
 
 

@@ -13,16 +13,15 @@ from chassis.access.feed import access_consumer, access_feed
 from chassis.access.source import AccessSource
 from chassis.db.pool import Database
 from chassis.db.sql import statement
-from chassis.events.auditor import Auditor
 from chassis.events.boot import Boot
 from chassis.events.bus import Bus
 from chassis.events.change_rpc import Producers
 from chassis.events.consumer import Consumer
 from chassis.events.feed import Feed
 from chassis.events.housekeeping import drop_representations, purge_idempotency, purge_inbox
-from chassis.events.metrics import ConsumerRegistry, RelayMetrics
+from chassis.events.metrics import ConsumerMetrics, RelayMetrics
 from chassis.events.relay import Relay
-from chassis.events.streams import ensure_edge, ensure_stream
+from chassis.events.streams import edge_config, ensure_stream
 from chassis.events.worker import ConsumerWorker
 from chassis.rpc.client import Clients
 from chassis.settings import TARGETS, ServiceSettings
@@ -44,7 +43,7 @@ class Background:
         self._settings = settings
         self._database = database
         self._producers = Producers(clients)
-        self._metrics = ConsumerRegistry(REGISTRY)
+        self._metrics = ConsumerMetrics(REGISTRY)
         self._relay_metrics = RelayMetrics(REGISTRY)
         self._tasks: list[asyncio.Task[None]] = []
         self._stops: list[Callable[[], None]] = []
@@ -85,15 +84,15 @@ class Background:
 
     async def _with_bus(self, access: AccessSource, consumers: Sequence[Consumer]) -> None:
         settings = self._settings
-        bus = self._bus = await Bus.connect(settings.nats_url, settings.service, _bus_lost)
+        bus = self._bus = Bus(_bus_lost)
+        await bus.open(settings.nats_url, settings.service)
         relay = self._relay = Relay(self._database, bus, settings.service, self._relay_metrics)
         self._stops.append(relay.stop)
         feed = self._feed = access_feed(bus, access)
-        auditor = Auditor(self._database, bus, settings.service, relay, self._relay_metrics)
         self.run("relay", relay.run)
-        self.run("auditor", auditor.run)
+        self.run("auditor", relay.keep_auditing)
         self.run("housekeeping", self._keep_house)
-        self.run("streams", lambda: _keep_streams(bus))
+        self.run("edge", lambda: _keep_edge(bus))
         self.run("access feed", feed.run)
         for consumer in consumers:
             self.run(consumer.name, lambda one=consumer: self._consume(bus, one))  # type: ignore[misc]  # a default binds the loop's variable
@@ -115,7 +114,7 @@ class Background:
             self._database,
             bus,
             consumer,
-            self._metrics.of(consumer.name),
+            self._metrics,
             self._producers.refill,
             self.wake_relay,
         )
@@ -125,11 +124,9 @@ class Background:
         await worker.run()
 
 
-async def _keep_streams(bus: Bus) -> None:
-    """Have all streams there, also after the broker has lost one: EDGE sources only what exists."""
-    for service in TARGETS:
-        await ensure_stream(bus, service)
-    await ensure_edge(bus, TARGETS)
+async def _keep_edge(bus: Bus) -> None:
+    """Have the stream of live updates there, also after the broker has lost it."""
+    await ensure_stream(bus, edge_config(TARGETS))
     await asyncio.sleep(EDGE_CHECK_S)
 
 

@@ -10,7 +10,7 @@ from chassis.db.pool import Tx
 from chassis.events.bus import Bus
 from chassis.events.consumer import Consumer, Source
 from chassis.events.envelope import Event
-from chassis.events.feed import Feed
+from chassis.events.feed import Feed, Told
 from chassis.events.streams import stream_name
 
 KINDS = ("tenant", "user", "department", "role")
@@ -31,10 +31,10 @@ def access_consumer(service: str) -> Consumer:
 def access_feed(bus: Bus, access: AccessSource) -> Feed:
     """The feed by which this process forgets what has changed."""
 
-    async def on_event(event: Event) -> None:
-        access.forget(event.tenant_id)
+    def on_message(told: Told) -> None:
+        access.forget(told.subject.split(".")[1])
 
-    async def on_gap() -> None:
+    def on_gap(_: int) -> None:
         access.forget_all()
 
-    return Feed(bus, stream_name("identity"), SOURCE.subjects(), on_event, on_gap)
+    return Feed(bus, stream_name("identity"), on_message, on_gap, SOURCE.subjects())

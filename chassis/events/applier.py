@@ -8,20 +8,19 @@ import structlog
 
 from chassis.db.pool import Database, Tx
 from chassis.events.consumer import Consumer, Mode
-from chassis.events.delivery import Unreadable
-from chassis.events.envelope import Event
+from chassis.events.envelope import Event, Record
 from chassis.events.ledger import Ledger
 from chassis.events.metrics import ConsumerMetrics
-from chassis.events.ordering import Record, in_order
+from chassis.events.ordering import in_order
 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Applied:
     """Events that wait for an earlier version, and the versions that their records have."""
 
-    waiting: tuple[Event, ...] = ()
+    waiting: list[Event] = field(default_factory=list)
     last: Mapping[Record, int] = field(default_factory=dict)
 
 
@@ -37,8 +36,9 @@ class Applier:
     ) -> None:
         self._database = database
         self.consumer = consumer
-        self.metrics = metrics
+        self._metrics = metrics
         self._on_commit = on_commit
+        self._ordered = consumer.mode is Mode.ORDERED
 
     async def apply(
         self,
@@ -50,36 +50,34 @@ class Applier:
     ) -> Applied:
         """Apply what may be; raises what the handler raises, then nothing has happened.
 
-        `suspects` (reasons by event id) are parked instead, with what follows of their records.
+        `suspects` (reasons by event id) are parked instead when it is their turn, with what
+        follows of their records.
         """
+        reasons = suspects or {}
         async with self._database.transaction(tenant_id) as tx:
             ledger = Ledger(tx, tenant_id, self.consumer.name)
-            parked = await self._park(ledger, events, suspects or {}, bridged)
-            rest = [event for event in events if event.id not in parked]
-            ordered = self.consumer.mode is Mode.ORDERED
-            if not rest:
-                applied, done = Applied(), 0
-            elif ordered:
-                applied, done = await self._in_order(tx, ledger, rest, bridged)
-            else:
-                applied, done = Applied(), await self._handle(tx, ledger, rest)
-        if done:
-            self._on_commit()
+            ready, applied = await self._order(ledger, events, bridged)
+            fresh = await ledger.remember(ready) if ready else []
+            since = dict.fromkeys(await ledger.frozen(events), 0)
+            for event in fresh:
+                if event.id in reasons:
+                    since[event.record] = min(event.version, since.get(event.record, event.version))
+
+            def stays(event: Event) -> bool:
+                return event.record not in since or event.version < since[event.record]
+
+            parked = [event for event in [*fresh, *applied.waiting] if not stays(event)]
+            await ledger.park(parked, reasons)
+            applied.waiting = list(filter(stays, applied.waiting))
+            done = list(filter(stays, fresh))
+            await self._handle(tx, ledger, done, list(filter(stays, ready)))
         self._tell(events, parked, applied, done)
         return applied
 
     async def apply_states(self, tenant_id: str, states: Sequence[Event]) -> None:
         """Apply rows of a snapshot; in ordered mode only those newer than what was applied."""
         async with self._database.transaction(tenant_id) as tx:
-            ledger = Ledger(tx, tenant_id, self.consumer.name)
-            newer = states
-            if self.consumer.mode is Mode.ORDERED:
-                last = await ledger.positions(states)
-                newer = [each for each in states if each.version > last.get(each.record, 0)]
-            if newer:
-                await self.consumer.handler(tx, newer)
-                if self.consumer.mode is Mode.ORDERED:
-                    await ledger.advance(newer)
+            await self._apply_without_inbox(tx, Ledger(tx, tenant_id, self.consumer.name), states)
         self._on_commit()
 
     async def replay(self, tenant_id: str, resource: str, record_id: str) -> int:
@@ -89,90 +87,51 @@ class Applier:
         """
         async with self._database.transaction(tenant_id) as tx:
             ledger = Ledger(tx, tenant_id, self.consumer.name)
-            parked = await ledger.parked(resource, record_id)
-            if not parked:
-                return 0
-            await ledger.release(parked)
-            if self.consumer.mode is Mode.ORDERED:
-                await self._in_order(tx, ledger, parked, {parked[0].record})
-            else:
-                await self._handle(tx, ledger, parked)
+            parked = await ledger.release(resource, record_id)
+            await self._apply_without_inbox(tx, ledger, parked)
         self._on_commit()
         return len(parked)
 
-    async def park_unreadable(self, message: Unreadable) -> None:
-        """Park a message that is no event; without a tenant it can only be told about."""
-        log.error("unreadable message parked", consumer=self.consumer.name,
-                  subject=message.message.subject, reason=message.reason)  # fmt: skip
-        if message.tenant_id:
-            async with self._database.transaction(message.tenant_id) as tx:
-                ledger = Ledger(tx, message.tenant_id, self.consumer.name)
-                await ledger.park_unreadable(message)
+    async def park(self, event: Event, reason: str) -> None:
+        """Park a message that is no event."""
+        async with self._database.transaction(event.tenant_id) as tx:
+            ledger = Ledger(tx, event.tenant_id, self.consumer.name)
+            await ledger.park([event], {event.id: reason})
 
-    async def _park(
-        self,
-        ledger: Ledger,
-        events: Sequence[Event],
-        suspects: Mapping[str, str],
-        bridged: Collection[Record],
-    ) -> set[str]:
-        """Park suspects whose turn it is and what follows of their records; the ids parked."""
-        since = dict.fromkeys(await ledger.frozen(events), 0)
-        for event in await self._due(ledger, events, suspects, bridged):
-            since[event.record] = min(event.version, since.get(event.record, event.version))
-        parked = [e for e in events if e.record in since and e.version >= since[e.record]]
-        if parked:
-            await ledger.park(parked, suspects)
-        for event in parked:
-            log.error(
-                "event parked",
-                consumer=self.consumer.name,
-                reason=suspects.get(event.id, "record frozen"),
-                tenant_id=event.tenant_id,
-                event_id=event.id,
-            )
-        return {event.id for event in parked}
+    async def _order(
+        self, ledger: Ledger, events: Sequence[Event], bridged: Collection[Record]
+    ) -> tuple[list[Event], Applied]:
+        if not self._ordered:
+            return list(events), Applied()
+        last = await ledger.positions(events)
+        ready, waiting = in_order(events, last, bridged)
+        reached = last | {event.record: event.version for event in ready}
+        return ready, Applied(waiting, reached)
 
-    async def _due(
-        self,
-        ledger: Ledger,
-        events: Sequence[Event],
-        suspects: Mapping[str, str],
-        bridged: Collection[Record],
-    ) -> list[Event]:
-        """The suspects that would be handled now: neither done before nor waiting for another."""
-        if not suspects:
-            return []
-        due = events
-        if self.consumer.mode is Mode.ORDERED:
-            due = in_order(events, await ledger.positions(events), bridged).ready
-        seen = await ledger.seen(suspects)
-        return [event for event in due if event.id in suspects and event.id not in seen]
+    async def _apply_without_inbox(self, tx: Tx, ledger: Ledger, events: Sequence[Event]) -> None:
+        ready, _ = await self._order(ledger, events, {event.record for event in events})
+        await self._handle(tx, ledger, ready, ready)
 
-    async def _handle(self, tx: Tx, ledger: Ledger, events: Sequence[Event]) -> int:
-        fresh = await ledger.remember(events)
+    async def _handle(
+        self, tx: Tx, ledger: Ledger, fresh: Sequence[Event], reached: Sequence[Event]
+    ) -> None:
         if fresh:
             await self.consumer.handler(tx, fresh)
-        return len(fresh)
+        if reached and self._ordered:
+            await ledger.advance(reached)
 
-    async def _in_order(
-        self, tx: Tx, ledger: Ledger, events: Sequence[Event], bridged: Collection[Record]
-    ) -> tuple[Applied, int]:
-        last = await ledger.positions(events)
-        result = in_order(events, last, bridged)
-        done = 0
-        if result.ready:
-            done = await self._handle(tx, ledger, result.ready)
-            await ledger.advance(result.ready)
-        reached = last | {event.record: event.version for event in result.ready}
-        return Applied(tuple(result.waiting), reached), done
-
-    def _tell(self, events: Sequence[Event], parked: set[str], applied: Applied, done: int) -> None:
-        metrics = self.metrics
-        metrics.applied.inc(done)
-        metrics.parked.inc(len(parked))
-        repeated = len(events) - done - len(parked) - len(applied.waiting)
-        metrics.duplicates.inc(max(0, repeated))
+    def _tell(
+        self, events: Sequence[Event], parked: list[Event], applied: Applied, done: list[Event]
+    ) -> None:
+        name, metrics = self.consumer.name, self._metrics
+        repeated = len(events) - len(done) - len(parked) - len(applied.waiting)
+        metrics.applied.labels(name).inc(len(done))
+        metrics.parked.labels(name).inc(len(parked))
+        metrics.duplicates.labels(name).inc(repeated)
+        for event in parked:
+            log.error("event parked", consumer=name, tenant_id=event.tenant_id, event_id=event.id)
         if done:
             newest = max(event.time for event in events)
-            metrics.delay.set(max(0.0, (datetime.now(UTC) - newest).total_seconds()))
+            delay = (datetime.now(UTC) - newest).total_seconds()
+            metrics.delay.labels(name).set(max(0.0, delay))
+            self._on_commit()

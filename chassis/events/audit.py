@@ -24,7 +24,6 @@ from sqlalchemy.dialects.postgresql import ARRAY, UUID
 from chassis.db.pool import Database, Record
 from chassis.db.sql import statement
 from chassis.events.bus import Bus
-from chassis.events.puller import Puller
 from chassis.events.streams import STREAM_AGE_MAX_S, stream_name
 from chassis.events.tables import CHANGE, PARKED
 from chassis.ids import new_id
@@ -132,24 +131,20 @@ async def _lost(bus: Bus, service: str, rows: Sequence[Record]) -> list[Record]:
         await bus.jetstream.add_consumer(stream, _config(name, start))
     except NotFoundError:
         return list(rows)
-    puller = Puller(bus, stream, name)
-    await puller.open()
+    messages = await bus.jetstream.pull_subscribe_bind(consumer=name, stream=stream)
     try:
         while wanted:
-            messages = await puller.next(BATCH, READ_TIMEOUT_S)
-            for message in messages:
+            found = await messages.fetch(BATCH, timeout=READ_TIMEOUT_S)
+            for message in found:
                 wanted.pop((message.headers or {}).get("ce-id", ""), None)
-            last = messages[-1].metadata if messages else None
+            last = found[-1].metadata if found else None
             if last is None or last.num_pending == 0 or last.timestamp > end:
                 break
+    except TimeoutError:
+        log.info("nothing more to read in the audit", service=service)
     finally:
-        await asyncio.shield(_forget(bus, puller, stream, name))
+        await asyncio.shield(messages.unsubscribe())  # the broker forgets the consumer by itself
     return list(wanted.values())
-
-
-async def _forget(bus: Bus, puller: Puller, stream: str, name: str) -> None:
-    await puller.close()
-    await bus.jetstream.delete_consumer(stream, name)
 
 
 async def _publish_again(

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import TypeAlias
 
 import grpc
@@ -63,61 +64,47 @@ class Boot:
                 await self._boot(source, resource)
 
     async def _boot(self, source: Source, resource: str) -> None:
-        name = f"{source.service}.{resource}"
-        while not await self._finished(name):
+        finished = False
+        while not finished:
             try:
-                await self._boot_as_leader(source.service, resource, name)
+                finished = await self._boot_as_leader(source.service, resource)
             except (grpc.aio.AioRpcError, CrmError, TimeoutError, OSError) as error:
-                log.warning("boot waits", consumer=self._consumer.name, resource=name,
+                log.warning("boot waits", consumer=self._consumer.name, resource=resource,
                             error=repr(error))  # fmt: skip
+            if not finished:
                 await asyncio.sleep(RETRY_S)
 
-    async def _boot_as_leader(self, service: str, resource: str, name: str) -> None:
-        """One process boots; the others wait until it has, or has died."""
-        async with leadership(self._database, f"crm-boot-{self._consumer.name}-{name}") as tx:
+    async def _boot_as_leader(self, service: str, resource: str) -> bool:
+        """One process boots; the others wait until it has, or has died. True when it is done."""
+        values = {"of_consumer": self._consumer.name, "of_resource": f"{service}.{resource}"}
+        lock = f"crm-boot-{self._consumer.name}-{service}.{resource}"
+        async with leadership(self._database, lock) as tx:
             if tx is None:
-                await asyncio.sleep(RETRY_S)
-            elif not await self._finished(name):
-                await self._pages(service, resource, name)
+                return False
+            row = await tx.fetch_row(_READ, values)
+            if row is None or row["finish_time"] is None:
+                await self._pages(service, resource, row["after"] if row else "")
+            return True
 
-    async def _pages(self, service: str, resource: str, name: str) -> None:
-        after = await self._after(name)
+    async def _pages(self, service: str, resource: str, after: str) -> None:
+        name = f"{service}.{resource}"
         log.info("boot begins", consumer=self._consumer.name, resource=name, after=after)
         page: list[Event] = []
-        count = 0
         async for state in self._snapshot(service, resource, after):
             page.append(_event(service, resource, state))
             if len(page) == PAGE:
                 await self._apply(name, page)
-                count += len(page)
                 page = []
         await self._apply(name, page)
         await self._remember(name, "", datetime.now(UTC))
-        log.info("boot done", consumer=self._consumer.name, resource=name, rows=count + len(page))
+        log.info("boot done", consumer=self._consumer.name, resource=name)
 
     async def _apply(self, name: str, page: Sequence[Event]) -> None:
         """Apply a page by tenant, then remember its end: what a kill repeats changes nothing."""
-        tenants: dict[str, list[Event]] = {}
-        for event in page:
-            tenants.setdefault(event.tenant_id, []).append(event)
-        for tenant, events in tenants.items():
-            await self._applier.apply_states(tenant, events)
+        for tenant, events in groupby(page, key=lambda event: event.tenant_id):
+            await self._applier.apply_states(tenant, list(events))
         if page:
             await self._remember(name, f"{page[-1].tenant_id}/{page[-1].record_id}", None)
-
-    async def _finished(self, name: str) -> bool:
-        row = await self._row(name)
-        return row is not None and row[1] is not None
-
-    async def _after(self, name: str) -> str:
-        row = await self._row(name)
-        return row[0] if row else ""
-
-    async def _row(self, name: str) -> tuple[str, datetime | None] | None:
-        values = {"of_consumer": self._consumer.name, "of_resource": name}
-        async with self._database.worker() as tx:
-            row = await tx.fetch_row(_READ, values)
-        return (row["after"], row["finish_time"]) if row else None
 
     async def _remember(self, name: str, after: str, finished: datetime | None) -> None:
         values = {

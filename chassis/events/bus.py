@@ -23,23 +23,16 @@ log = structlog.get_logger()
 class Bus:
     """One connection of a process, shared by its relay, consumers and feeds.
 
-    `generation` counts reconnections; the callbacks in `when_lost` hear of a lost connection.
+    `generation` counts reconnections: what hung on the old connection is gone. `on_closed` is
+    called when it is lost for good.
     """
 
-    def __init__(self, client: Client, on_closed: Callable[[], None]) -> None:
-        self.client = client
-        self.jetstream: JetStreamContext = client.jetstream(timeout=API_TIMEOUT_S)
+    def __init__(self, on_closed: Callable[[], None]) -> None:
+        self.client = Client()
+        self.jetstream: JetStreamContext = self.client.jetstream(timeout=API_TIMEOUT_S)
         self.generation = 0
-        self.when_lost: set[Callable[[], None]] = set()
         self._on_closed = on_closed
         self._closing = False
-
-    @classmethod
-    async def connect(cls, url: str, name: str, on_closed: Callable[[], None]) -> "Bus":
-        """Connect, waiting for the broker; `on_closed` ends the process if it is lost for good."""
-        bus = cls(Client(), on_closed)
-        await bus._open(url, name)
-        return bus
 
     @property
     def connected(self) -> bool:
@@ -57,7 +50,8 @@ class Bus:
         if not self.client.is_closed:
             await self.client.close()
 
-    async def _open(self, url: str, name: str) -> None:
+    async def open(self, url: str, name: str) -> None:
+        """Connect, waiting for the broker."""
         await self.client.connect(
             servers=[url],
             name=name,
@@ -83,11 +77,8 @@ class Bus:
     async def _on_disconnect(self) -> None:
         if not self._closing:
             log.warning("broker disconnected")
-        for told in list(self.when_lost):
-            told()
 
     async def _on_reconnect(self) -> None:
-        # Whoever waits for an answer on the old connection sees by this number that none will come.
         self.generation += 1
         log.info("broker reconnected")
 

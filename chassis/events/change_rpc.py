@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from chassis.call import Call
 from chassis.db.pool import Database
 from chassis.events.change_service import Sources, list_changes, stream_snapshot
-from chassis.events.envelope import Event, from_proto
+from chassis.events.envelope import Event, from_message
 from chassis.rpc.client import Clients
 from chassis.rpc.methods import Free, Methods, ServerStream
 from crm.event.v1 import change_pb2
@@ -14,7 +14,7 @@ SERVICE = "crm.event.v1.ChangeService"
 SNAPSHOT_TIMEOUT_S = 55.0
 
 
-def change_methods(database: Database, sources: Sources) -> Methods:
+def change_methods(database: Database, service: str, sources: Sources) -> Methods:
     """The handlers for `RpcServer.add(SERVICE, ...)`; sources by resource in the singular."""
 
     def stream(
@@ -25,7 +25,7 @@ def change_methods(database: Database, sources: Sources) -> Methods:
     async def changes(
         _call: Call, request: change_pb2.ListChangesRequest
     ) -> change_pb2.ListChangesResponse:
-        return await list_changes(database, request)
+        return await list_changes(database, service, request)
 
     return {"StreamSnapshot": ServerStream(stream), "ListChanges": Free(changes)}
 
@@ -46,7 +46,7 @@ class Producers:
         answer = await self._clients.call(service, f"{SERVICE}/ListChanges", request)
         if not isinstance(answer, change_pb2.ListChangesResponse):
             raise TypeError(f"ListChanges answered {type(answer).__name__}")
-        return [from_proto(service, event) for event in answer.events]
+        return [from_message(event.headers, event.data) for event in answer.events]
 
     async def snapshot(
         self, service: str, resource: str, after: str

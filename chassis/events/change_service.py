@@ -1,7 +1,6 @@
 """What crm.event.v1.ChangeService answers: snapshots for a boot, changes for a gap."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from sqlalchemy import BigInteger, Text, bindparam, select
@@ -10,7 +9,7 @@ from sqlalchemy.dialects.postgresql import UUID
 from chassis.db.pool import Database, Tx
 from chassis.db.sql import statement
 from chassis.errors import InvalidArgument, NotFound
-from chassis.events.envelope import Change, to_proto
+from chassis.events.envelope import Change, to_message
 from chassis.events.outbox import change_of
 from chassis.events.tables import CHANGE
 from chassis.ids import is_id
@@ -33,18 +32,10 @@ _CHANGES = statement(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """A record as it stands, deleted or not; `data` is JSON as in events, without `changes`."""
-
-    tenant_id: str
-    id: str
-    version: int
-    data: bytes
-
-
 # (worker's transaction, (tenant id, id) to go on after or None, rows at most) -> rows in order.
-SnapshotSource: TypeAlias = Callable[[Tx, tuple[str, str] | None, int], Awaitable[Sequence[State]]]
+SnapshotSource: TypeAlias = Callable[
+    [Tx, tuple[str, str] | None, int], Awaitable[Sequence[change_pb2.RecordState]]
+]
 Sources: TypeAlias = Mapping[str, SnapshotSource]
 
 
@@ -59,17 +50,15 @@ async def stream_snapshot(
     while True:
         async with database.worker() as tx:
             page = await source(tx, after, PAGE)
-        for row in page:
-            yield change_pb2.RecordState(
-                tenant_id=row.tenant_id, id=row.id, version=row.version, data=row.data
-            )
+        for state in page:
+            yield state
         if len(page) < PAGE:
             return
         after = (page[-1].tenant_id, page[-1].id)
 
 
 async def list_changes(
-    database: Database, request: change_pb2.ListChangesRequest
+    database: Database, service: str, request: change_pb2.ListChangesRequest
 ) -> change_pb2.ListChangesResponse:
     """Changes of one record after a version, oldest first, as many as fit into one answer."""
     values = {
@@ -82,7 +71,8 @@ async def list_changes(
         rows = await tx.fetch(_CHANGES, values)
     answer, size = change_pb2.ListChangesResponse(), 0
     for row in rows:
-        event = to_proto(change_of(row))
+        message = to_message(service, change_of(row))
+        event = change_pb2.Event(headers=message.headers, data=message.data)
         size += event.ByteSize()
         if size > CHANGES_BYTES_MAX:
             break

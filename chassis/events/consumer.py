@@ -7,16 +7,15 @@ from typing import TypeAlias
 
 import structlog
 from nats.js import api
-from nats.js.errors import APIError, NotFoundError
+from nats.js.errors import NotFoundError
 
 from chassis.db.pool import Tx
 from chassis.events.bus import Bus
 from chassis.events.envelope import Event
-from chassis.events.streams import DriftError, drift, stream_name
+from chassis.events.streams import settle, stream_name
 
 ACK_WAIT_S = 30.0
 ACKS_PENDING_MAX = 256
-PULLS_WAITING_MAX = 64
 GAP_WAIT_S = 10.0
 
 Handler: TypeAlias = Callable[[Tx, Sequence[Event]], Awaitable[None]]
@@ -65,7 +64,6 @@ class Consumer:
     gap_wait_s: float = GAP_WAIT_S
     ack_wait_s: float = ACK_WAIT_S
     acks_pending_max: int = ACKS_PENDING_MAX
-    replicas: int = 1
 
     def __post_init__(self) -> None:
         if self.mode is Mode.ORDERED and any(source.events for source in self.sources):
@@ -80,9 +78,7 @@ class Consumer:
             ack_wait=self.ack_wait_s,
             max_deliver=-1,
             max_ack_pending=self.acks_pending_max,
-            max_waiting=PULLS_WAITING_MAX,
             filter_subjects=source.subjects(),
-            num_replicas=self.replicas,
         )
 
 
@@ -98,14 +94,10 @@ async def ensure_consumer(bus: Bus, consumer: Consumer, source: Source) -> int:
         await bus.jetstream.add_consumer(stream, declared)
         log.info("consumer created", consumer=consumer.name, stream=stream)
         return 0
-    differing = drift(declared, info.config)
-    if differing:
-        log.warning("consumer differs", consumer=consumer.name, stream=stream, found=differing)
-        try:
-            await bus.jetstream.add_consumer(stream, declared)
-        except APIError as error:
-            raise DriftError(
-                f"consumer {consumer.name} on {stream} differs in {', '.join(differing)} "
-                f"and cannot be changed: {error.description}"
-            ) from error
+    await settle(
+        f"consumer {consumer.name} on {stream}",
+        declared,
+        info.config,
+        lambda config: bus.jetstream.add_consumer(stream, config),
+    )
     return info.num_ack_pending or 0

@@ -2,14 +2,14 @@
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TypeAlias
 from urllib.parse import quote, unquote
 
 import orjson
 
 from chassis.ids import is_id
-from crm.event.v1 import change_pb2
 
 PARTITIONS = 16
 SPECVERSION = "1.0"
@@ -17,6 +17,8 @@ CONTENT_TYPE = "application/json"
 SNAPSHOT = "snapshot"
 # All printable ASCII but space, double quote and percent (CloudEvents HTTP binding 3.1.3.2).
 _SAFE = "!#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
+
+Record: TypeAlias = tuple[str, str, str]
 
 
 class EnvelopeError(Exception):
@@ -44,15 +46,19 @@ class Change:
     lane: int
     create_time: datetime
 
+    @property
+    def record(self) -> Record:
+        """What its order is about: tenant, resource, record."""
+        return self.tenant_id, self.resource, self.record_id
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What goes to the broker: one event, ordered by `record` (tenant, resource, id)."""
+    """A change as it goes to the broker."""
 
-    id: str
-    record: tuple[str, str, str]
+    change: Change
     subject: str
-    headers: Mapping[str, str]
+    headers: dict[str, str]
     data: bytes
 
 
@@ -61,6 +67,7 @@ class Event:
     """One change as a consumer gets it; `data` is the record after it, with `changes`.
 
     `name` is "snapshot" when the record's state stands in for changes that nobody has any more.
+    `headers` are those it came with: they and the data make the same event again.
     """
 
     id: str
@@ -75,9 +82,10 @@ class Event:
     through: str
     cause_id: str
     data: dict[str, object]
+    headers: dict[str, str] = field(default_factory=dict)
 
     @property
-    def record(self) -> tuple[str, str, str]:
+    def record(self) -> Record:
         """What its order is about: tenant, resource, record."""
         return self.tenant_id, self.resource, self.record_id
 
@@ -117,9 +125,8 @@ def to_message(service: str, change: Change) -> Message:
     }
     # CloudEvents knows no empty attribute: what is empty is left out.
     headers |= {name: quote(value, safe=_SAFE) for name, value in extensions.items() if value}
-    record = (change.tenant_id, change.resource, change.record_id)
     data = event_data(change.representation, change.changes)
-    return Message(change.id, record, subject(service, change), headers, data)
+    return Message(change, subject(service, change), headers, data)
 
 
 def event_data(representation: str | None, changes: str) -> bytes:
@@ -147,60 +154,7 @@ def from_message(headers: Mapping[str, str] | None, data: bytes) -> Event:
         through=unquote(headers.get("ce-through", "")),
         cause_id=unquote(headers.get("ce-causeid", "")),
         data=parse_data(data),
-    )
-
-
-def headers_of(event: Event) -> dict[str, str]:
-    """Headers from which `from_message` makes the same event again."""
-    headers = {
-        "ce-specversion": SPECVERSION,
-        "ce-id": event.id,
-        "ce-type": f"crm.{event.service}.v1.{event.resource}.{event.name}",
-        "ce-subject": event.record_id,
-        "ce-time": timestamp(event.time),
-        "ce-tenantid": event.tenant_id,
-        "ce-recordversion": str(event.version),
-    }
-    extensions = {
-        "ce-actorid": event.actor_id,
-        "ce-through": event.through,
-        "ce-causeid": event.cause_id,
-    }
-    return headers | {name: quote(value, safe=_SAFE) for name, value in extensions.items() if value}
-
-
-def to_proto(change: Change) -> change_pb2.Event:
-    """The same event as a producer hands it to a consumer that found a gap."""
-    return change_pb2.Event(
-        id=change.id,
-        resource=change.resource,
-        tenant_id=change.tenant_id,
-        record_id=change.record_id,
-        version=change.version,
-        name=change.event,
-        time=timestamp(change.create_time),
-        data=event_data(change.representation, change.changes),
-        actor_id=change.actor_id,
-        through=change.through,
-        cause_id=change.cause_id,
-    )
-
-
-def from_proto(service: str, event: change_pb2.Event) -> Event:
-    """The event as the named service told it; a malformed one raises EnvelopeError."""
-    return Event(
-        id=_id(event.id, "id"),
-        tenant_id=_id(event.tenant_id, "tenant_id"),
-        service=service,
-        resource=event.resource,
-        name=event.name,
-        record_id=_id(event.record_id, "record_id"),
-        version=_version(str(event.version)),
-        time=parse_time(event.time),
-        actor_id=event.actor_id,
-        through=event.through,
-        cause_id=event.cause_id,
-        data=parse_data(event.data),
+        headers=dict(headers),
     )
 
 

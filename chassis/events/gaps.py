@@ -1,6 +1,5 @@
-"""Records that wait for a missing version: held, looked at again, refilled by their producer."""
+"""Records that wait for a missing version: held, tried again, refilled by their producer."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -8,14 +7,11 @@ from typing import TypeAlias
 import structlog
 
 from chassis.events.applier import Applier
-from chassis.events.delivery import Delivery, keep, nak
-from chassis.events.envelope import Event
-from chassis.events.ordering import Record, nak_delay_s
+from chassis.events.delivery import Delivery, nak_delay_s
+from chassis.events.envelope import Event, Record
 
 # (service, resource, tenant id, record id, last version known) -> events after it, oldest first.
 Refill: TypeAlias = Callable[[str, str, str, str, int], Awaitable[list[Event]]]
-REFILLS_MAX = 10
-RECHECK_S = 0.25
 KEEP_EVERY_S = 10.0
 ATTEMPTS_MAX = 8
 
@@ -26,113 +22,93 @@ log = structlog.get_logger()
 class Gap:
     """What is held of one record; times are the loop's."""
 
-    since: float
-    last: int
-    look_at: float
-    keep_at: float
     refill_at: float
+    last: int = 0
     attempts: int = 0
     deliveries: list[Delivery] = field(default_factory=list)
 
 
 class Gaps:
-    """The gaps that one loop of a consumer has seen and not yet closed."""
+    """The gaps that one loop of a consumer has seen and not yet closed.
 
-    def __init__(self, applier: Applier, refill: Refill | None) -> None:
+    They wait in memory, for a message given back would count a delivery each time.
+    """
+
+    def __init__(self, applier: Applier, refill: Refill) -> None:
         self._consumer = applier.consumer
         self._applier = applier
         self._refill = refill
         self._gaps: dict[Record, Gap] = {}
+        self._keep_at = 0.0
 
     def __len__(self) -> int:
         return len(self._gaps)
 
-    def hold(self, deliveries: Sequence[Delivery], last: int, now: float) -> None:
-        """Hold deliveries of one record until an earlier version has come."""
-        record = deliveries[0].event.record
+    def take(self) -> list[Delivery]:
+        """All that is held, to be tried again; what still waits is held anew."""
+        taken = [each for gap in self._gaps.values() for each in gap.deliveries]
+        for gap in self._gaps.values():
+            gap.deliveries = []
+        return taken
+
+    def hold(self, delivery: Delivery, last: int, now: float) -> None:
+        """Hold a delivery until the version after `last` has come."""
+        record = delivery.event.record
         gap = self._gaps.get(record)
         if gap is None:
-            at = now + self._consumer.gap_wait_s
-            gap = Gap(now, last, now + RECHECK_S, now + KEEP_EVERY_S, at)
-            self._gaps[record] = gap
+            gap = self._gaps[record] = Gap(now + self._consumer.gap_wait_s)
             log.info("event waits for an earlier version", consumer=self._consumer.name,
                      record_id=record[2], last=last)  # fmt: skip
         gap.last = last
-        for delivery in deliveries:
-            delivery.held = True
-            gap.deliveries.append(delivery)
-
-    def due(self, now: float, records: set[Record]) -> list[Delivery]:
-        """Held deliveries to try again: of records that move, or not looked at for a while."""
-        ready: list[Delivery] = []
-        for record, gap in self._gaps.items():
-            if gap.deliveries and (record in records or now >= gap.look_at):
-                gap.look_at = now + RECHECK_S
-                ready += gap.deliveries
-                gap.deliveries = []
-        return ready
-
-    async def keep(self, now: float) -> None:
-        """Tell the broker that the held ones are still worked at; forget gaps that are closed."""
-        for record, gap in list(self._gaps.items()):
-            if not gap.deliveries:
-                del self._gaps[record]
-            elif now >= gap.keep_at:
-                gap.keep_at = now + KEEP_EVERY_S
-                for delivery in gap.deliveries:
-                    await keep(delivery.message)
+        gap.deliveries.append(delivery)
+        delivery.held = True
 
     async def refill(self, now: float) -> int:
         """Fetch what is missing of records that waited long enough; how many events came."""
+        self._gaps = {record: gap for record, gap in self._gaps.items() if gap.deliveries}
         overdue = [each for each in self._gaps.items() if now >= each[1].refill_at]
-        return sum([await self._refill_one(record, gap) for record, gap in overdue])
+        count = sum([await self._refill_one(record, gap, now) for record, gap in overdue])
+        if now >= self._keep_at:
+            self._keep_at = now + KEEP_EVERY_S
+            for gap in self._gaps.values():
+                for delivery in gap.deliveries:
+                    await delivery.keep()
+        return count
 
     async def release(self) -> None:
         """Give all held deliveries back."""
-        for gap in self._gaps.values():
-            for delivery in gap.deliveries:
-                await nak(delivery.message)
+        for delivery in self.take():
+            await delivery.nak()
         self._gaps.clear()
 
-    async def _refill_one(self, record: Record, gap: Gap) -> int:
-        """Apply what the producer has, else go on without it; a failure is tried again later."""
-        gap.attempts += 1
-        gap.refill_at = asyncio.get_running_loop().time() + nak_delay_s(gap.attempts)
-        if self._refill is None or not gap.deliveries:
-            return 0
+    async def _refill_one(self, record: Record, gap: Gap, now: float) -> int:
+        """Apply what the producer has; when it has nothing, go on without what is missing."""
         tenant, resource, record_id = record
-        service = gap.deliveries[0].event.service
-        count = 0
+        gap.attempts += 1
+        gap.refill_at = now + nak_delay_s(gap.attempts)
+        held = [each.event for each in gap.deliveries]
         try:
-            for _ in range(REFILLS_MAX):
-                fetched = await self._refill(service, resource, tenant, record_id, gap.last)
-                await self._apply(record, gap, fetched)
-                count += len(fetched)
-                held = sorted((each.event for each in gap.deliveries), key=_version)
-                rest = [event for event in held if event.version > gap.last]
-                if not rest or not fetched or rest[0].version == gap.last + 1:
-                    await self._apply(record, gap, rest)
-                    break
+            fetched = await self._refill(held[0].service, resource, tenant, record_id, gap.last)
+            events = fetched or sorted(held, key=_version)
+            await self._apply(events, gap.attempts)
         except Exception as error:  # noqa: BLE001  # a producer or a handler may fail in any way
-            log.warning(
-                "gap not filled",
-                consumer=self._consumer.name,
-                record_id=record_id,
-                last=gap.last,
-                error=repr(error),
-            )
-        gap.look_at = 0.0
-        return count
+            log.warning("gap not filled", consumer=self._consumer.name, record_id=record_id,
+                        last=gap.last, error=repr(error))  # fmt: skip
+            return 0
+        # Perhaps the producer has more than fits into one answer: the next look tells.
+        gap.attempts, gap.refill_at = 0, now
+        return len(fetched)
 
-    async def _apply(self, record: Record, gap: Gap, events: Sequence[Event]) -> None:
-        """Apply one by one: the first stands in for versions that the producer has not."""
+    async def _apply(self, events: Sequence[Event], attempts: int) -> None:
+        """Apply one by one: the next stands in for versions that the producer has not."""
+        suspects: dict[str, str] = {}
+        if attempts > ATTEMPTS_MAX:
+            # A fetched event has no deliveries that could be counted, so attempts are.
+            suspects = {events[0].id: f"failed {ATTEMPTS_MAX} times while filling a gap"}
         for event in events:
-            suspects = {}
-            if gap.attempts > ATTEMPTS_MAX and event.version == gap.last + 1:
-                # A fetched event has no deliveries that could be counted, so attempts are.
-                suspects[event.id] = f"failed {ATTEMPTS_MAX} times while filling a gap"
-            await self._applier.apply(record[0], [event], bridged={record}, suspects=suspects)
-            gap.last = max(gap.last, event.version)
+            await self._applier.apply(
+                event.tenant_id, [event], bridged={event.record}, suspects=suspects
+            )
 
 
 def _version(event: Event) -> int:

@@ -1,28 +1,33 @@
 """What a consumer remembers in its database: seen events, last versions, parked messages."""
 
-from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from uuid import NAMESPACE_URL, uuid5
 
 import orjson
-from sqlalchemy import BigInteger, Text, any_, bindparam, delete, func, select
+from sqlalchemy import BigInteger, ColumnElement, Table, Text, any_, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from chassis.db.pool import Tx
 from chassis.db.sql import statement
-from chassis.events.delivery import Unreadable
-from chassis.events.envelope import Event, from_message, headers_of
-from chassis.events.ordering import Record
+from chassis.events.envelope import Change, Event, Record, from_message
 from chassis.events.tables import INBOX, PARKED, POSITION
-from chassis.ids import is_id
-
-NO_RECORD = "00000000-0000-0000-0000-000000000000"
 
 _IDS = ARRAY(UUID(as_uuid=False))
 _TENANT = bindparam("tenant", type_=UUID(as_uuid=False))
 _CONSUMER = bindparam("consumer", type_=Text())
+_RESOURCES = bindparam("resources", type_=ARRAY(Text))
+_RECORDS = bindparam("records", type_=_IDS)
+
+
+def _of_records(table: Table) -> ColumnElement[bool]:
+    return (
+        (table.c.tenant_id == _TENANT)
+        & (table.c.consumer == _CONSUMER)
+        & (table.c.resource == any_(_RESOURCES))
+        & (table.c.record_id == any_(_RECORDS))
+    )
+
 
 _REMEMBER = statement(
     upsert(INBOX)
@@ -36,19 +41,9 @@ _REMEMBER = statement(
     .on_conflict_do_nothing()
     .returning(INBOX.c.event_id)
 )  # fmt: skip
-_SEEN = statement(
-    select(INBOX.c.event_id).where(
-        INBOX.c.tenant_id == _TENANT,
-        INBOX.c.consumer == _CONSUMER,
-        INBOX.c.event_id == any_(bindparam("events", type_=_IDS)),
-    )
-)
 _POSITIONS = statement(
     select(POSITION.c.resource, POSITION.c.record_id, POSITION.c.version).where(
-        POSITION.c.tenant_id == _TENANT,
-        POSITION.c.consumer == _CONSUMER,
-        POSITION.c.resource == any_(bindparam("resources", type_=ARRAY(Text))),
-        POSITION.c.record_id == any_(bindparam("records", type_=_IDS)),
+        _of_records(POSITION)
     )
 )
 _advance = upsert(POSITION).from_select(
@@ -56,8 +51,8 @@ _advance = upsert(POSITION).from_select(
     select(
         _TENANT,
         _CONSUMER,
-        func.unnest(bindparam("resources", type_=ARRAY(Text))),
-        func.unnest(bindparam("records", type_=_IDS)),
+        func.unnest(_RESOURCES),
+        func.unnest(_RECORDS),
         func.unnest(bindparam("versions", type_=ARRAY(BigInteger))),
     ),
 )
@@ -69,37 +64,17 @@ _ADVANCE = statement(
     )
 )
 _FROZEN = statement(
-    select(PARKED.c.resource, PARKED.c.record_id)
-    .distinct()
-    .where(
-        PARKED.c.tenant_id == _TENANT,
-        PARKED.c.consumer == _CONSUMER,
-        PARKED.c.resource == any_(bindparam("resources", type_=ARRAY(Text))),
-        PARKED.c.record_id == any_(bindparam("records", type_=_IDS)),
-    )
+    select(PARKED.c.resource, PARKED.c.record_id).distinct().where(_of_records(PARKED))
 )
-_PARK = statement(
+_RELEASE = statement(
+    delete(PARKED)
+    .where(_of_records(PARKED))
+    .returning(PARKED.c.event_id, PARKED.c.version, PARKED.c.headers, PARKED.c.data)
+)
+PARK = statement(
     upsert(PARKED)
     .values({column.name: bindparam(f"p_{column.name}") for column in PARKED.c})
     .on_conflict_do_nothing()
-)
-_PARKED_OF_RECORD = statement(
-    select(PARKED.c.event_id, PARKED.c.headers, PARKED.c.data)
-    .where(
-        PARKED.c.tenant_id == _TENANT,
-        PARKED.c.consumer == _CONSUMER,
-        PARKED.c.resource == bindparam("resource"),
-        PARKED.c.record_id == bindparam("record", type_=UUID(as_uuid=False)),
-    )
-    .order_by(PARKED.c.version, PARKED.c.event_id)
-    .with_for_update()
-)
-_RELEASE = statement(
-    delete(PARKED).where(
-        PARKED.c.tenant_id == _TENANT,
-        PARKED.c.consumer == _CONSUMER,
-        PARKED.c.event_id == any_(bindparam("events", type_=_IDS)),
-    )
 )
 
 
@@ -114,17 +89,7 @@ class Ledger:
         """Those of the events that were never seen, each once; from now on they were."""
         values = {**self._of, "events": sorted({e.id for e in events}), "now": datetime.now(UTC)}
         fresh = {str(row["event_id"]) for row in await self._tx.fetch(_REMEMBER, values)}
-        once: list[Event] = []
-        for event in events:
-            if event.id in fresh:
-                fresh.discard(event.id)
-                once.append(event)
-        return once
-
-    async def seen(self, ids: Iterable[str]) -> set[str]:
-        """Those of the event ids that were applied before."""
-        rows = await self._tx.fetch(_SEEN, {**self._of, "events": list(ids)})
-        return {str(row["event_id"]) for row in rows}
+        return list({event.id: event for event in events if event.id in fresh}.values())
 
     async def positions(self, events: Iterable[Event]) -> dict[Record, int]:
         """The last version applied of each record that has one."""
@@ -132,9 +97,10 @@ class Ledger:
         tenant = self._of["tenant"]
         return {(tenant, row["resource"], str(row["record_id"])): row["version"] for row in rows}
 
-    async def advance(self, events: Sequence[Event]) -> None:
+    async def advance(self, events: Iterable[Event]) -> None:
         """Remember the versions applied; never backwards."""
-        newest = {event.record: event.version for event in sorted(events, key=_place)}
+        # Sorted by record, so that two processes lock rows in the same order.
+        newest = dict(sorted((event.record, event.version) for event in events))
         values = {
             **self._of,
             "resources": [resource for _tenant, resource, _record in newest],
@@ -150,60 +116,43 @@ class Ledger:
 
     async def park(self, events: Iterable[Event], reasons: Mapping[str, str]) -> None:
         """Keep events for a person, with a reason by event id."""
-        now = datetime.now(UTC)
+        consumer = self._of["consumer"]
         rows = [
-            self._parked(event, reasons.get(event.id, "record frozen"), now) for event in events
+            parked_row(
+                consumer,
+                event,
+                event.headers,
+                orjson.dumps(event.data),
+                reasons.get(event.id, "record frozen"),
+            )
+            for event in events
         ]
-        await self._tx.execute_many(_PARK, rows)
+        await self._tx.execute_many(PARK, rows)
 
-    async def park_unreadable(self, message: Unreadable) -> None:
-        """Keep a message that is no event, as well as it can be told."""
-        headers = message.message.headers or {}
-        tokens = message.message.subject.split(".")
-        try:
-            data = orjson.loads(message.message.data)
-        except orjson.JSONDecodeError:
-            data = {"base64": b64encode(message.message.data).decode()}
-        stated = headers.get("ce-id", "")
-        place = f"{message.message.metadata.stream}/{message.message.metadata.sequence.stream}"
-        row = {
-            "p_tenant_id": message.tenant_id,
-            "p_consumer": self._of["consumer"],
-            "p_event_id": stated if is_id(stated) else str(uuid5(NAMESPACE_URL, place)),
-            "p_resource": tokens[4] if len(tokens) > 4 else "",
-            "p_record_id": NO_RECORD,
-            "p_version": 0,
-            "p_headers": orjson.dumps(headers).decode(),
-            "p_data": orjson.dumps(data).decode(),
-            "p_reason": f"unreadable: {message.reason}",
-            "p_create_time": datetime.now(UTC),
-        }
-        await self._tx.execute_many(_PARK, [row])
-
-    async def parked(self, resource: str, record_id: str) -> list[Event]:
-        """The parked events of a record in order, locked."""
-        values = {**self._of, "resource": resource, "record": record_id}
-        rows = await self._tx.fetch(_PARKED_OF_RECORD, values)
+    async def release(self, resource: str, record_id: str) -> list[Event]:
+        """The parked events of a record in order, parked no more."""
+        values = {**self._of, "resources": [resource], "records": [record_id]}
+        rows = await self._tx.fetch(_RELEASE, values)
+        rows.sort(key=lambda row: (row["version"], str(row["event_id"])))
         return [from_message(orjson.loads(r["headers"]), r["data"].encode()) for r in rows]
 
-    async def release(self, events: Iterable[Event]) -> None:
-        """Forget that these were parked."""
-        ids = [event.id for event in events]
-        await self._tx.execute(_RELEASE, {**self._of, "events": ids})
 
-    def _parked(self, event: Event, reason: str, now: datetime) -> dict[str, object]:
-        return {
-            "p_tenant_id": event.tenant_id,
-            "p_consumer": self._of["consumer"],
-            "p_event_id": event.id,
-            "p_resource": event.resource,
-            "p_record_id": event.record_id,
-            "p_version": event.version,
-            "p_headers": orjson.dumps(headers_of(event)).decode(),
-            "p_data": orjson.dumps(event.data).decode(),
-            "p_reason": reason,
-            "p_create_time": now,
-        }
+def parked_row(
+    consumer: str, of: Event | Change, headers: Mapping[str, str], data: bytes, reason: str
+) -> dict[str, object]:
+    """The values of PARK for an event that is kept for a person."""
+    return {
+        "p_tenant_id": of.tenant_id,
+        "p_consumer": consumer,
+        "p_event_id": of.id,
+        "p_resource": of.resource,
+        "p_record_id": of.record_id,
+        "p_version": of.version,
+        "p_headers": orjson.dumps(dict(headers)).decode(),
+        "p_data": data.decode(),
+        "p_reason": reason,
+        "p_create_time": datetime.now(UTC),
+    }
 
 
 def _records(events: Iterable[Event]) -> dict[str, object]:
@@ -212,8 +161,3 @@ def _records(events: Iterable[Event]) -> dict[str, object]:
         "resources": sorted({resource for _tenant, resource, _record in records}),
         "records": sorted({record for _tenant, _resource, record in records}),
     }
-
-
-def _place(event: Event) -> tuple[Record, int]:
-    """Sorted by record, so that two processes lock rows in the same order."""
-    return event.record, event.version

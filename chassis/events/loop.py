@@ -5,29 +5,28 @@ from collections.abc import Sequence
 
 import structlog
 from nats.aio.msg import Msg
+from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
-from sqlalchemy import literal, select
 
 from chassis.db.pool import Database
-from chassis.db.sql import statement
 from chassis.errors import Unavailable
 from chassis.events.applier import Applied, Applier
 from chassis.events.bus import BROKER_ERRORS, Bus
 from chassis.events.consumer import Source, ensure_consumer
-from chassis.events.delivery import Delivery, Unreadable, ack, keep, nak, read
-from chassis.events.gaps import RECHECK_S, Gaps
-from chassis.events.ordering import Record, nak_delay_s
-from chassis.events.puller import ConsumerGoneError, Puller
+from chassis.events.delivery import Delivery, nak_delay_s, read
+from chassis.events.gaps import Gaps
+from chassis.events.metrics import ConsumerMetrics
 from chassis.events.streams import stream_name
 
 BATCH_MAX = 256
-PULL_TIMEOUT_S = 5.0
+PULL_TIMEOUT_S = 2.0
+RECHECK_S = 0.25
+STOP_WAIT_S = 0.1
 HANDLE_TIMEOUT_S = 10.0
 DELIVERIES_MAX = 8
 GROUPS_AT_ONCE = 4
 RETRY_S = 1.0
 
-_PROBE = statement(select(literal(1)))
 log = structlog.get_logger()
 
 
@@ -35,7 +34,13 @@ class SourceLoop:
     """Consumes one stream until stopped; failures of database and broker are waited out."""
 
     def __init__(
-        self, database: Database, bus: Bus, source: Source, applier: Applier, gaps: Gaps
+        self,
+        database: Database,
+        bus: Bus,
+        source: Source,
+        applier: Applier,
+        gaps: Gaps,
+        metrics: ConsumerMetrics,
     ) -> None:
         self._database = database
         self._bus = bus
@@ -43,7 +48,7 @@ class SourceLoop:
         self._applier = applier
         self._gaps = gaps
         self._consumer = applier.consumer
-        self._metrics = applier.metrics
+        self._metrics = metrics
         self._stop = asyncio.Event()
         self._slots = asyncio.Semaphore(GROUPS_AT_ONCE)
         self._careful_until = 0.0
@@ -54,21 +59,22 @@ class SourceLoop:
 
     async def run(self) -> None:
         """Consume; DriftError ends it."""
-        stream = stream_name(self._source.service)
+        stream, name = stream_name(self._source.service), self._consumer.name
         while not self._stop.is_set():
-            puller = Puller(self._bus, stream, self._consumer.name)
             try:
                 await self._declare()
-                await puller.open()
-                await self._consume(puller)
-            except (ConsumerGoneError, NotFoundError, *BROKER_ERRORS) as error:
-                log.info("consumer waits", consumer=self._consumer.name, stream=stream,
-                         error=str(error) or type(error).__name__)  # fmt: skip
+                messages = await self._bus.jetstream.pull_subscribe_bind(
+                    consumer=name, stream=stream
+                )
+                try:
+                    await self._consume(messages)
+                finally:
+                    await messages.unsubscribe()
+            except (NotFoundError, *BROKER_ERRORS) as error:
+                log.info("consumer waits", consumer=name, stream=stream, error=repr(error))
                 await self._pause(RETRY_S)
             finally:
                 await self._gaps.release()
-                for message in await puller.close():
-                    await nak(message)
 
     async def _declare(self) -> None:
         """Look whether a process died over messages: then they come one at a time for a while.
@@ -76,43 +82,50 @@ class SourceLoop:
         So a message that kills the process does not count deliveries for those that came with it.
         """
         unacknowledged = await ensure_consumer(self._bus, self._consumer, self._source)
-        loop = asyncio.get_running_loop()
         wait = self._consumer.ack_wait_s + PULL_TIMEOUT_S
-        self._careful_until = loop.time() + wait if unacknowledged else 0.0
+        now = asyncio.get_running_loop().time()
+        self._careful_until = now + wait if unacknowledged else 0.0
 
-    async def _consume(self, puller: Puller) -> None:
+    async def _consume(self, messages: JetStreamContext.PullSubscription) -> None:
         loop = asyncio.get_running_loop()
         while not self._stop.is_set():
             careful = loop.time() < self._careful_until
-            timeout = RECHECK_S if len(self._gaps) or careful else PULL_TIMEOUT_S
-            messages = await self._next(puller, 1 if careful else BATCH_MAX, timeout)
-            if careful and not messages:
+            soon = len(self._gaps) or careful
+            timeout = RECHECK_S if soon else PULL_TIMEOUT_S
+            came = await self._fetch(messages, 1 if careful else BATCH_MAX, timeout)
+            if careful and not came:
                 await self._declare()
-            await self._process([read(message) for message in messages], loop.time())
-            self._metrics.refilled.inc(await self._gaps.refill(loop.time()))
-            await self._gaps.keep(loop.time())
+            elif not came and not soon:
+                # Nothing comes from a durable that is gone either.
+                await ensure_consumer(self._bus, self._consumer, self._source)
+            await self._process([read(message) for message in came])
+            refilled = await self._gaps.refill(loop.time())
+            self._metrics.refilled.labels(self._consumer.name).inc(refilled)
 
-    async def _next(self, puller: Puller, batch: int, seconds: float) -> list[Msg]:
-        """The next messages; a stop does not wait for them."""
-        pull = asyncio.ensure_future(puller.next(batch, seconds))
+    async def _fetch(
+        self, messages: JetStreamContext.PullSubscription, batch: int, seconds: float
+    ) -> list[Msg]:
+        """The next messages; a stop waits only for those on their way."""
+        fetch = asyncio.ensure_future(messages.fetch(batch, timeout=seconds))
         stop = asyncio.ensure_future(self._stop.wait())
         try:
-            await asyncio.wait((pull, stop), return_when=asyncio.FIRST_COMPLETED)
-            return pull.result() if pull.done() else []
+            await asyncio.wait((fetch, stop), return_when=asyncio.FIRST_COMPLETED)
+            if not fetch.done():
+                await asyncio.wait((fetch,), timeout=STOP_WAIT_S)
+            return fetch.result() if fetch.done() else []
+        except TimeoutError:
+            return []
         finally:
             stop.cancel()
-            if not pull.done():
-                pull.cancel()
+            fetch.cancel()
 
-    async def _process(self, came: Sequence[Delivery | Unreadable], now: float) -> None:
-        for each in came:
-            if isinstance(each, Unreadable):
-                await self._reject(each)
-        fresh = [each for each in came if isinstance(each, Delivery)]
-        held = self._gaps.due(now, {each.event.record for each in fresh})
+    async def _process(self, came: Sequence[Delivery]) -> None:
         groups: dict[str, list[Delivery]] = {}
-        for delivery in [*held, *fresh]:
-            groups.setdefault(delivery.event.tenant_id, []).append(delivery)
+        for delivery in [*self._gaps.take(), *came]:
+            if delivery.unreadable:
+                await self._reject(delivery)
+            else:
+                groups.setdefault(delivery.event.tenant_id, []).append(delivery)
         await asyncio.gather(*(self._slot(tenant, group) for tenant, group in groups.items()))
 
     async def _slot(self, tenant: str, group: Sequence[Delivery]) -> None:
@@ -128,7 +141,7 @@ class SourceLoop:
                 await self._fail(group[0], error)
                 return
             for delivery in sorted(group, key=lambda each: each.event.version):
-                await keep(delivery.message)
+                await delivery.keep()
             for delivery in sorted(group, key=lambda each: each.event.version):
                 await self._group(tenant, [delivery])
             return
@@ -150,46 +163,46 @@ class SourceLoop:
                 if self._stop.is_set() or await self._database_answers(tenant):
                     raise
             for delivery in group:
-                await keep(delivery.message)
+                await delivery.keep()
             await self._pause(RETRY_S)
 
     async def _database_answers(self, tenant: str) -> bool:
         try:
-            async with self._database.transaction(tenant) as tx:
-                return bool(await tx.fetch(_PROBE, {}))
+            async with self._database.transaction(tenant):
+                return True
         except Unavailable:
             return False
 
     async def _settle(self, group: Sequence[Delivery], applied: Applied) -> None:
-        waiting: dict[Record, list[Delivery]] = {}
         late = {event.id for event in applied.waiting}
+        now = asyncio.get_running_loop().time()
         for delivery in group:
             if delivery.event.id in late:
-                waiting.setdefault(delivery.event.record, []).append(delivery)
+                self._metrics.gaps.labels(self._consumer.name).inc(not delivery.held)
+                self._gaps.hold(delivery, applied.last.get(delivery.event.record, 0), now)
             else:
-                await ack(delivery.message)
-        now = asyncio.get_running_loop().time()
-        for record, deliveries in waiting.items():
-            self._metrics.gaps.inc(sum(not each.held for each in deliveries))
-            self._gaps.hold(deliveries, applied.last.get(record, 0), now)
+                await delivery.ack()
 
     async def _fail(self, delivery: Delivery, error: Exception) -> None:
-        self._metrics.failures.inc()
+        self._metrics.failures.labels(self._consumer.name).inc()
         event = delivery.event
         log.warning("event failed", consumer=self._consumer.name, event_id=event.id,
                     tenant_id=event.tenant_id, delivered=delivery.delivered, error=repr(error),
                     exc_info=error if delivery.delivered == 1 else None)  # fmt: skip
-        await nak(delivery.message, nak_delay_s(delivery.delivered))
+        await delivery.nak(nak_delay_s(delivery.delivered))
 
-    async def _reject(self, message: Unreadable) -> None:
+    async def _reject(self, delivery: Delivery) -> None:
         """What cannot be read is tried again as often as what fails, then parked as it is."""
-        self._metrics.failures.inc()
-        if message.delivered < DELIVERIES_MAX:
-            await nak(message.message, nak_delay_s(message.delivered))
+        self._metrics.failures.labels(self._consumer.name).inc()
+        if delivery.delivered < DELIVERIES_MAX:
+            await delivery.nak(nak_delay_s(delivery.delivered))
             return
-        await self._applier.park_unreadable(message)
-        self._metrics.parked.inc()
-        await ack(message.message)
+        log.error("unreadable message parked", consumer=self._consumer.name,
+                  subject=delivery.message.subject, reason=delivery.unreadable)  # fmt: skip
+        if delivery.event.tenant_id:
+            await self._applier.park(delivery.event, delivery.unreadable)
+        self._metrics.parked.labels(self._consumer.name).inc()
+        await delivery.ack()
 
     async def _pause(self, seconds: float) -> None:
         try:

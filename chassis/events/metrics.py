@@ -1,4 +1,4 @@
-"""What the event machinery tells about itself; the labels' children are bound once."""
+"""What the event machinery tells about itself."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -30,20 +30,7 @@ class RelayMetrics:
 
 
 class ConsumerMetrics:
-    """Metrics of one consumer."""
-
-    def __init__(self, registry: "ConsumerRegistry", consumer: str) -> None:
-        self.applied = registry.applied.labels(consumer)
-        self.duplicates = registry.duplicates.labels(consumer)
-        self.failures = registry.failures.labels(consumer)
-        self.parked = registry.parked.labels(consumer)
-        self.gaps = registry.gaps.labels(consumer)
-        self.refilled = registry.refilled.labels(consumer)
-        self.delay = registry.delay.labels(consumer)
-
-
-class ConsumerRegistry:
-    """Families of the metrics of all consumers of a process."""
+    """Families of the metrics of all consumers of a process, by consumer."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def counter(name: str, text: str) -> Counter:
@@ -61,7 +48,3 @@ class ConsumerRegistry:
             ("consumer",),
             registry=registry,
         )
-
-    def of(self, consumer: str) -> ConsumerMetrics:
-        """The metrics of one consumer."""
-        return ConsumerMetrics(self, consumer)

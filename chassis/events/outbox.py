@@ -1,9 +1,8 @@
 """The outbox: changes not published yet, taken fairly by tenant, marked when they are."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-import orjson
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
@@ -17,14 +16,14 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
-from sqlalchemy.dialects.postgresql import insert as upsert
 
 from chassis.db.pool import Record, Tx
 from chassis.db.schema import LANE_BULK, LANE_INTERACTIVE
-from chassis.db.sql import Statement, statement
+from chassis.db.sql import statement
 from chassis.events.audit import RELAY
 from chassis.events.envelope import Change, Message
-from chassis.events.tables import CHANGE, PARKED
+from chassis.events.ledger import PARK, parked_row
+from chassis.events.tables import CHANGE
 
 BATCH_MAX = 500
 # However busy people are, imports go on.
@@ -109,11 +108,6 @@ OLDEST = statement(
     .order_by(CHANGE.c.seq)
     .limit(1)
 )
-PARK = statement(
-    upsert(PARKED)
-    .values({column.name: bindparam(f"p_{column.name}") for column in PARKED.c})
-    .on_conflict_do_nothing()
-)
 
 
 class Outbox:
@@ -145,26 +139,30 @@ class Outbox:
         ]
         await self._tx.execute_many(MARK, values)
 
-    async def park(self, refused: Sequence[tuple[Change, Message, str]], now: datetime) -> None:
+    async def park(self, refused: Sequence[tuple[Message, str]], now: datetime) -> None:
         """Keep what the broker refuses for itself where a person finds it, and go on without it."""
         async with self._tx.connection.transaction():
-            await self._tx.execute_many(PARK, [_parked(*item, now) for item in refused])
-            await self.mark([change for change, _message, _reason in refused], now)
+            rows = [
+                parked_row(RELAY, message.change, message.headers, message.data, reason)
+                for message, reason in refused
+            ]
+            await self._tx.execute_many(PARK, rows)
+            await self.mark([message.change for message, _reason in refused], now)
 
     async def oldest(self) -> datetime | None:
         """When the oldest pending change was made, of the tenants that are served next."""
         times = []
         for lane in (LANE_INTERACTIVE, LANE_BULK):
-            for tenant in await self._all(TENANTS, {"lane": lane, "after": NO_TENANT}):
+            for tenant in await self._tx.fetch(TENANTS, {"lane": lane, "after": NO_TENANT}):
                 values = {"lane": lane, "tenant": tenant["tenant_id"]}
                 row = await self._tx.fetch_row(OLDEST, values)
                 times += [row["create_time"]] if row else []
         return min(times, default=None)
 
     async def _tenants(self, lane: int) -> list[str]:
-        found = await self._all(TENANTS, {"lane": lane, "after": self._after[lane]})
+        found = await self._tx.fetch(TENANTS, {"lane": lane, "after": self._after[lane]})
         if not found and self._after[lane] != NO_TENANT:
-            found = await self._all(TENANTS, {"lane": lane, "after": NO_TENANT})
+            found = await self._tx.fetch(TENANTS, {"lane": lane, "after": NO_TENANT})
         tenants = [str(row["tenant_id"]) for row in found]
         # Only when there are more than fit does the walk go on behind them next time.
         self._after[lane] = tenants[-1] if len(tenants) == TENANTS_MAX else NO_TENANT
@@ -172,7 +170,7 @@ class Outbox:
 
     async def _rows(self, lane: int, tenants: list[str], room: int) -> list[Change]:
         share = max(1, room // len(tenants))
-        rows = await self._all(TAKE, {"lane": lane, "tenants": tenants, "share": share})
+        rows = await self._tx.fetch(TAKE, {"lane": lane, "tenants": tenants, "share": share})
         return [change_of(row) for row in rows]
 
     async def _older(self, first: list[Change], bulk: set[str]) -> list[Change]:
@@ -182,12 +180,9 @@ class Outbox:
                 records.setdefault(change.tenant_id, set()).add(change.record_id)
         older: list[Change] = []
         for tenant, ids in records.items():
-            rows = await self._all(TAKE_OLDER, {"tenant": tenant, "records": sorted(ids)})
+            rows = await self._tx.fetch(TAKE_OLDER, {"tenant": tenant, "records": sorted(ids)})
             older += [change_of(row) for row in rows]
         return older
-
-    async def _all(self, run: Statement, values: Mapping[str, object]) -> list[Record]:
-        return await self._tx.fetch(run, values)
 
 
 def _merge(first: list[Change], older: list[Change], second: list[Change]) -> list[Change]:
@@ -203,18 +198,3 @@ def change_of(row: Record) -> Change:
     for name in ("tenant_id", "id", "record_id"):
         values[name] = str(values[name])
     return Change(**values)
-
-
-def _parked(change: Change, message: Message, reason: str, now: datetime) -> dict[str, object]:
-    return {
-        "p_tenant_id": change.tenant_id,
-        "p_consumer": RELAY,
-        "p_event_id": change.id,
-        "p_resource": change.resource,
-        "p_record_id": change.record_id,
-        "p_version": change.version,
-        "p_headers": orjson.dumps(dict(message.headers)).decode(),
-        "p_data": message.data.decode(),
-        "p_reason": reason,
-        "p_create_time": now,
-    }

@@ -2,21 +2,26 @@
 
 import asyncio
 import random
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import structlog
 
 from chassis.db.pool import CONNECTION_ERRORS, Database
 from chassis.errors import Unavailable
-from chassis.events.audit import republish
+from chassis.events.audit import audit, republish
 from chassis.events.bus import BROKER_ERRORS, Bus
-from chassis.events.envelope import Change, Message, to_message
+from chassis.events.envelope import Change, to_message
 from chassis.events.leader import leadership
 from chassis.events.metrics import RelayMetrics
 from chassis.events.outbox import Outbox
-from chassis.events.publisher import Kind, Outcome, Publisher
-from chassis.events.streams import DriftError, ensure_stream, stream_exists, stream_name
+from chassis.events.publisher import Publisher
+from chassis.events.streams import (
+    DriftError,
+    ensure_stream,
+    stream_config,
+    stream_name,
+)
 
 BUSY_POLL_S = 0.02
 IDLE_POLL_S = 0.05
@@ -24,7 +29,10 @@ BUSY_FOR_S = 1.0
 RETRY_MIN_S = 0.05
 RETRY_MAX_S = 2.0
 STANDBY_POLL_S = 1.0
-GAUGE_EVERY_S = 5.0
+LOOK_EVERY_S = 5.0
+AUDIT_EVERY_S = 300.0
+# Four times the interval: a run that failed is made up for.
+AUDIT_LOOK_BACK = timedelta(minutes=20)
 
 ERRORS = (Unavailable, DriftError, asyncpg.PostgresError, *CONNECTION_ERRORS, *BROKER_ERRORS)
 log = structlog.get_logger()
@@ -33,13 +41,7 @@ log = structlog.get_logger()
 class Relay:
     """Publishes one service's events as long as this process leads; start `run` as a task."""
 
-    def __init__(
-        self,
-        database: Database,
-        bus: Bus,
-        service: str,
-        metrics: RelayMetrics,
-    ) -> None:
+    def __init__(self, database: Database, bus: Bus, service: str, metrics: RelayMetrics) -> None:
         self._database = database
         self._bus = bus
         self._service = service
@@ -64,7 +66,7 @@ class Relay:
             try:
                 await self._lead_if_free()
             except ERRORS as error:
-                log.warning("relay interrupted", service=self._service, error=_text(error))
+                log.warning("relay interrupted", service=self._service, error=repr(error))
                 await self._back_off()
                 continue
             finally:
@@ -82,69 +84,67 @@ class Relay:
         await self._tell_age(outbox)
         publisher = Publisher(self._bus, stream_name(self._service))
         await self._ensure_stream()
-        await publisher.open()
         self.leads = True
         self._metrics.leader.set(1)
         log.info("relay leads", service=self._service)
         loop = asyncio.get_running_loop()
-        busy_at = gauge_at = 0.0
-        try:
-            while not self._stop.is_set():
-                self._wake.clear()
-                if loop.time() >= gauge_at:
-                    gauge_at = loop.time() + GAUGE_EVERY_S
-                    await self._tell_age(outbox)
-                changes = await outbox.take()
-                if changes:
-                    busy_at = loop.time()
-                    await self._publish(outbox, publisher, changes)
-                else:
-                    busy = loop.time() - busy_at < BUSY_FOR_S
-                    await _wait(self._wake, BUSY_POLL_S if busy else IDLE_POLL_S)
-        finally:
-            await publisher.close()
+        busy_at = look_at = 0.0
+        while not self._stop.is_set():
+            self._wake.clear()
+            if loop.time() >= look_at:
+                look_at = loop.time() + LOOK_EVERY_S
+                await self._tell_age(outbox)
+                await self._ensure_stream()
+            changes = await outbox.take()
+            if changes:
+                busy_at = loop.time()
+                await self._publish(outbox, publisher, changes)
+            else:
+                busy = loop.time() - busy_at < BUSY_FOR_S
+                await _wait(self._wake, BUSY_POLL_S if busy else IDLE_POLL_S)
 
     async def _publish(self, outbox: Outbox, publisher: Publisher, changes: list[Change]) -> None:
-        messages = [to_message(self._service, change) for change in changes]
-        outcomes = await publisher.publish(messages)
+        result = await publisher.publish([to_message(self._service, each) for each in changes])
         now = datetime.now(UTC)
-        stored = _select(changes, outcomes, Kind.STORED)
-        if stored:
-            await outbox.mark(stored, now)
-            self._metrics.published.inc(len(stored))
-        await self._park(outbox, list(zip(changes, messages, outcomes, strict=True)), now)
-        failed = next((each for each in outcomes if each.kind is Kind.FAILED), None)
-        if failed is None:
+        if result.stored:
+            await outbox.mark(result.stored, now)
+            self._metrics.published.inc(len(result.stored))
+        if result.refused:
+            await outbox.park(result.refused, now)
+            self._metrics.refused.inc(len(result.refused))
+        for message, reason in result.refused:
+            log.error("event parked by the relay", event_id=message.change.id, reason=reason)
+        if not result.failure:
             self._failures = 0
             return
         self._metrics.failures.inc()
-        log.warning("events not published yet", service=self._service, reason=failed.reason)
+        log.warning("events not published yet", service=self._service, reason=result.failure)
         await self._back_off()
         await self._ensure_stream()
 
-    async def _park(
-        self, outbox: Outbox, results: list[tuple[Change, Message, Outcome]], now: datetime
-    ) -> None:
-        refused = [
-            (change, message, outcome.reason)
-            for change, message, outcome in results
-            if outcome.kind is Kind.REFUSED
-        ]
-        if not refused:
-            return
-        await outbox.park(refused, now)
-        self._metrics.refused.inc(len(refused))
-        for change, _message, reason in refused:
-            log.error("event parked by the relay", event_id=change.id, reason=reason)
+    async def keep_auditing(self) -> None:
+        """Compare ledger and stream every few minutes while this process leads; until cancelled."""
+        while True:
+            await asyncio.sleep(AUDIT_EVERY_S)
+            if self.leads:
+                since = datetime.now(UTC) - AUDIT_LOOK_BACK
+                found = await audit(self._database, self._bus, self._service, since)
+                self._metrics.republished.inc(found.missing)
+                if found.missing:
+                    self.wake()
 
     async def _ensure_stream(self) -> None:
-        if not await stream_exists(self._bus, self._service):
-            # The stream begins anew, the ledger perhaps not: what it has goes out again.
-            # Before the stream is made, so that a kill in between repeats this.
-            count = await republish(self._database, datetime.now(UTC))
-            self._metrics.republished.inc(count)
-            log.warning("stream begins anew", service=self._service, republished=count)
-        await ensure_stream(self._bus, self._service)
+        """Only the leader makes the stream: whoever else did would hide that it was lost."""
+        await ensure_stream(self._bus, stream_config(self._service), self._begin_anew)
+
+    async def _begin_anew(self) -> None:
+        """The stream begins anew, the ledger perhaps not: what it has goes out again.
+
+        Before the stream is made, so that a kill in between repeats this.
+        """
+        count = await republish(self._database, datetime.now(UTC))
+        self._metrics.republished.inc(count)
+        log.warning("stream begins anew", service=self._service, republished=count)
 
     async def _tell_age(self, outbox: Outbox) -> None:
         oldest = await outbox.oldest()
@@ -163,11 +163,3 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
         await asyncio.wait_for(event.wait(), seconds)
     except TimeoutError:
         return
-
-
-def _select(changes: list[Change], outcomes: list[Outcome], kind: Kind) -> list[Change]:
-    return [each for each, out in zip(changes, outcomes, strict=True) if out.kind is kind]
-
-
-def _text(error: BaseException) -> str:
-    return str(error) or type(error).__name__

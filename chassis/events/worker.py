@@ -6,7 +6,7 @@ from collections.abc import Callable
 from chassis.db.pool import Database
 from chassis.events.applier import Applier
 from chassis.events.bus import Bus
-from chassis.events.consumer import Consumer, Mode, ensure_consumer
+from chassis.events.consumer import Consumer, ensure_consumer
 from chassis.events.gaps import Gaps, Refill
 from chassis.events.loop import SourceLoop
 from chassis.events.metrics import ConsumerMetrics
@@ -21,18 +21,16 @@ class ConsumerWorker:
         bus: Bus,
         consumer: Consumer,
         metrics: ConsumerMetrics,
-        refill: Refill | None = None,
+        refill: Refill,
         on_commit: Callable[[], None] = lambda: None,
     ) -> None:
-        if consumer.mode is Mode.ORDERED and refill is None:
-            raise ValueError(f"{consumer.name}: an ordered consumer needs a way to fill gaps")
         self.consumer = consumer
         self.applier = Applier(database, consumer, metrics, on_commit)
         self._bus = bus
         self._loops = []
         for source in consumer.sources:
             gaps = Gaps(self.applier, refill)
-            self._loops.append(SourceLoop(database, bus, source, self.applier, gaps))
+            self._loops.append(SourceLoop(database, bus, source, self.applier, gaps, metrics))
 
     async def declare(self) -> None:
         """Create or compare the durables; NotFoundError while a stream is missing."""

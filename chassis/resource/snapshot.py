@@ -8,8 +8,9 @@ from sqlalchemy.dialects.postgresql import UUID
 
 from chassis.db.pool import Tx
 from chassis.db.sql import Statement, statement
-from chassis.events.change_service import SnapshotSource, State
+from chassis.events.change_service import SnapshotSource
 from chassis.resource.plan import Plan
+from crm.event.v1.change_pb2 import RecordState
 
 
 def snapshot_source(plan: Plan) -> SnapshotSource:
@@ -19,13 +20,13 @@ def snapshot_source(plan: Plan) -> SnapshotSource:
     start = _page(plan, true())
     further = _page(plan, tuple_(table.c.tenant_id, table.c.id) > last)
 
-    async def page(tx: Tx, after: tuple[str, str] | None, limit: int) -> Sequence[State]:
+    async def page(tx: Tx, after: tuple[str, str] | None, limit: int) -> Sequence[RecordState]:
         values: dict[str, object] = {"limit": limit}
         if after is not None:
             values |= {"tenant": after[0], "record": after[1]}
         rows = await tx.fetch(start if after is None else further, values)
         return [
-            State(
+            RecordState(
                 tenant_id=str(row["tenant_id"]),
                 id=str(row["id"]),
                 version=row["version"],

@@ -6,25 +6,24 @@ from contextlib import asynccontextmanager, suppress
 
 import structlog
 from fastapi import FastAPI
-from nats.aio.client import Client
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from services.gateway import feed as live_feed
-from services.gateway import revocation
+from chassis.events.bus import Bus
+from chassis.events.feed import Feed
+from services.gateway import revocation, ring
 from services.gateway.contracts import load_contracts
 from services.gateway.docs import docs_routes
 from services.gateway.edge import Edge
-from services.gateway.feed import Feed
 from services.gateway.live import Live
 from services.gateway.operations import Operations
 from services.gateway.ratelimit import RateLimiter
 from services.gateway.revocation import Revocations
+from services.gateway.ring import Ring
 from services.gateway.routing import Router
 from services.gateway.sessions import Sessions
 from services.gateway.settings import GatewaySettings
-from services.gateway.tail import Tail
 from services.gateway.tokens import ServiceToken, Tokens
 from services.gateway.transcode import endpoints
 from services.gateway.uploads import Imports
@@ -40,8 +39,8 @@ class Gateway:
     def __init__(self, settings: GatewaySettings) -> None:
         contracts = load_contracts()
         self._settings = settings
-        self._nats = Client()
-        self._feed = Feed()
+        self._bus = Bus(_bus_closed)
+        self._ring = Ring()
         self._upstreams = Upstreams(settings.targets)
         service_token = ServiceToken(self._upstreams, settings.service_secret)
         self._tokens = tokens = Tokens(self._upstreams, service_token, self._silent_for_s)
@@ -51,11 +50,11 @@ class Gateway:
             drop_tenant=(tokens.drop_tenant, visibility.drop_tenant),
             drop_all=(tokens.drop_all, visibility.drop_all),
         )
-        self._identity_tail = Tail(
-            self._nats, revocation.STREAM, revocations.handle, revocations.lost
+        self._identity_feed = Feed(
+            self._bus, revocation.STREAM, revocations.handle, revocations.lost
         )
-        self._edge_tail = Tail(self._nats, live_feed.STREAM, self._feed.handle, self._feed.lost)
-        self._live = Live(contracts, self._feed, tokens, visibility, self._nats)
+        self._edge_feed = Feed(self._bus, ring.STREAM, self._ring.handle, self._ring.lost)
+        self._live = Live(contracts, self._ring, tokens, visibility, self._bus)
         router = Router(
             [
                 *endpoints(contracts, self._upstreams),
@@ -95,14 +94,14 @@ class Gateway:
         self._live.drain()
 
     def _silent_for_s(self) -> float:
-        return self._identity_tail.silent_for_s
+        return self._identity_feed.silent_for_s
 
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         tasks = [
-            asyncio.create_task(self._connect()),
-            asyncio.create_task(self._identity_tail.run()),
-            asyncio.create_task(self._edge_tail.run()),
+            asyncio.create_task(self._bus.open(self._settings.nats_url, "gateway")),
+            asyncio.create_task(self._identity_feed.run()),
+            asyncio.create_task(self._edge_feed.run()),
         ]
         self._ready = True
         log.info("gateway started")
@@ -114,22 +113,9 @@ class Gateway:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             with suppress(Exception):  # what cannot be closed ends with the process
-                await self._nats.close()
+                await self._bus.close()
             await self._upstreams.close()
             log.info("gateway stopped")
-
-    async def _connect(self) -> None:
-        """Connect to NATS, however long it takes: requests are answered meanwhile."""
-        await self._nats.connect(
-            self._settings.nats_url,
-            name="gateway",
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=1,
-            connect_timeout=2,
-            ping_interval=10,
-            max_outstanding_pings=2,
-            error_cb=_nats_error,
-        )
 
     async def _health(self, _: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -139,5 +125,6 @@ class Gateway:
         return JSONResponse({"status": "ready" if self._ready else "draining"}, status)
 
 
-async def _nats_error(error: Exception) -> None:
-    log.info("nats", cause=type(error).__name__)
+def _bus_closed() -> None:
+    """Requests are still answered: what is remembered of rights is asked anew each time."""
+    log.error("live updates have ended")

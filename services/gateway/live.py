@@ -4,23 +4,20 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 
 import grpc
-import nats.errors
 import structlog
-from nats.aio.client import Client
 from nats.aio.subscription import Subscription as NatsSubscription
-from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
-from nats.js.errors import Error as JetStreamError
 from starlette.responses import Response, StreamingResponse
 
 from chassis.codec import invalid_fields
 from chassis.errors import CrmError, Unavailable
+from chassis.events.bus import BROKER_ERRORS, Bus
+from chassis.events.feed import Told
 from services.gateway.contracts import Contracts
 from services.gateway.exchange import Caller, Exchange
-from services.gateway.feed import STREAM, Feed, LiveEvent, Subscription, event_of
 from services.gateway.query import single
+from services.gateway.ring import STREAM, LiveEvent, Ring, Subscription, event_of
 from services.gateway.routing import Endpoint
-from services.gateway.tail import Delivery
 from services.gateway.tokens import Tokens
 from services.gateway.visibility import Visibility, viewer_of
 
@@ -44,18 +41,18 @@ class Live:
     def __init__(
         self,
         contracts: Contracts,
-        feed: Feed,
+        ring: Ring,
         tokens: Tokens,
         visibility: Visibility,
-        client: Client,
+        bus: Bus,
     ) -> None:
         self._plurals: Mapping[str, str] = {
             found.singular: plural for plural, found in contracts.resources.items()
         }
-        self._feed = feed
+        self._ring = ring
         self._tokens = tokens
         self._visibility = visibility
-        self._backlog = Backlog(client)
+        self._backlog = Backlog(bus)
         self._draining = False
 
     def endpoints(self) -> list[Endpoint]:
@@ -65,7 +62,7 @@ class Live:
     def drain(self) -> None:
         """End all streams and begin no more, so that the server can stop."""
         self._draining = True
-        self._feed.end_all()
+        self._ring.end_all()
 
     async def stream(self, exchange: Exchange) -> Response:
         """Follow the changes, from the event after Last-Event-ID if it is given."""
@@ -75,7 +72,7 @@ class Live:
             raise invalid_fields([("last_event_id", "must be an integer")])
         if self._draining:
             raise Unavailable("UNAVAILABLE", "This server is stopping.")
-        self._feed.check_room(exchange.signed_in.tenant_id)
+        self._ring.check_room(exchange.signed_in.tenant_id)
         frames = self._frames(exchange, int(position) if position else None)
         return StreamingResponse(frames, media_type="text/event-stream", headers=_HEADERS)
 
@@ -91,7 +88,7 @@ class Live:
 
     async def _frames(self, exchange: Exchange, position: int | None) -> AsyncIterator[bytes]:
         yield _RETRY
-        with self._feed.subscription(exchange.signed_in.tenant_id) as subscription:
+        with self._ring.subscription(exchange.signed_in.tenant_id) as subscription:
             try:
                 async for frame in self._changes(exchange, subscription, position):
                     yield frame
@@ -103,7 +100,7 @@ class Live:
     async def _changes(
         self, exchange: Exchange, subscription: Subscription, position: int | None
     ) -> AsyncIterator[bytes]:
-        last = self._feed.last_sequence
+        last = self._ring.last_sequence
         if position is not None:
             async for frame in self._missed(exchange.signed_in, position, last):
                 yield frame
@@ -112,7 +109,7 @@ class Live:
 
     async def _missed(self, caller: Caller, position: int, last: int) -> AsyncIterator[bytes]:
         """Frames of the events between the client's position and now, or a reset."""
-        events = self._feed.since(position, caller.tenant_id)
+        events = self._ring.since(position, caller.tenant_id)
         if events is None:
             events = await self._backlog.read(caller.tenant_id, position)
         if events is None:
@@ -136,7 +133,7 @@ class Live:
                 check_at = clock() + RECHECK_S
             if subscription.reset:
                 subscription.reset = False
-                last = self._feed.last_sequence
+                last = self._ring.last_sequence
                 frame = _reset(last)
             elif event is not None and event.sequence > last and await self.visible(caller, event):
                 frame = event.frame()
@@ -150,33 +147,34 @@ class Live:
 class Backlog:
     """Events that have left the ring but not the stream."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._context: JetStreamContext = client.jetstream(timeout=2)
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
 
     async def read(self, tenant_id: str, position: int) -> list[LiveEvent] | None:
         """The tenant's events after a position; None when they are gone or too many."""
         try:
             async with asyncio.timeout(BACKLOG_TIMEOUT_S):
                 return await self._read(tenant_id, position)
-        except (TimeoutError, JetStreamError, nats.errors.Error, OSError) as error:
+        except BROKER_ERRORS as error:
             log.info("backlog not read", cause=type(error).__name__)
             return None
 
     async def _read(self, tenant_id: str, position: int) -> list[LiveEvent] | None:
-        state = (await self._context.stream_info(STREAM)).state
+        state = (await self._bus.jetstream.stream_info(STREAM)).state
         if not state.first_seq - 1 <= position <= state.last_seq:
             return None
-        inbox = self._client.new_inbox()
-        messages = await self._client.subscribe(inbox)
+        inbox = self._bus.client.new_inbox()
+        messages = await self._bus.client.subscribe(inbox)
         try:
-            info = await self._context.add_consumer(STREAM, _config(inbox, tenant_id, position))
+            info = await self._bus.jetstream.add_consumer(
+                STREAM, _config(inbox, tenant_id, position)
+            )
             if (info.num_pending or 0) > BACKLOG_EVENTS:
                 return None
-            found = [await _delivery(messages) for _ in range(info.num_pending or 0)]
+            found = [await _told(messages) for _ in range(info.num_pending or 0)]
         finally:
             await messages.unsubscribe()
-        return [event for delivery in found if (event := event_of(delivery)) is not None]
+        return [event for told in found if (event := event_of(told)) is not None]
 
 
 def _config(inbox: str, tenant_id: str, position: int) -> ConsumerConfig:
@@ -192,10 +190,10 @@ def _config(inbox: str, tenant_id: str, position: int) -> ConsumerConfig:
     )
 
 
-async def _delivery(messages: NatsSubscription) -> Delivery:
+async def _told(messages: NatsSubscription) -> Told:
     message = await messages.next_msg(timeout=BACKLOG_TIMEOUT_S)
     headers = message.headers or {}
-    return Delivery(message.metadata.sequence.stream, message.subject, headers, message.data)
+    return Told(message.metadata.sequence.stream, message.subject, headers, message.data)
 
 
 def _reset(last: int) -> bytes:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import orjson
 
-from services.gateway.tail import Delivery
+from chassis.events.feed import Told
 
 STREAM = "CRM_IDENTITY"
 _SESSION = "session"
@@ -26,14 +26,14 @@ class Revocations:
         self._drop_tenant = drop_tenant
         self._drop_all = drop_all
 
-    def handle(self, delivery: Delivery) -> None:
+    def handle(self, told: Told) -> None:
         """Take one event, crm.<tenant>.identity.<pp>.<resource>.<event>."""
-        parts = delivery.subject.split(".")
+        parts = told.subject.split(".")
         if len(parts) != _SUBJECT_PARTS:
             return
         tenant, resource, event = parts[1], parts[4], parts[5]
         if resource == _SESSION and event in _SESSION_ENDS:
-            self._end_session(delivery.data, tenant)
+            self._end_session(told.data, tenant)
         elif resource in _TENANT_WIDE:
             for drop in self._drop_tenant:
                 drop(tenant)

@@ -58,7 +58,8 @@ class Currency:
 
     async def watch(self, database: Database, nats_url: str, consumer: Consumer) -> None:
         """Look for ever, LOOK_EVERY_S apart."""
-        bus = await Bus.connect(nats_url, "reporting-currency", _lost)
+        bus = Bus(_lost)
+        await bus.open(nats_url, "reporting-currency")
         try:
             while True:
                 await self.look(database, bus, consumer, datetime.now(UTC))

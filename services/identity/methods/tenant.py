@@ -16,10 +16,10 @@ from chassis.codec import invalid_fields
 from chassis.db.pool import Database, Tx
 from chassis.db.sql import statement
 from chassis.errors import AlreadyExists
-from chassis.events.change_service import State
 from chassis.ids import new_id
 from chassis.resource.standard import Collection
 from chassis.resource.write import insert_record, record_event
+from crm.event.v1.change_pb2 import RecordState
 from crm.identity.v1 import tenant_pb2 as pb
 from services.identity.domain.ready_made import ADMINISTRATOR, ready_made_roles
 from services.identity.methods.passwords import Passwords
@@ -122,11 +122,11 @@ class Tenants:
         return self._users.new_row(call, values)
 
 
-async def tenant_snapshot(tx: Tx, after: tuple[str, str] | None, limit: int) -> list[State]:
+async def tenant_snapshot(tx: Tx, after: tuple[str, str] | None, limit: int) -> list[RecordState]:
     """Tenants as records of themselves, for services that boot."""
     rows = await tx.fetch(_PAGE, {"after": after[0] if after else None, "limit": limit})
     return [
-        State(
+        RecordState(
             tenant_id=str(row["tenant_id"]),
             id=str(row["tenant_id"]),
             version=row["version"],

@@ -100,8 +100,8 @@ async def gateway(
     made = Gateway(settings)
     server = QuietServer(server_config(made.application, settings))
     task = asyncio.create_task(server.serve())
-    tails = (made._identity_tail, made._edge_tail)
-    while not server.started or any(tail.silent_for_s > 5 for tail in tails):  # noqa: ASYNC110 -- no event for it
+    feeds = (made._identity_feed, made._edge_feed)
+    while not server.started or any(feed.silent_for_s > 5 for feed in feeds):  # noqa: ASYNC110 -- no event for it
         await asyncio.sleep(0.01)
     yield made, f"http://127.0.0.1:{port}"
     made.drain()

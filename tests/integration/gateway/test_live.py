@@ -16,10 +16,10 @@ import pytest
 from nats.aio.client import Client
 
 from crm.identity.v1 import session_pb2
-from services.gateway import feed as feed_module
 from services.gateway import live as live_module
+from services.gateway import ring as ring_module
 from services.gateway.app import Gateway
-from services.gateway.feed import LiveEvent
+from services.gateway.ring import LiveEvent
 from tests.integration.gateway.conftest import free_port
 from tests.integration.gateway.upstream import SESSIONS, Upstream
 
@@ -160,7 +160,7 @@ async def test_stream_resumes_from_the_backlog_when_the_ring_is_too_short(
     first = await publish(broker, tenant, "c1")
     await publish(broker, "other", "c0")
     last = await publish(broker, tenant, "c2")
-    feed = gateway[0]._feed
+    feed = gateway[0]._ring
     while feed.last_sequence < last:  # noqa: ASYNC110 -- no event for it
         await asyncio.sleep(0.01)
     feed.lost(last + 1)  # as after a restart: the ring begins after the events
@@ -183,7 +183,7 @@ async def test_missed_events_are_a_reset_for_those_who_listen(
     http: httpx.AsyncClient, tenant: str, gateway: tuple[Gateway, str]
 ) -> None:
     async with opened(http, f"boss-{tenant}") as stream:
-        gateway[0]._feed.lost(gateway[0]._feed.last_sequence + 1)
+        gateway[0]._ring.lost(gateway[0]._ring.last_sequence + 1)
         assert (await stream.frame())["event"] == "reset"
 
 
@@ -236,10 +236,10 @@ async def test_heartbeats_keep_the_stream_open(
 
 
 async def test_slow_clients_are_given_up(tenant: str) -> None:
-    feed = feed_module.Feed()
+    feed = ring_module.Ring()
     event = LiveEvent(1, tenant, "customer", "c", 1, "updated", "", "", "", "")
     with feed.subscription(tenant) as subscription:
-        for _ in range(feed_module.QUEUE_EVENTS):
+        for _ in range(ring_module.QUEUE_EVENTS):
             subscription.offer(event)
         assert not subscription.ended
         subscription.offer(event)
@@ -249,7 +249,7 @@ async def test_slow_clients_are_given_up(tenant: str) -> None:
 async def test_streams_of_a_tenant_are_bounded(
     http: httpx.AsyncClient, tenant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed_module, "STREAMS_PER_TENANT", 1)
+    monkeypatch.setattr(ring_module, "STREAMS_PER_TENANT", 1)
     async with opened(http, f"boss-{tenant}"), opened(http, f"clerk-{tenant}") as second:
         assert second.answer.status_code == 429
         await second.answer.aread()

@@ -3,16 +3,16 @@
 import pytest
 
 from chassis.errors import InvalidArgument, ResourceExhausted
+from chassis.events.feed import Told
 from chassis.settings import SettingsError
 from crm.type.v1.requests_pb2 import GetRequest, ListRequest
 from services.gateway.contracts import load_contracts
-from services.gateway.feed import RING_EVENTS, Feed, event_of
 from services.gateway.openapi import document
 from services.gateway.query import query_reader, single
 from services.gateway.ratelimit import BUCKETS_MAX, RateLimiter
 from services.gateway.revocation import Revocations
+from services.gateway.ring import RING_EVENTS, Ring, event_of
 from services.gateway.settings import gateway_settings
-from services.gateway.tail import Delivery
 from services.gateway.upstream import Throttle, _pause_s
 
 ENVIRONMENT = {
@@ -82,9 +82,9 @@ def test_pauses_grow_up_to_half_a_second() -> None:
     assert [_pause_s(attempt, lambda: 1.0) for attempt in (1, 2, 3, 9)] == [0.05, 0.1, 0.2, 0.5]
 
 
-def delivery(subject: str, data: bytes, sequence: int = 1) -> Delivery:
+def delivery(subject: str, data: bytes, sequence: int = 1) -> Told:
     headers = {"ce-time": "now", "ce-subject": "c", "ce-recordversion": "3"}
-    return Delivery(sequence, subject, headers, data)
+    return Told(sequence, subject, headers, data)
 
 
 def test_revocations_forget_what_they_must() -> None:
@@ -112,12 +112,12 @@ def test_events_carry_version_and_scope() -> None:
     assert event.frame().startswith(b"id: 9\nevent: lead.converted\ndata: {")
     for odd in (b"[]", b"x"):
         assert event_of(delivery("crm.t.sales.01.lead.converted", odd)) is None
-    assert event_of(Delivery(1, "crm.t.sales.01.lead.converted", {}, data)) is None
+    assert event_of(Told(1, "crm.t.sales.01.lead.converted", {}, data)) is None
     assert event_of(delivery("crm.t.sales", data)) is None
 
 
 def test_ring_reaches_back_as_far_as_it_is_complete() -> None:
-    feed = Feed()
+    feed = Ring()
     assert feed.since(5, "t") is None
     feed.lost(101)
     assert feed.since(100, "t") == []

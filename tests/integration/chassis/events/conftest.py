@@ -46,7 +46,8 @@ async def ground(platform: Platform, tables: None) -> AsyncIterator[Ground]:
     """Empty tables, no streams, open connections."""
     if "nats" not in platform.pids():
         platform.start("nats")
-    bus = await Bus.connect(platform.nats_url(), "test", lambda: None)
+    bus = Bus(lambda: None)
+    await bus.open(platform.nats_url(), "test")
     database = Database(
         SERVICE, platform.database_url(SERVICE, "runtime"), platform.database_url(SERVICE, "worker")
     )

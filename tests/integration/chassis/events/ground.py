@@ -19,8 +19,8 @@ from chassis.db.schema import chassis_tables, new_metadata
 from chassis.db.sql import statement
 from chassis.events.bus import Bus
 from chassis.events.change_service import list_changes
-from chassis.events.envelope import Change, Event, from_proto
-from chassis.events.metrics import ConsumerRegistry, RelayMetrics
+from chassis.events.envelope import Change, Event, from_message
+from chassis.events.metrics import ConsumerMetrics, RelayMetrics
 from chassis.events.relay import Relay
 from chassis.events.streams import stream_name
 from chassis.ids import new_id
@@ -68,7 +68,7 @@ class Ground:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
     def __post_init__(self) -> None:
-        self.consumer_metrics = ConsumerRegistry(self.registry)
+        self.consumer_metrics = ConsumerMetrics(self.registry)
 
     async def owner(self) -> asyncpg.Connection:
         """A connection that may do everything; the caller closes it."""
@@ -120,8 +120,8 @@ class Ground:
         request = change_pb2.ListChangesRequest(
             resource=resource, tenant_id=tenant_id, id=record_id, after_version=after
         )
-        answer = await list_changes(self.database, request)
-        return [from_proto(service, event) for event in answer.events]
+        answer = await list_changes(self.database, service, request)
+        return [from_message(event.headers, event.data) for event in answer.events]
 
     async def unpublished(self) -> int:
         """How many changes wait."""

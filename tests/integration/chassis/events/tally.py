@@ -44,7 +44,7 @@ def consume(
         ground.database,
         ground.bus,
         consumer,
-        ground.consumer_metrics.of(consumer.name),
+        ground.consumer_metrics,
         ground.refill,
     )
     ground.run(worker.run())

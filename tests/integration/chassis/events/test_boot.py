@@ -7,10 +7,10 @@ import pytest
 from chassis.db.pool import Tx
 from chassis.events import boot as boot_module
 from chassis.events.boot import Boot
-from chassis.events.change_service import State, stream_snapshot
+from chassis.events.change_service import stream_snapshot
 from chassis.events.consumer import Consumer, Mode
 from chassis.events.envelope import SNAPSHOT
-from chassis.events.streams import ensure_stream
+from chassis.events.streams import ensure_stream, stream_config
 from chassis.events.worker import ConsumerWorker
 from chassis.ids import new_id
 from crm.event.v1 import change_pb2
@@ -24,12 +24,19 @@ class Producer:
     def __init__(self, ground: Ground, count: int) -> None:
         self._ground = ground
         tenants = sorted(new_id() for _ in range(2))
-        rows = [State(tenants[n % 2], new_id(), 3, b'{"name": "x"}') for n in range(count)]
+        rows = [
+            change_pb2.RecordState(
+                tenant_id=tenants[n % 2], id=new_id(), version=3, data=b'{"name": "x"}'
+            )
+            for n in range(count)
+        ]
         self.rows = sorted(rows, key=lambda row: (row.tenant_id, row.id))
         self.dies_after = -1
         self.sent = 0
 
-    async def page(self, _tx: Tx, after: tuple[str, str] | None, limit: int) -> Sequence[State]:
+    async def page(
+        self, _tx: Tx, after: tuple[str, str] | None, limit: int
+    ) -> Sequence[change_pb2.RecordState]:
         rest = [row for row in self.rows if after is None or (row.tenant_id, row.id) > after]
         return rest[:limit]
 
@@ -47,13 +54,13 @@ class Producer:
 
 def worker(ground: Ground, tally: Tally) -> ConsumerWorker:
     consumer = Consumer("sales-tally", SOURCES, tally, Mode.ORDERED)
-    metrics = ground.consumer_metrics.of(consumer.name)
+    metrics = ground.consumer_metrics
     return ConsumerWorker(ground.database, ground.bus, consumer, metrics, ground.refill)
 
 
 async def test_boot_goes_on_after_a_kill(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(boot_module, "PAGE", 50)
-    await ensure_stream(ground.bus, SERVICE)
+    await ensure_stream(ground.bus, stream_config(SERVICE))
     producer, tally = Producer(ground, 230), Tally()
     booted = worker(ground, tally)
     await booted.declare()
@@ -80,7 +87,7 @@ async def test_boot_goes_on_after_a_kill(ground: Ground, monkeypatch: pytest.Mon
 
 
 async def test_snapshot_does_not_overwrite_newer(ground: Ground) -> None:
-    await ensure_stream(ground.bus, SERVICE)
+    await ensure_stream(ground.bus, stream_config(SERVICE))
     producer, tally = Producer(ground, 2), Tally()
     row = producer.rows[0]
     early = worker(ground, tally)

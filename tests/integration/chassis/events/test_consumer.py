@@ -7,7 +7,7 @@ from nats.js import api
 from chassis.events.consumer import Consumer, Mode, ensure_consumer
 from chassis.events.envelope import SNAPSHOT
 from chassis.events.parked import list_parked, replay_parked
-from chassis.events.streams import ensure_stream, stream_name
+from chassis.events.streams import ensure_stream, stream_config, stream_name
 from chassis.ids import new_id
 from tests.integration.chassis.events.ground import SERVICE, Ground, change, until
 from tests.integration.chassis.events.tally import (
@@ -22,7 +22,7 @@ from tests.integration.chassis.events.tally import (
 
 
 async def test_consumer_applies_duplicates_once(ground: Ground) -> None:
-    await ensure_stream(ground.bus, SERVICE)
+    await ensure_stream(ground.bus, stream_config(SERVICE))
     tenant, record = new_id(), new_id()
     rows = [change(tenant, record, version) for version in range(1, 6)]
     await publish(ground, *rows)
@@ -35,7 +35,7 @@ async def test_consumer_applies_duplicates_once(ground: Ground) -> None:
 
 
 async def test_ordered_consumer_applies_shuffled_versions_in_order(ground: Ground) -> None:
-    await ensure_stream(ground.bus, SERVICE)
+    await ensure_stream(ground.bus, stream_config(SERVICE))
     tenant, records = new_id(), [new_id(), new_id()]
     tally = Tally()
     consume(ground, tally, Mode.ORDERED)
@@ -49,7 +49,7 @@ async def test_ordered_consumer_applies_shuffled_versions_in_order(ground: Groun
 
 
 async def test_ordered_consumer_refills_a_gap(ground: Ground) -> None:
-    await ensure_stream(ground.bus, SERVICE)
+    await ensure_stream(ground.bus, stream_config(SERVICE))
     tenant, record = new_id(), new_id()
     rows = [change(tenant, record, version) for version in range(1, 5)]
     await ground.write(*rows, tenant=tenant)
@@ -64,7 +64,7 @@ async def test_ordered_consumer_refills_a_gap(ground: Ground) -> None:
 async def test_ordered_consumer_takes_the_state_when_nobody_has_the_versions(
     ground: Ground,
 ) -> None:
-    await ensure_stream(ground.bus, SERVICE)
+    await ensure_stream(ground.bus, stream_config(SERVICE))
     tenant, record = new_id(), new_id()
     tally = Tally()
     consume(ground, tally, Mode.ORDERED, gap_wait_s=0.3)
@@ -73,8 +73,12 @@ async def test_ordered_consumer_takes_the_state_when_nobody_has_the_versions(
     assert tally.seen == [(record, 7, SNAPSHOT), (record, 8, "updated")]
 
 
+async def parked_count(ground: Ground, count: int) -> bool:
+    return await ground.count("SELECT count(*) FROM base.parked") == count
+
+
 async def test_poison_is_parked_and_its_record_frozen(ground: Ground, short_naks: None) -> None:
-    await ensure_stream(ground.bus, SERVICE)
+    await ensure_stream(ground.bus, stream_config(SERVICE))
     tenant, poisoned, others = new_id(), new_id(), [new_id() for _ in range(5)]
     bad = [change(tenant, poisoned, version) for version in (1, 2, 3)]
     tally = Tally({str(bad[1]["p_id"])})
@@ -86,8 +90,7 @@ async def test_poison_is_parked_and_its_record_frozen(ground: Ground, short_naks
     parked = await list_parked(ground.database)
     assert [(each.record_id, each.version) for each in parked] == [(poisoned, 2), (poisoned, 3)]
     await publish(ground, change(tenant, poisoned, 4))
-    await until(lambda: all_done(ground))
-    assert await ground.count("SELECT count(*) FROM base.parked") == 3
+    await until(lambda: parked_count(ground, 3))
     done, failed = await replay_parked(ground.database, {"sales-tally": worker.applier})
     assert (done, len(failed)) == (0, 1)
     tally.poison.clear()
@@ -97,7 +100,7 @@ async def test_poison_is_parked_and_its_record_frozen(ground: Ground, short_naks
 
 
 async def test_unreadable_message_is_parked(ground: Ground, short_naks: None) -> None:
-    await ensure_stream(ground.bus, SERVICE)
+    await ensure_stream(ground.bus, stream_config(SERVICE))
     tenant = new_id()
     consume(ground, Tally())
     await ground.bus.jetstream.publish(f"crm.{tenant}.{SERVICE}.00.lead.created", b"what")
@@ -109,7 +112,7 @@ async def test_unreadable_message_is_parked(ground: Ground, short_naks: None) ->
 
 
 async def test_consumer_declaration_is_compared(ground: Ground) -> None:
-    await ensure_stream(ground.bus, SERVICE)
+    await ensure_stream(ground.bus, stream_config(SERVICE))
     handler = Tally()
     await ensure_consumer(ground.bus, Consumer("sales-tally", SOURCES, handler), SOURCES[0])
     changed = Consumer("sales-tally", SOURCES, handler, ack_wait_s=20, acks_pending_max=100)
@@ -120,7 +123,7 @@ async def test_consumer_declaration_is_compared(ground: Ground) -> None:
 
 
 async def test_killed_consumer_applies_everything_once(ground: Ground) -> None:
-    await ensure_stream(ground.bus, SERVICE)
+    await ensure_stream(ground.bus, stream_config(SERVICE))
     tenants = [new_id(), new_id()]
     slow = Tally(pause_s=0.2)
     consume(ground, slow, ack_wait_s=1.0)
@@ -135,7 +138,7 @@ async def test_killed_consumer_applies_everything_once(ground: Ground) -> None:
 
 
 async def test_consumer_waits_while_the_database_is_away(ground: Ground) -> None:
-    await ensure_stream(ground.bus, SERVICE)
+    await ensure_stream(ground.bus, stream_config(SERVICE))
     tenant = new_id()
     tally = Tally()
     consume(ground, tally)
@@ -153,7 +156,7 @@ async def test_consumer_waits_while_the_database_is_away(ground: Ground) -> None
 
 async def test_deadly_message_does_not_count_for_its_neighbours(ground: Ground) -> None:
     """A process dies over one message again and again: those that came with it are not parked."""
-    await ensure_stream(ground.bus, SERVICE)
+    await ensure_stream(ground.bus, stream_config(SERVICE))
     tenant = new_id()
     rows = [change(tenant, new_id(), 1) for _ in range(10)]
     deadly = str(rows[4]["p_id"])

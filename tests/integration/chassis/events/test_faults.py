@@ -10,7 +10,7 @@ from chassis.events import loop
 from chassis.events.audit import audit
 from chassis.events.consumer import Mode
 from chassis.events.parked import list_parked
-from chassis.events.streams import ensure_stream, stream_name
+from chassis.events.streams import ensure_stream, stream_config, stream_name
 from chassis.ids import new_id
 from tests.integration.chassis.events.ground import SERVICE, Ground, change, ids, until
 from tests.integration.chassis.events.reading import all_out, published
@@ -51,6 +51,7 @@ async def test_deleted_stream_is_published_again(ground: Ground) -> None:
     await ground.write(*rows[10:], tenant=tenant)
     await until(lambda: all_out(ground))
     assert sorted(event for event, _r, _v in await published(ground)) == sorted(ids(rows))
+    await until(lambda: len(tally.seen) >= 20, 20)
     await until(lambda: all_done(ground))
     assert [version for _record, version, _name in tally.seen] == list(range(1, 21))
     assert await applied(ground) == 20
@@ -137,7 +138,7 @@ async def test_hanging_handler_is_parked(
     ground: Ground, short_naks: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop, "HANDLE_TIMEOUT_S", 0.1)
-    await ensure_stream(ground.bus, SERVICE)
+    await ensure_stream(ground.bus, stream_config(SERVICE))
     tenant = new_id()
     bad, good = change(tenant, new_id(), 1), change(tenant, new_id(), 1)
     tally = Tally(hangs={str(bad["p_id"])})

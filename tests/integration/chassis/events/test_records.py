@@ -52,7 +52,7 @@ async def test_list_changes_returns_the_versions_after(ground: Ground) -> None:
     assert found[0].data["changes"] == {"name": {"from": None, "to": "Lead 2"}}
     assert await ground.refill("sales", "lead", new_id(), record, 0) == []
     with pytest.raises(InvalidArgument):
-        await list_changes(ground.database, change_pb2.ListChangesRequest(id="x"))
+        await list_changes(ground.database, "sales", change_pb2.ListChangesRequest(id="x"))
     request = change_pb2.StreamSnapshotRequest(resource="nothing")
     with pytest.raises(NotFound):
         _ = [each async for each in stream_snapshot(ground.database, {}, request)]

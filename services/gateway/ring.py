@@ -11,7 +11,7 @@ from itertools import islice
 import orjson
 
 from chassis.errors import ResourceExhausted
-from services.gateway.tail import Delivery
+from chassis.events.feed import Told
 
 STREAM = "EDGE"
 RING_EVENTS = 10_000
@@ -86,7 +86,7 @@ class Subscription:
             self._queue.put_nowait(None)
 
 
-class Feed:
+class Ring:
     """A bounded ring of the latest events, and whoever listens."""
 
     def __init__(self) -> None:
@@ -95,10 +95,10 @@ class Feed:
         self._complete_from = 0
         self.last_sequence = 0
 
-    def handle(self, delivery: Delivery) -> None:
+    def handle(self, told: Told) -> None:
         """Take a message of the stream."""
-        self.last_sequence = delivery.sequence
-        event = event_of(delivery)
+        self.last_sequence = told.sequence
+        event = event_of(told)
         if event is None:
             return
         if len(self._ring) == RING_EVENTS:
@@ -153,27 +153,27 @@ class Feed:
         return [one for listeners in self._listeners.values() for one in listeners]
 
 
-def event_of(delivery: Delivery) -> LiveEvent | None:
+def event_of(told: Told) -> LiveEvent | None:
     """The event in a message (crm.<tenant>.<service>.<pp>.<resource>.<event>), None for others."""
-    parts = delivery.subject.split(".")
+    parts = told.subject.split(".")
     if len(parts) != _SUBJECT_PARTS:
         return None
     try:
-        data = orjson.loads(delivery.data)
+        data = orjson.loads(told.data)
     except orjson.JSONDecodeError:
         return None
-    record_id = delivery.headers.get("ce-subject", "")
+    record_id = told.headers.get("ce-subject", "")
     if not isinstance(data, Mapping) or not record_id:
         return None
-    version = delivery.headers.get("ce-recordversion", "")
+    version = told.headers.get("ce-recordversion", "")
     return LiveEvent(
-        sequence=delivery.sequence,
+        sequence=told.sequence,
         tenant_id=parts[1],
         resource=parts[4],
         id=record_id,
         version=int(version) if version.isdecimal() else 0,
         name=parts[5],
-        time=delivery.headers.get("ce-time", ""),
+        time=told.headers.get("ce-time", ""),
         owner_id=_text(data, "owner_id"),
         department_id=_text(data, "department_id"),
         company_id=_text(data, "partner_company_id"),
