@@ -90,6 +90,9 @@ format: $(VENV) ## Format Python and proto files
 types: $(PROTO) ## mypy --strict
 	@$(BIN)/mypy $(CODE)
 
+migration: $(PROTO) ## Draft a migration (SERVICE=sales MESSAGE="what changes")
+	@$(BIN)/python -m deploy.local revision "$(SERVICE)" "$(MESSAGE)"
+
 bench: $(PROTO) ## Measure the hot operations over HTTP and in pgbench, with ratios
 	@$(BIN)/python -m bench
 
@@ -97,4 +100,4 @@ clean: ## Remove everything generated, the environment included (not .run)
 	@rm -rf .venv .build build crm buf *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help venv proto lock up down status logs seed import-export fault test test-unit test-integration openapi openapi-check lint breaking format types bench clean
+.PHONY: help venv proto lock up down status logs seed import-export fault test test-unit test-integration openapi openapi-check lint breaking format types migration bench clean

@@ -13,7 +13,7 @@ from rich.console import Console
 from deploy.local.errors import RunnerError
 from deploy.local.platform import Platform, Seed
 from deploy.local.progress import Progress
-from deploy.local.settings import GATEWAY, ROOT, SERVICES
+from deploy.local.settings import GATEWAY, POSTGRES, ROOT, SERVICES
 
 Names = Annotated[list[str] | None, typer.Argument(help="components; all when none is named")]
 
@@ -66,6 +66,14 @@ def migrate(names: Names = None) -> None:
     platform = _platform()
     for name in names or [name for name in platform.names() if name in SERVICES]:
         platform.migrate(name)
+
+
+@app.command()
+def revision(service: str, message: str) -> None:
+    """Draft a migration of one service from its tables; read and correct it before committing."""
+    platform = _platform()
+    platform.start(POSTGRES)
+    platform.draft_revision(service, message)
 
 
 @app.command()

@@ -185,10 +185,17 @@ class Platform:
     def migrate(self, service: str) -> None:
         """Bring one service's database to the newest version."""
         self.prepare_database(service)
-        if not (ROOT / "services" / service / "migrations").is_dir():
-            return
+        if (ROOT / "services" / service / "migrations").is_dir():
+            self._owner_command(service, "migrate")
+
+    def draft_revision(self, service: str, message: str) -> None:
+        """Write a revision of what the tables declare and the migrated database lacks."""
+        self.migrate(service)
+        self._owner_command(service, "revision", message)
+
+    def _owner_command(self, service: str, *arguments: str) -> None:
         done = subprocess.run(
-            [sys.executable, "-m", f"services.{service}", "migrate"],
+            [sys.executable, "-m", f"services.{service}", *arguments],
             env=self._wiring.migration_environment(service),
             cwd=ROOT,
             check=False,
@@ -198,7 +205,7 @@ class Platform:
         )
         if done.returncode != 0:
             output = (done.stdout + done.stderr).strip().splitlines()[-20:]
-            raise RunnerError(f"migration of {service} failed:\n" + "\n".join(output))
+            raise RunnerError(f"{arguments[0]} of {service} failed:\n" + "\n".join(output))
 
     def seed_once(self, seed: Seed, *, again: bool = False) -> None:
         """Load demo data unless `<run>/seeded` says that it was done."""
