@@ -18,7 +18,7 @@ function element(tag, attributes, ...children) {
   return made;
 }
 
-// Comments mark names with backticks.
+/* Comments mark names with backticks. */
 function prose(text) {
   return text.split("`").map((part, index) => (index % 2 ? element("code", {}, part) : part));
 }
