@@ -27,7 +27,7 @@ RESULT = Path(os.environ.get("RUN_DIR", ".run")) / "bench.json"
 _PRIME = 7919
 SERVICES = ("identity", "customer", "gateway")
 
-console = Console(soft_wrap=True)
+console = Console(soft_wrap=True, width=140)
 Result = Mapping[str, float]
 
 
