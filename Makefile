@@ -29,7 +29,7 @@ proto: $(PROTO) ## Generate the crm and buf packages from proto/
 
 lock: $(VENV) ## Resolve requirements.in into requirements.lock (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
-		--no-emit-index-url --no-emit-find-links requirements.in -o requirements.lock
+		requirements.in -o requirements.lock
 
 up: $(PROTO) ## Start everything, load demo data, print URL and sign-in
 	@$(BIN)/python -m deploy.local up
