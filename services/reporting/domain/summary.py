@@ -1,5 +1,6 @@
 """Groups of a summary: their totals, win rate and order."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -52,14 +53,25 @@ def win_rate(won_count: int, lost_count: int) -> float | None:
 def in_order(dimension: str, groups: Sequence[Group], currency: str) -> list[Group]:
     """Stages by pipeline and position, times by time, others by won amount, largest first.
 
-    Amounts are compared in `currency`, the tenant's; equal ones go by label. What has no key or no
-    known place comes last among stages and times.
+    Amounts are compared in `currency`, the tenant's, or where nothing was won in it, in the one that
+    most groups were won in; equal ones go by label. What has no key or no known place comes last
+    among stages and times.
     """
     if dimension == STAGE:
         return sorted(groups, key=_stage_place)
     if dimension in {CLOSE_MONTH, CLOSE_QUARTER}:
         return sorted(groups, key=lambda group: (not group.key, group.key))
-    return sorted(groups, key=lambda group: (-_won(group, currency), group.label, group.key))
+    code = _compared_in(groups, currency)
+    return sorted(groups, key=lambda group: (-_won(group, code), group.label, group.key))
+
+
+def _compared_in(groups: Sequence[Group], currency: str) -> str:
+    if any(_won(group, currency) for group in groups):
+        return currency
+    codes = Counter(
+        code for group in groups for code, sums in group.sums.items() if sums.won_amount
+    )
+    return max(sorted(codes), key=codes.__getitem__, default=currency)
 
 
 def _stage_place(group: Group) -> tuple[bool, bool, tuple[str, int], str]:

@@ -60,3 +60,12 @@ def test_in_order_others_by_won_amount_then_label() -> None:
         group("4", Name("c"), 99, "EUR"),
     ]
     assert keys(in_order("owner", groups, "USD")) == ["3", "2", "1", "4"]
+
+
+def test_in_order_compares_in_the_currency_most_were_won_in_when_ours_was_not() -> None:
+    groups = [
+        group("1", Name("a"), 5, "EUR"),
+        group("2", Name("b"), 7, "EUR"),
+        group("3", Name("c"), 99, "GBP"),
+    ]
+    assert keys(in_order("owner", groups, "USD")) == ["2", "1", "3"]
