@@ -36,6 +36,8 @@ from services.identity.models.user import credential, session, user
 
 # The same name in so many tenants is tried at sign-in without a tenant, no more.
 CANDIDATES_MAX = 5
+# Ends the part of a refresh token that is the same for the whole session.
+FAMILY_END = "."
 
 
 def _candidates(by: str) -> Select[tuple[object, ...]]:
@@ -60,11 +62,8 @@ _BY_NAME_IN_TENANT = {
 _NEW = statement(
     insert(session).values({column.name: bindparam(column.name) for column in session.c})
 )
-_BY_REFRESH = statement(
-    select(session.c.tenant_id, session.c.id).where(
-        (session.c.refresh_hash == bindparam("hash"))
-        | (session.c.used_refresh_hash == bindparam("hash"))
-    )
+_BY_FAMILY = statement(
+    select(session.c.tenant_id, session.c.id).where(session.c.family_hash == bindparam("hash"))
 )
 _LOCKED = statement(
     select(session)
@@ -76,7 +75,6 @@ _ROTATE = statement(
     .values(
         access_hash=bindparam("access_hash"),
         refresh_hash=bindparam("refresh_hash"),
-        used_refresh_hash=bindparam("used_refresh_hash"),
         access_expire_time=bindparam("access_expire_time"),
         expire_time=bindparam("expire_time"),
         update_time=bindparam("update_time"),
@@ -149,9 +147,9 @@ class Sessions:
 
     async def refresh(self, call: Call, request: pb.RefreshSessionRequest) -> pb.Session:
         """The next pair of tokens; a refresh token that was used before ends the session."""
-        presented = _hash(request.refresh_token)
+        presented, family = _hash(request.refresh_token), _family(request.refresh_token)
         async with self._database.worker() as tx:
-            found = await tx.fetch_row(_BY_REFRESH, {"hash": presented})
+            found = await tx.fetch_row(_BY_FAMILY, {"hash": _hash(family)})
         if found is None:
             raise SessionInvalid
         tenant_id, session_id = str(found["tenant_id"]), str(found["id"])
@@ -159,14 +157,13 @@ class Sessions:
             row = await tx.fetch_row(_LOCKED, {"tenant_id": tenant_id, "session_id": session_id})
             if row is None or not is_open(_state(row), call.now):
                 raise SessionInvalid
-            answer, values = _fresh(call.now, tenant_id, session_id, str(row["user_id"]))
+            who = (tenant_id, session_id, str(row["user_id"]))
+            answer, values = _fresh(call.now, who, family)
             reused = is_reuse(_state(row), presented)
             if reused:
                 await revoke_session(_acting(call, tenant_id), tx, session_id, str(row["user_id"]))
             else:
-                await tx.execute(
-                    _ROTATE, {**values, "used_refresh_hash": presented, "session_id": session_id}
-                )
+                await tx.execute(_ROTATE, {**values, "session_id": session_id})
         if reused:
             raise SessionInvalid
         return answer
@@ -229,7 +226,8 @@ class Sessions:
         return self._token(Principal(kind="service", id=service), datetime.now(UTC))
 
     async def _open(self, now: datetime, tenant_id: str, user_id: str) -> pb.Session:
-        answer, values = _fresh(now, tenant_id, new_id(), user_id)
+        family = f"crm_rt_{secrets.token_urlsafe(16)}"
+        answer, values = _fresh(now, (tenant_id, new_id(), user_id), family)
         async with self._database.transaction(tenant_id) as tx:
             await tx.execute(
                 _NEW,
@@ -237,7 +235,6 @@ class Sessions:
                     **values,
                     "id": answer.id,
                     "user_id": user_id,
-                    "used_refresh_hash": None,
                     "revoke_time": None,
                     "create_time": now,
                 },
@@ -257,10 +254,15 @@ class Sessions:
 
 
 def _fresh(
-    now: datetime, tenant_id: str, session_id: str, user_id: str
+    now: datetime, who: tuple[str, str, str], family: str
 ) -> tuple[pb.Session, dict[str, object]]:
-    """New tokens as the caller gets them, and what the database keeps of them."""
-    access, refresh = (f"crm_{kind}_{secrets.token_urlsafe(32)}" for kind in ("at", "rt"))
+    """New tokens as the caller gets them, and what the database keeps of them.
+
+    `who` is tenant, session and user; `family` begins every refresh token of the session.
+    """
+    tenant_id, session_id, user_id = who
+    access = f"crm_at_{secrets.token_urlsafe(32)}"
+    refresh = f"{family}{FAMILY_END}{secrets.token_urlsafe(32)}"
     ends = lifetimes(now)
     answer = pb.Session(
         id=session_id,
@@ -275,11 +277,16 @@ def _fresh(
     return answer, {
         "tenant_id": tenant_id,
         "access_hash": _hash(access),
+        "family_hash": _hash(family),
         "refresh_hash": _hash(refresh),
         "access_expire_time": ends.access_expire_time,
         "expire_time": ends.expire_time,
         "update_time": now,
     }
+
+
+def _family(refresh_token: str) -> str:
+    return refresh_token.partition(FAMILY_END)[0]
 
 
 def _hash(token: str) -> str:

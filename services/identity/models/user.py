@@ -78,7 +78,8 @@ session = Table(
     Column("user_id", UUID(as_uuid=False), nullable=False),
     Column("access_hash", Text, nullable=False),
     Column("refresh_hash", Text, nullable=False),
-    Column("used_refresh_hash", Text),
+    # All refresh tokens of a session share one part, so that any used one is known as used.
+    Column("family_hash", Text, nullable=False),
     Column("access_expire_time", DateTime(timezone=True), nullable=False),
     Column("expire_time", DateTime(timezone=True), nullable=False),
     Column("revoke_time", DateTime(timezone=True)),
@@ -91,7 +92,6 @@ session = Table(
         name="fk_session_tenant_id_user_id",
     ),
     Index("uq_session_access_hash", "access_hash", unique=True),
-    Index("uq_session_refresh_hash", "refresh_hash", unique=True),
-    Index("ix_session_used_refresh_hash", "used_refresh_hash"),
+    Index("uq_session_family_hash", "family_hash", unique=True),
     Index("ix_session_user_id", "tenant_id", "user_id"),
 )

@@ -53,9 +53,9 @@ def win_rate(won_count: int, lost_count: int) -> float | None:
 def in_order(dimension: str, groups: Sequence[Group], currency: str) -> list[Group]:
     """Stages by pipeline and position, times by time, others by won amount, largest first.
 
-    Amounts are compared in `currency`, the tenant's, or where nothing was won in it, in the one that
-    most groups were won in; equal ones go by label. What has no key or no known place comes last
-    among stages and times.
+    Amounts are compared in `currency`, the tenant's, or where nothing was won in it, in the one
+    that most groups were won in; equal ones go by label. What has no key or no known place comes
+    last among stages and times.
     """
     if dimension == STAGE:
         return sorted(groups, key=_stage_place)

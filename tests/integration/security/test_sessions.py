@@ -117,6 +117,17 @@ async def test_older_and_foreign_refresh_tokens_are_refused(drive: Drive, admin:
     assert error.code() is REFUSED, "a refresh token is no access token"
 
 
+async def test_any_used_refresh_token_of_the_family_ends_the_session(
+    drive: Drive, admin: Person
+) -> None:
+    first = await open_session(drive, login="admin", tenant=admin.slug)
+    third = await refreshed(drive, (await refreshed(drive, first.refresh_token)).refresh_token)
+    await exchanged(drive, third.access_token)
+    assert (await refusal(refreshed(drive, first.refresh_token))).code() is REFUSED
+    assert (await refusal(exchanged(drive, third.access_token))).code() is REFUSED
+    assert (await refusal(refreshed(drive, third.refresh_token))).code() is REFUSED
+
+
 async def test_a_race_with_one_refresh_token_has_at_most_one_winner(
     drive: Drive, admin: Person
 ) -> None:

@@ -361,7 +361,7 @@ def upgrade() -> None:
         sa.Column("user_id", sa.UUID(as_uuid=False), nullable=False),
         sa.Column("access_hash", sa.Text(), nullable=False),
         sa.Column("refresh_hash", sa.Text(), nullable=False),
-        sa.Column("used_refresh_hash", sa.Text(), nullable=True),
+        sa.Column("family_hash", sa.Text(), nullable=False),
         sa.Column("access_expire_time", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expire_time", sa.DateTime(timezone=True), nullable=False),
         sa.Column("revoke_time", sa.DateTime(timezone=True), nullable=True),
@@ -374,8 +374,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_session")),
     )
-    op.create_index("ix_session_used_refresh_hash", "session", ["used_refresh_hash"], unique=False)
     op.create_index("ix_session_user_id", "session", ["tenant_id", "user_id"], unique=False)
     op.create_index("uq_session_access_hash", "session", ["access_hash"], unique=True)
-    op.create_index("uq_session_refresh_hash", "session", ["refresh_hash"], unique=True)
+    op.create_index("uq_session_family_hash", "session", ["family_hash"], unique=True)
     # ### end Alembic commands ###
