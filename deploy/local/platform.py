@@ -20,6 +20,7 @@ from deploy.local.settings import (
     DEFAULT_PORTS,
     GATEWAY,
     HOST,
+    INHERITED,
     NATS,
     POSTGRES,
     ROOT,
@@ -63,8 +64,9 @@ class Platform:
         """A silent platform on free ports, deaf to the environment's own servers and ports."""
         free = zip(DEFAULT_PORTS, ports.pick(len(DEFAULT_PORTS)), strict=True)
         environment = {port_variable(name): str(port) for name, port in free}
-        inherited = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "LOG_LEVEL")
-        environment |= {name: os.environ[name] for name in inherited if name in os.environ}
+        for name in (*INHERITED, "LOG_LEVEL"):
+            if name in os.environ:
+                environment[name] = os.environ[name]
         return cls(folder, environment, services)
 
     @property

@@ -29,7 +29,7 @@ DEFAULT_PORTS: Final[Mapping[str, int]] = {
 # Everything else a service sees is set by the runner.
 INHERITED: Final = (
     "PATH", "HOME", "LANG", "TZ", "TMPDIR", "PYTHONPATH", "PYTHONWARNINGS",
-    "COVERAGE_PROCESS_START",
+    "COVERAGE_PROCESS_START", "RATE_LIMIT_PER_SECOND",
 )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ class GatewaySettings:
 def gateway_settings(environment: Mapping[str, str]) -> GatewaySettings:
     """Read and check them; SettingsError names the first one that is missing or wrong."""
     host, _, port = address(environment, "HTTP_LISTEN").rpartition(":")
-    rate = environment.get("RATE_LIMIT_PER_SECOND", "1000")
+    rate = environment.get("RATE_LIMIT_PER_SECOND", "5000")
     if not rate.isdecimal() or not 0 < int(rate) <= 1_000_000:
         raise SettingsError(f"RATE_LIMIT_PER_SECOND must be 1 to 1000000, not {rate!r}")
     return GatewaySettings(
