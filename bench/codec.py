@@ -6,8 +6,9 @@ from collections.abc import Callable
 import orjson
 from google.protobuf import json_format
 
-from chassis.codec import decoder, encoder, parse_json
+from chassis.codec import decoder, encoder
 from crm.customer.v1.customer_pb2 import Customer
+from services.gateway.parse import parse_json
 
 ROUNDS = 5_000
 

@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import structlog
 import uvloop
@@ -74,6 +74,10 @@ class Parts:
     consumers: Sequence[Consumer] = ()
     snapshots: Mapping[str, SnapshotSource] = field(default_factory=dict)
     jobs: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
+
+
+# What is done with a service's settings and parts: serve, or a command of operators.
+Run: TypeAlias = Callable[[ServiceSettings, Callable[[Toolbox], Parts]], None]
 
 
 def run(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -> None:

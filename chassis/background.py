@@ -62,8 +62,7 @@ class Background:
 
     def start(self, access: AccessSource, consumers: Sequence[Consumer]) -> None:
         """Begin everything that needs the broker, as soon as there is one."""
-        own = self._settings.service
-        known = [*consumers] if own == "identity" else [access_consumer(own), *consumers]
+        known = all_consumers(self._settings.service, consumers)
         self.run("bus", lambda: self._with_bus(access, known))
 
     def run(self, name: str, work: Work) -> None:
@@ -122,6 +121,11 @@ class Background:
         await worker.declare()
         await Boot(self._database, consumer, worker.applier, self._producers.snapshot).run()
         await worker.run()
+
+
+def all_consumers(service: str, own: Sequence[Consumer]) -> Sequence[Consumer]:
+    """The consumers of a service: its own, and the one of access wherever that is a replica."""
+    return own if service == "identity" else (access_consumer(service), *own)
 
 
 async def _keep_edge(bus: Bus) -> None:

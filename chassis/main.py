@@ -1,4 +1,4 @@
-"""The command line that all services share: run, migrate, revision."""
+"""The command line that all services share: run, migrate, revision, parked."""
 
 import os
 import sys
@@ -7,23 +7,30 @@ from pathlib import Path
 
 from sqlalchemy import MetaData
 
+from chassis.app import Run, run
 from chassis.db.migrate import new_revision, upgrade
+from chassis.parked import replay, show_parked
 from chassis.settings import required
 
 
-def main(service: str, folder: Path, metadata: MetaData, serve: Callable[[], None]) -> None:
+def main(service: str, folder: Path, metadata: MetaData, serve: Callable[[Run], None]) -> None:
     """`python -m services.x` serves; with `migrate` it migrates; with `revision TEXT` it drafts a
-    revision.
+    revision; with `parked` it shows parked messages, with `parked replay` it applies them.
     """
     arguments = sys.argv[1:]
     migrations = folder / "migrations"
     match arguments:
         case []:
-            serve()
+            serve(run)
+        case ["parked"]:
+            serve(show_parked)
+        case ["parked", "replay"]:
+            serve(replay)
         case ["migrate"]:
             upgrade(service, migrations, metadata, required(os.environ, "MIGRATION_DATABASE_URL"))
         case ["revision", message]:
             url = required(os.environ, "MIGRATION_DATABASE_URL")
             new_revision(migrations, metadata, url, message)
         case _:
-            sys.exit(f"usage: python -m services.{service} [migrate | revision TEXT]")
+            usage = "[migrate | revision TEXT | parked [replay]]"
+            sys.exit(f"usage: python -m services.{service} {usage}")

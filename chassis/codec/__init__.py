@@ -2,8 +2,6 @@
 
 from chassis.codec.decode import decoder
 from chassis.codec.encode import encoder
-from chassis.codec.mask import paths
-from chassis.codec.parse import parse_json
 from chassis.codec.refused import invalid_fields
 
-__all__ = ["decoder", "encoder", "invalid_fields", "parse_json", "paths"]
+__all__ = ["decoder", "encoder", "invalid_fields"]

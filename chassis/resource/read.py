@@ -2,11 +2,8 @@
 indistinguishably.
 """
 
-from collections.abc import Mapping, Sequence
-
 from google.protobuf.message import Message
-from sqlalchemy import any_, bindparam, select
-from sqlalchemy.dialects.postgresql import ARRAY, UUID
+from sqlalchemy import bindparam, select
 
 from chassis.access.model import Reach
 from chassis.call import Call
@@ -45,17 +42,6 @@ async def lock_record(call: Call, tx: Tx, plan: Plan, record_id: str, verb: str)
     return row
 
 
-async def lock_records(
-    call: Call, tx: Tx, plan: Plan, ids: Sequence[str], verb: str
-) -> Mapping[str, Record]:
-    """The whole rows by id, locked in the order of their ids; those out of reach are missing."""
-    reach = call.reach(plan.plural, verb)
-    shape = reach_shape(plan, reach)
-    run = plan.cached(("lock many", shape), lambda: _many(plan, shape))
-    rows = await tx.fetch(run, {**reach_values(reach), "tenant_id": call.tenant_id, "ids": ids})
-    return {str(row["id"]): row for row in rows}
-
-
 def not_found(plan: Plan, record_id: str) -> NotFound:
     """The one answer to everything that is not there for the caller."""
     return NotFound(
@@ -79,19 +65,3 @@ def _one(
         *reach_condition(plan, shape),
     )
     return statement(query.with_for_update() if lock else query)
-
-
-def _many(plan: Plan, shape: tuple[bool, bool]) -> Statement:
-    table = plan.resource.table
-    ids = bindparam("ids", type_=ARRAY(UUID(as_uuid=False)))
-    query = (
-        select(*plan.columns_of(()))
-        .where(
-            table.c.tenant_id == bindparam("tenant_id"),
-            table.c.id == any_(ids),
-            *reach_condition(plan, shape),
-        )
-        .order_by(table.c.id)
-        .with_for_update()
-    )
-    return statement(query)

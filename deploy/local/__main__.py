@@ -77,6 +77,16 @@ def revision(service: str, message: str) -> None:
 
 
 @app.command()
+def parked(service: str, replay: bool = False) -> None:
+    """Show the events that a service has parked, or apply them with --replay."""
+    environment = _platform().service_environment(service)
+    arguments = ["parked", "replay"] if replay else ["parked"]
+    os.execve(  # noqa: S606  # the service's own command is the program here
+        sys.executable, [sys.executable, "-m", f"services.{service}", *arguments], environment
+    )
+
+
+@app.command()
 def seed() -> None:
     """Load the demo data again."""
     function = _seed()

@@ -1,4 +1,4 @@
-"""python -m services.customer [migrate | revision TEXT]."""
+"""python -m services.customer [migrate | revision TEXT | parked [replay]]."""
 
 from pathlib import Path
 

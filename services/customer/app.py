@@ -2,15 +2,15 @@
 
 import os
 
-from chassis.app import Parts, Toolbox, run
+from chassis.app import Parts, Run, Toolbox
 from chassis.rpc.identity import RemoteIdentity
 from chassis.settings import service_settings
 from services.customer.methods.contact import CONTACT
 from services.customer.methods.customer import CUSTOMER
 
 
-def serve() -> None:
-    """Read the settings and run."""
+def serve(run: Run) -> None:
+    """Read the settings and run the service, or an operator's command on it."""
     run(service_settings("customer", os.environ), build)
 
 

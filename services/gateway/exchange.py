@@ -8,8 +8,8 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from chassis.codec import parse_json
 from chassis.errors import CrmError, InvalidArgument, Unauthenticated
+from services.gateway.parse import parse_json
 
 BODY_MAX_BYTES = 4 * 1024 * 1024
 BODY_TIMEOUT_S = 30.0

@@ -10,9 +10,10 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from starlette.responses import Response
 
-from chassis.codec import decoder, encoder, fields, invalid_fields, paths
+from chassis.codec import decoder, encoder, fields, invalid_fields
 from services.gateway.contracts import Contracts, Method
 from services.gateway.exchange import Exchange, json_response
+from services.gateway.mask import paths
 from services.gateway.problems import Problem, problem_of
 from services.gateway.query import query_reader
 from services.gateway.routing import Endpoint

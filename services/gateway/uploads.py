@@ -10,7 +10,7 @@ from google.longrunning.operations_pb2 import Operation
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from chassis.codec import decoder, encoder, invalid_fields, parse_json
+from chassis.codec import decoder, encoder, invalid_fields
 from crm.chassis.v1.import_pb2 import CreateImportRequest, ImportSpec, UploadFileResponse
 from services.gateway.contracts import Contracts
 from services.gateway.exchange import (
@@ -22,6 +22,7 @@ from services.gateway.exchange import (
     too_large,
 )
 from services.gateway.multipart import Event, FormReader, PartBegin, PartData, PartEnd, broken
+from services.gateway.parse import parse_json
 from services.gateway.query import single
 from services.gateway.routing import Endpoint
 from services.gateway.transfer import Sink, Spool, Upload

@@ -5,7 +5,7 @@ import json
 import os
 
 from chassis.access.model import AccessRecord
-from chassis.app import Parts, Toolbox, run
+from chassis.app import Parts, Run, Toolbox
 from chassis.call import Call
 from chassis.errors import Unauthenticated
 from chassis.resource.plan import Plan
@@ -56,8 +56,8 @@ class LocalIdentity(AccessRecords):
             raise Unauthenticated("SERVICE_UNKNOWN", "Service name or secret is wrong.")
 
 
-def serve() -> None:
-    """Read the settings and run."""
+def serve(run: Run) -> None:
+    """Read the settings and run the service, or an operator's command on it."""
     settings = read_settings(os.environ)
     run(settings.service, lambda toolbox: build(toolbox, settings))
 

@@ -2,7 +2,7 @@
 
 import os
 
-from chassis.app import Parts, Toolbox, run
+from chassis.app import Parts, Run, Toolbox
 from chassis.rpc.identity import RemoteIdentity
 from chassis.settings import service_settings
 from services.marketing.consumers import consumers
@@ -10,8 +10,8 @@ from services.marketing.methods.campaign import CAMPAIGN
 from services.marketing.methods.campaign_member import campaign_member_resource
 
 
-def serve() -> None:
-    """Read the settings and run."""
+def serve(run: Run) -> None:
+    """Read the settings and run the service, or an operator's command on it."""
     run(service_settings("marketing", os.environ), build)
 
 

@@ -1,4 +1,4 @@
-"""python -m services.reporting [migrate | revision TEXT | recompute [--check]]."""
+"""python -m services.reporting [migrate | revision TEXT | parked [replay] | recompute ...]."""
 
 import sys
 from pathlib import Path

@@ -4,7 +4,7 @@ import asyncio
 import os
 from functools import partial
 
-from chassis.app import Parts, Toolbox, run
+from chassis.app import Parts, Run, Toolbox
 from chassis.db.pool import Database
 from chassis.rpc.identity import RemoteIdentity
 from chassis.rpc.methods import Unary
@@ -16,8 +16,8 @@ from services.reporting.methods.recompute import recompute_all
 from services.reporting.settings import read_settings
 
 
-def serve() -> None:
-    """Read the settings and run."""
+def serve(run: Run) -> None:
+    """Read the settings and run the service, or an operator's command on it."""
     run(read_settings(os.environ), build)
 
 

@@ -2,7 +2,7 @@
 
 import os
 
-from chassis.app import Parts, Toolbox, run
+from chassis.app import Parts, Run, Toolbox
 from chassis.rpc.identity import RemoteIdentity
 from chassis.settings import service_settings
 from services.sales.consumers import consumers
@@ -15,8 +15,8 @@ from services.sales.methods.stage import STAGE
 from services.sales.methods.stage_move import StageMoves
 
 
-def serve() -> None:
-    """Read the settings and run."""
+def serve(run: Run) -> None:
+    """Read the settings and run the service, or an operator's command on it."""
     run(service_settings("sales", os.environ), build)
 
 

@@ -6,13 +6,14 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.wrappers_pb2 import StringValue
 
-from chassis.codec import decoder, encoder, paths
+from chassis.codec import decoder, encoder
 from chassis.errors import InvalidArgument
 from crm.chassis.v1.import_pb2 import ImportSpec
 from crm.chassis.v1.operation_pb2 import FileChunk, OperationMetadata
 from crm.customer.v1.customer_pb2 import Customer, UpdateCustomerRequest
 from crm.identity.v1.role_pb2 import Role
 from crm.reporting.v1.report_pb2 import PipelineGroup
+from services.gateway.mask import paths
 
 LONG = "9" * 30
 

@@ -11,11 +11,12 @@ from google.protobuf.message import Message
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chassis.codec import decoder, encoder, parse_json
+from chassis.codec import decoder, encoder
 from crm.chassis.v1.import_pb2 import ImportSpec
 from crm.chassis.v1.operation_pb2 import ImportResult, OperationMetadata
 from crm.customer.v1.customer_pb2 import Customer
 from crm.identity.v1.user_pb2 import User
+from services.gateway.parse import parse_json
 from tests.unit.chassis.codec.messages import message_types, messages
 
 TYPES = sorted(message_types(), key=lambda item: item.DESCRIPTOR.full_name)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chassis.codec import parse_json
 from chassis.errors import InvalidArgument
+from services.gateway.parse import parse_json
 
 REFUSED = {
     "empty": b"",
