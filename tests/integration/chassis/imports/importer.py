@@ -21,6 +21,7 @@ from deploy.local.platform import Platform
 PASSWORD = "correct horse battery staple"
 SESSIONS = "crm.identity.v1.SessionService"
 IMPORTS = "crm.chassis.v1.ImportService"
+CANCEL_TRIES = 3
 OPERATIONS = "crm.chassis.v1.OperationService"
 CHUNK = 60_000
 AWAY = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
@@ -169,9 +170,15 @@ class Importer:
         return await self.call(_owner(name), f"{OPERATIONS}/GetOperation", request, Operation)
 
     async def cancel(self, name: str) -> Operation:
-        """Ask it to stop."""
-        request = operation_pb2.CancelOperationRequest(id=name)
-        return await self.call(_owner(name), f"{OPERATIONS}/CancelOperation", request, Operation)
+        """Ask it to stop; again when the batch under way held the operation for too long."""
+        request, method = operation_pb2.CancelOperationRequest(id=name), "CancelOperation"
+        for _ in range(CANCEL_TRIES - 1):
+            try:
+                return await self.call(_owner(name), f"{OPERATIONS}/{method}", request, Operation)
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.ABORTED:
+                    raise
+        return await self.call(_owner(name), f"{OPERATIONS}/{method}", request, Operation)
 
     async def end(self, name: str, wait_s: float = 60.0) -> Operation:
         """The operation once it is done."""
