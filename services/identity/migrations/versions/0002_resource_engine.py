@@ -31,12 +31,34 @@ def upgrade() -> None:
             nullable=False,
         ),
     )
+    op.drop_index(op.f("ix_department_update_time"), table_name="department")
+    op.create_index(
+        "ix_department_update_time",
+        "department",
+        ["tenant_id", "update_time", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "ix_department_create_time",
+        "department",
+        ["tenant_id", "create_time", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
     op.create_index(
         "ix_department_delete_time",
         "department",
         ["tenant_id", "delete_time", "id"],
         unique=False,
         postgresql_where=sa.text("delete_time IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_department_name",
+        "department",
+        ["tenant_id", "name", "id"],
+        unique=False,
+        postgresql_where=None,
     )
     op.create_index(
         "ix_department_tags",
@@ -69,12 +91,30 @@ def upgrade() -> None:
             nullable=False,
         ),
     )
+    op.drop_index(op.f("ix_role_update_time"), table_name="role")
+    op.create_index(
+        "ix_role_update_time",
+        "role",
+        ["tenant_id", "update_time", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "ix_role_create_time",
+        "role",
+        ["tenant_id", "create_time", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
     op.create_index(
         "ix_role_delete_time",
         "role",
         ["tenant_id", "delete_time", "id"],
         unique=False,
         postgresql_where=sa.text("delete_time IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_role_name", "role", ["tenant_id", "name", "id"], unique=False, postgresql_where=None
     )
     op.create_index(
         "ix_role_tags",
@@ -103,12 +143,42 @@ def upgrade() -> None:
             nullable=False,
         ),
     )
+    op.drop_index(op.f("ix_user_department_id"), table_name="user")
+    op.create_index(
+        "ix_user_department_id",
+        "user",
+        ["tenant_id", "department_id", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.drop_index(op.f("ix_user_name"), table_name="user")
+    op.create_index(
+        "ix_user_name", "user", ["tenant_id", "name", "id"], unique=False, postgresql_where=None
+    )
+    op.drop_index(op.f("ix_user_update_time"), table_name="user")
+    op.create_index(
+        "ix_user_update_time",
+        "user",
+        ["tenant_id", "update_time", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "ix_user_create_time",
+        "user",
+        ["tenant_id", "create_time", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
     op.create_index(
         "ix_user_delete_time",
         "user",
         ["tenant_id", "delete_time", "id"],
         unique=False,
         postgresql_where=sa.text("delete_time IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_user_login", "user", ["tenant_id", "login", "id"], unique=False, postgresql_where=None
     )
     op.create_index(
         "ix_user_tags",

@@ -43,6 +43,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("delete_time IS NOT NULL"),
     )
     op.create_index(
+        "ix_opportunity_partner_company_id",
+        "opportunity",
+        ["tenant_id", "partner_company_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("partner_company_id IS NOT NULL"),
+    )
+    op.create_index(
         "ix_opportunity_tags",
         "opportunity",
         ["tenant_id", "tags"],
