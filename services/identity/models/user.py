@@ -65,6 +65,7 @@ credential = Table(
         ["tenant_id", "user_id"],
         ["user.tenant_id", "user.id"],
         name="fk_credential_tenant_id_user_id",
+        ondelete="CASCADE",
     ),
 )
 
@@ -88,6 +89,7 @@ session = Table(
         ["tenant_id", "user_id"],
         ["user.tenant_id", "user.id"],
         name="fk_session_tenant_id_user_id",
+        ondelete="CASCADE",
     ),
     Index("uq_session_access_hash", "access_hash", unique=True),
     Index("uq_session_family_hash", "family_hash", unique=True),

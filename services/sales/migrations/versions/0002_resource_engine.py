@@ -159,4 +159,15 @@ def upgrade() -> None:
         postgresql_using="gin",
         postgresql_where=sa.text("cardinality(tags) > 0"),
     )
+    op.drop_constraint(
+        op.f("fk_stage_move_tenant_id_opportunity_id"), "stage_move", type_="foreignkey"
+    )
+    op.create_foreign_key(
+        "fk_stage_move_tenant_id_opportunity_id",
+        "stage_move",
+        "opportunity",
+        ["tenant_id", "opportunity_id"],
+        ["tenant_id", "id"],
+        ondelete="CASCADE",
+    )
     # ### end Alembic commands ###
