@@ -134,12 +134,7 @@ class Purge:
             free = [one for one in ids if one not in referred]
             values = {"tenant_id": tenant_id, "ids": free, "now": call.now}
             for before in await tx.fetch(run, values):
-                try:
-                    async with tx.savepoint():
-                        await _purge_row(call, tx, plan, before)
-                except RecordReferred:
-                    continue
-                count += 1
+                count += await _purged(call, tx, plan, before)
         return count
 
     async def _referred(
@@ -172,6 +167,16 @@ class Purge:
             make = partial(_referrers, plan, reference)
             for row in await tx.fetch(plan.cached(("referrers", reference), make), values):
                 yield str(row["id"]), plan.plural
+
+
+async def _purged(call: Call, tx: Tx, plan: Plan, before: Record) -> bool:
+    """Remove a locked row unless something still refers to it."""
+    try:
+        async with tx.savepoint():
+            await _purge_row(call, tx, plan, before)
+    except RecordReferred:
+        return False
+    return True
 
 
 async def _purge_row(call: Call, tx: Tx, plan: Plan, before: Record) -> None:
