@@ -3,6 +3,8 @@
 import re
 from collections.abc import Mapping
 
+from services.gateway import chinese
+
 ENGLISH, CHINESE = "en", "zh"
 LANGUAGES = {ENGLISH: 0, CHINESE: 1}
 
@@ -141,6 +143,16 @@ _FIELD_MESSAGES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"is given by the path", "已由路径给出"),
         (r"is unknown", "是未知字段"),
         (r"is read-only", "是只读字段"),
+        (r"There is no such field\.", "没有这个字段。"),
+        (r"There is no such field: (.+)\.", r"没有这些字段：\1。"),
+        (r"This field is output only\.", "此字段由系统填写，不能设置。"),
+        (r"This field cannot be changed\.", "此字段创建后不能修改。"),
+        (r"You may not set this field\.", "您无权设置此字段。"),
+        (r"There is no such record\.", "没有这条记录。"),
+        (r"This value is taken\.", "该值已被使用。"),
+        (r"There is no such value\.", "没有这个选项。"),
+        (r"There is no such currency\.", "没有这种货币。"),
+        (r"It must be a date, YYYY-MM-DD\.", "必须是日期，格式为 YYYY-MM-DD。"),
         (r"This field is required\.", "此字段为必填项。"),
         (r"At most (\d+) characters\.", r"最多 \1 个字符。"),
         (r"At least (\d+) characters\.", r"至少 \1 个字符。"),
@@ -181,10 +193,11 @@ def title(status: int, language: str) -> str:
 def detail(reason: str, metadata: Mapping[str, str], language: str) -> str | None:
     """The text for a reason; None when the catalogue has none or a value is missing."""
     texts = DETAILS.get(reason)
-    if texts is None:
-        return None
+    text = texts[LANGUAGES[language]] if texts else None
+    if text is None and language == CHINESE:
+        text = chinese.DETAILS.get(reason)
     try:
-        return texts[LANGUAGES[language]].format_map(dict(metadata))
+        return None if text is None else text.format_map(dict(metadata))
     except (KeyError, IndexError, ValueError):
         return None
 
