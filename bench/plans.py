@@ -33,10 +33,9 @@ async def refuse_scans(
             call = await _call(database, organisation.tenant.id, user_id)
             for request in _requests(orders[plan.plural], FILTERS[plan.plural]):
                 lines = await _explained(database, call, plan, request)
+                asked = f"{person}: {plan.plural} by {request.order_by}, {request.filter}"
+                scans += ["\n  ".join([asked, *lines])] if SCAN in "".join(lines) else []
                 count += 1
-                if any(SCAN in line for line in lines):
-                    asked = f"{person}: {plan.plural} by {request.order_by}, {request.filter}"
-                    scans.append("\n  ".join([asked, *lines]))
         await database.close()
     if scans:
         raise SystemExit("\n".join([f"{len(scans)} of {count} lists scan a table:", *scans]))

@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from urllib.parse import quote
 
@@ -90,12 +91,11 @@ def _load(platform: Platform) -> Organisation:
 
 
 def _cases() -> Iterator[Case]:
+    people = ("all", "tree", "department", "subordinates", "own")
     for collection, fields in ORDERS.items():
-        for person in ("all", "tree", "department", "subordinates", "own"):
-            for field in fields:
-                for way in ("", " desc"):
-                    for condition in ("", *FILTERS[collection]):
-                        yield Case(person, collection, field + way, condition)
+        for person, field, way in product(people, fields, ("", " desc")):
+            for condition in ("", *FILTERS[collection]):
+                yield Case(person, collection, field + way, condition)
 
 
 def _measure(platform: Platform, organisation: Organisation, case: Case) -> Mapping[str, float]:

@@ -26,14 +26,12 @@ def test_a_reason_is_told_in_chinese() -> None:
 
 def _reasons() -> Iterator[str]:
     """First arguments of calls that look like a reason, in the chassis and the services."""
-    for source in python_sources():
-        if not source.inside("chassis", "services"):
-            continue
-        for node in ast.walk(source.tree()):
-            if isinstance(node, ast.Call) and node.args and not _reads(node.func):
-                first = node.args[0]
-                if isinstance(first, ast.Constant) and REASON.fullmatch(str(first.value)):
-                    yield str(first.value)
+    ours = [source for source in python_sources() if source.inside("chassis", "services")]
+    for source in ours:
+        calls = [node for node in ast.walk(source.tree()) if isinstance(node, ast.Call)]
+        for first in (node.args[0] for node in calls if node.args and not _reads(node.func)):
+            if isinstance(first, ast.Constant) and REASON.fullmatch(str(first.value)):
+                yield str(first.value)
 
 
 def _reads(function: ast.expr) -> bool:
