@@ -19,6 +19,7 @@ from chassis.ids import new_id
 from chassis.resource.fields import Field
 from chassis.resource.listing import list_records, page_values
 from chassis.resource.plan import Plan, make_plan
+from chassis.resource.reach import covers_row
 from chassis.resource.read import get_record, lock_record
 from chassis.resource.references import AskOwner, require_references
 from chassis.resource.resource import Child, Resource, Row
@@ -141,23 +142,31 @@ class Collection:
         }
         row |= values
         if self.plan.owned:
-            owner = str(row["owner_id"] or call.principal.id)
-            member = call.access.members.get(owner)
-            row["owner_id"] = owner
-            row["department_id"] = (member.department_id or None) if member else None
-            row["partner_company_id"] = call.principal.partner_company_id or None
+            row |= owned_by(call, row["owner_id"])
         return row
 
     def _check_new_owner(self, call: Call, before: Mapping[str, object], row: Row) -> None:
         if "owner_id" in row and str(before["owner_id"]) != str(row["owner_id"]):
             call.reach(self.plan.plural, "ASSIGN")
-            if row["owner_id"] is None:
-                row["owner_id"] = call.principal.id
+            row |= owned_by(call, row["owner_id"])
 
 
 def collection(resource: Resource, page_token_key: bytes, ask_owner: AskOwner) -> Collection:
     """Check the declaration and make the collection; a wrong one raises ValueError."""
     return Collection(make_plan(resource), page_token_key, ask_owner)
+
+
+def owned_by(call: Call, owner_id: object) -> Row:
+    """The columns of a record that is given to an owner (None: the caller): his department and
+    partner company of this moment.
+    """
+    owner = str(owner_id or call.principal.id)
+    member = call.access.members.get(owner)
+    return {
+        "owner_id": owner,
+        "department_id": (member.department_id or None) if member else None,
+        "partner_company_id": call.access.company_of(owner) or None,
+    }
 
 
 def refuse_output_only(plan: Plan, message: Message) -> None:
@@ -205,9 +214,7 @@ def check_owner(call: Call, plan: Plan, row: Mapping[str, object], verb: str) ->
     """PermissionDenied when the new record would be outside what the verb reaches."""
     if not plan.owned:
         return
-    reach = call.reach(plan.plural, verb)
-    owner, department = str(row["owner_id"] or ""), str(row["department_id"] or "")
-    if not reach.covers(owner, department, str(row["partner_company_id"] or "")):
+    if not covers_row(plan.scope, call.reach(plan.plural, verb), row, call.access):
         raise PermissionDenied("OWNER_NOT_IN_SCOPE", "You may not create records for this owner.")
 
 

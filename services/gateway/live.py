@@ -81,10 +81,7 @@ class Live:
         plural = self._plurals.get(event.resource)
         if plural is None or event.tenant_id != caller.tenant_id:
             return False
-        reach = await self._visibility.reach(viewer_of(caller), plural)
-        return reach is not None and reach.covers(
-            event.owner_id, event.department_id, event.company_id
-        )
+        return await self._visibility.covers(viewer_of(caller), plural, event)
 
     async def _frames(self, exchange: Exchange, position: int | None) -> AsyncIterator[bytes]:
         yield _RETRY
