@@ -19,6 +19,7 @@ from chassis.events.references import SCOPE_FIELDS
 from chassis.resource.plan import Plan
 from chassis.resource.reach import (
     reach_values,
+    referred_table,
     scope_columns,
     table_reach_condition,
     table_reach_shape,
@@ -117,7 +118,10 @@ def _covers(reach: Reach, data: Mapping[str, object]) -> bool:
 
 async def _hidden(call: Call, tx: Tx, plan: Plan, reference: Reference, ids: set[str]) -> set[str]:
     """The ids of our own records that the caller does not see."""
-    reach, target = _reach(call, reference.resource), _target(plan.resource.table, reference.field)
+    reach, target = (
+        _reach(call, reference.resource),
+        referred_table(plan.resource.table, reference.field),
+    )
     if reference.resource == USERS and (reach.company_id or not reach.everything):
         return {one for one in ids if not _sees_user(call, reach, one)}
     if target is None:
@@ -132,12 +136,6 @@ async def _hidden(call: Call, tx: Tx, plan: Plan, reference: Reference, ids: set
     )
     values = {**reach_values(reach), "tenant_id": call.tenant_id, "ids": list(ids)}
     return ids - {str(row["id"]) for row in await tx.fetch(run, values)}
-
-
-def _target(table: Table, field: str) -> Table | None:
-    """The table that a foreign key from the field points to."""
-    found = (one.referred_table for one in table.foreign_key_constraints if field in one.columns)
-    return next(found, None)
 
 
 def _seen_statement(table: Table, conditions: Sequence[ColumnElement[bool]]) -> Statement:

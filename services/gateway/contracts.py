@@ -15,7 +15,7 @@ from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto,
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from chassis.access.place import COMPANY, OWNED, place_of
+from chassis.access.place import COMPANY, place_of
 from chassis.codec import fields
 from crm.type.v1.options_pb2 import Access, Place, access
 
@@ -48,7 +48,8 @@ class Method:
 @dataclass(frozen=True)
 class Resource:
     """One resource: its names, the service that owns it, the fields that scopes go by; without one
-    for the company (`company` empty) it is the one that the department lies in.
+    for the company (`company` empty) it is the one that the department lies in. One of `everybody`
+    has none of these.
     """
 
     singular: str
@@ -56,6 +57,7 @@ class Resource:
     target: str
     place: Place
     company: str
+    everybody: bool
 
 
 @dataclass(frozen=True)
@@ -126,10 +128,15 @@ def _resources(module: ModuleType) -> Iterator[Resource]:
     for message in module.DESCRIPTOR.message_types_by_name.values():
         found = _resource(message)
         if found is not None:
-            place = place_of(message)
-            company = COMPANY if place is OWNED or COMPANY in message.fields_by_name else ""
-            target = _target(module.DESCRIPTOR.package)
-            yield Resource(found.singular, found.plural, target, place, company)
+            place, names = place_of(message), set(message.fields_by_name)
+            yield Resource(
+                singular=found.singular,
+                plural=found.plural,
+                target=_target(module.DESCRIPTOR.package),
+                place=place,
+                company=COMPANY if COMPANY in names or place.parent else "",
+                everybody=not names & {place.owner, place.department, place.parent},
+            )
 
 
 def _resource(message: Descriptor) -> ResourceDescriptor | None:
