@@ -64,4 +64,5 @@ def _one(
         table.c.id == bindparam("id"),
         *reach_condition(plan, shape),
     )
-    return statement(query.with_for_update() if lock else query)
+    # Not the key: other records may go on referring to the row.
+    return statement(query.with_for_update(key_share=True) if lock else query)
