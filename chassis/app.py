@@ -21,6 +21,8 @@ from chassis.events.change_service import SnapshotSource
 from chassis.events.consumer import Consumer
 from chassis.imports.wiring import Surroundings, deferred_work
 from chassis.operations.deputy import Deputies
+from chassis.purge import SERVICE as PURGE_SERVICE
+from chassis.purge import Purge
 from chassis.resource.lookup import Lookups
 from chassis.resource.resource import Resource
 from chassis.resource.snapshot import snapshot_source
@@ -58,10 +60,14 @@ class Toolbox:
     settings: ServiceSettings
     database: Database
     clients: Clients
+    _siblings: dict[str, Collection] = field(default_factory=dict)
 
     def collection(self, resource: Resource) -> Collection:
         """The resource at work."""
-        return collection(resource, self.settings.page_token_key, Owners(self.clients))
+        key, owners = self.settings.page_token_key, Owners(self.clients)
+        made = collection(resource, key, owners, self._siblings)
+        self._siblings[resource.table.name] = made
+        return made
 
 
 @dataclass(frozen=True)
@@ -129,12 +135,14 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
             access.forget(tenant_id)
 
     server = RpcServer(settings.service, database, authority, on_change)
+    purge = Purge(settings.service, database, clients, [one.plan for one in parts.collections])
     shared = _shared_methods(settings.service, database, parts) | deferred.methods
+    shared |= {PURGE_SERVICE: purge.methods()}
     for name, methods in {**parts.methods, **shared}.items():
         server.add(name, methods)
     await server.start(settings.grpc_listen)
     background.start(access, parts.consumers)
-    for name, job in {**deferred.jobs, **parts.jobs}.items():
+    for name, job in {"purge": purge.run, **deferred.jobs, **parts.jobs}.items():
         background.run(name, job)
     log.info("service started", listen=settings.grpc_listen)
     await stopping.wait()

@@ -5,6 +5,7 @@ statements.
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any  # the reason stands where it is used
 
 from google.api import resource_pb2
 from google.protobuf.descriptor import Descriptor
@@ -13,9 +14,10 @@ from sqlalchemy import ColumnElement
 
 from chassis.access.model import Reach
 from chassis.access.place import place_of
-from chassis.codec import encoder, invalid_fields
+from chassis.codec import encoder
 from chassis.db.sql import Statement, StatementCache
 from chassis.filter.fields import FilterField, filter_fields
+from chassis.resource.companion import Companion
 from chassis.resource.fields import Field, Form, column_of, resource_fields
 from chassis.resource.order_by import OrderField
 from chassis.resource.reach import (
@@ -29,6 +31,12 @@ from chassis.resource.resource import Resource
 from chassis.resource.rows import ToMessage, message_reader
 
 ALWAYS_RETURNED = ("id",)
+# What every resource has can be filtered and ordered by without a declaration.
+COMMON_FILTERS = (
+    "id", "create_time", "update_time", "delete_time", "external_source", "external_id", "tags",
+    "owner_id", "department_id", "partner_company_id",
+)  # fmt: skip
+COMMON_ORDERS = ("create_time", "update_time")
 
 __all__ = ["Plan", "make_plan", "reach_condition", "reach_shape", "reach_values"]
 
@@ -41,6 +49,9 @@ class Plan:
     fields: Mapping[str, Field]
     _statements: StatementCache = field(default_factory=StatementCache)
     _readers: dict[tuple[str, ...], ToMessage] = field(default_factory=dict)
+    # What callers see, by what their roles hide; companions are written with every record.
+    views: dict[Hashable, Any] = field(default_factory=dict)  # Any: views know plans
+    companions: tuple[Companion, ...] = ()
 
     @cached_property
     def descriptor(self) -> Descriptor:
@@ -91,13 +102,16 @@ class Plan:
 
     @cached_property
     def filters(self) -> Mapping[str, FilterField]:
-        """Declared filter fields."""
-        return filter_fields(self._filter_field(name) for name in self.resource.filterable)
+        """Filter fields: the common and the declared ones."""
+        common = [name for name in COMMON_FILTERS if name in self.fields]
+        declared = dict.fromkeys((*common, *self.resource.filterable))
+        return filter_fields(self._filter_field(name) for name in declared)
 
     @cached_property
     def orders(self) -> Mapping[str, OrderField]:
-        """Declared order fields."""
-        return {name: self._order_field(name) for name in self.resource.orderable}
+        """Order fields: the common and the declared ones."""
+        names = (*COMMON_ORDERS, *self.resource.orderable)
+        return {name: self._order_field(name) for name in names}
 
     @cached_property
     def identifier(self) -> OrderField:
@@ -115,17 +129,6 @@ class Plan:
             chosen = [one for name, one in self.fields.items() if not names or name in names]
             self._readers[names] = message_reader(self.resource.message, chosen)
         return self._readers[names]
-
-    def field_names(self, text: str) -> tuple[str, ...]:
-        """The fields of a `fields` argument, in the order of the message; () for all."""
-        if not text:
-            return ()
-        asked = {part.strip() for part in text.split(",")} | set(ALWAYS_RETURNED)
-        unknown = asked - set(self.fields) - {"etag"}
-        if unknown:
-            names = ", ".join(sorted(unknown))
-            raise invalid_fields([("fields", f"There is no such field: {names}.")])
-        return tuple(name for name in self.fields if name in asked)
 
     def columns_of(self, names: tuple[str, ...]) -> list[ColumnElement[object]]:
         """The columns to read for these fields, all when empty."""

@@ -4,7 +4,7 @@ with another rule than its row, fails the test.
 
 from collections.abc import Iterator, Mapping
 
-from crm.chassis.v1 import import_pb2, operation_pb2
+from crm.chassis.v1 import import_pb2, operation_pb2, purge_pb2
 from crm.customer.v1 import contact_pb2, customer_pb2
 from crm.event.v1 import change_pb2
 from crm.identity.v1 import department_pb2, role_pb2, session_pb2, tenant_pb2, user_pb2
@@ -22,12 +22,13 @@ from tests.integration.security.wire import SERVICES
 
 # Every file with services; importing them puts them into the descriptor pool.
 FILES = (
-    import_pb2, operation_pb2, contact_pb2, customer_pb2, change_pb2, department_pb2, role_pb2,
+    import_pb2, operation_pb2, purge_pb2, contact_pb2,
+    customer_pb2, change_pb2, department_pb2, role_pb2,
     session_pb2, tenant_pb2, user_pb2, campaign_member_pb2, campaign_pb2, report_pb2,
     opportunity_pb2, opportunity_transition_pb2, pipeline_pb2, product_pb2, stage_move_pb2,
     stage_pb2,
 )  # fmt: skip
-# Collections with the six standard methods, by process.
+# Collections with the standard methods, by process.
 COLLECTIONS: Mapping[str, Mapping[str, str]] = {
     "identity": {"User": "users", "Department": "departments", "Role": "roles"},
     "customer": {"Customer": "customers", "Contact": "contacts"},
@@ -41,7 +42,8 @@ COLLECTIONS: Mapping[str, Mapping[str, str]] = {
 }
 STANDARD = {
     "Get": "read", "List": "read", "Create": "create", "Update": "update", "Delete": "delete",
-    "Undelete": "delete",
+    "Undelete": "delete", "BatchGet": "read", "BatchCreate": "create", "BatchUpdate": "update",
+    "BatchDelete": "delete",
 }  # fmt: skip
 PLURALS = {"Opportunity": "Opportunities"}
 SPECIAL: Mapping[str, str] = {
@@ -57,10 +59,10 @@ SPECIAL: Mapping[str, str] = {
     "crm.identity.v1.SessionService/GetAccess": "internal",
     "crm.identity.v1.TenantService/CreateTenant": "internal",
     "crm.identity.v1.TenantService/ListTenants": "internal",
-    "crm.sales.v1.OpportunityService/WinOpportunity": "opportunities update",
-    "crm.sales.v1.OpportunityService/LoseOpportunity": "opportunities update",
-    "crm.sales.v1.OpportunityService/MoveOpportunity": "opportunities update",
-    "crm.sales.v1.OpportunityService/ReopenOpportunity": "opportunities update",
+    "crm.sales.v1.OpportunityTransitionService/WinOpportunity": "opportunities update",
+    "crm.sales.v1.OpportunityTransitionService/LoseOpportunity": "opportunities update",
+    "crm.sales.v1.OpportunityTransitionService/MoveOpportunity": "opportunities update",
+    "crm.sales.v1.OpportunityTransitionService/ReopenOpportunity": "opportunities update",
     "crm.sales.v1.StageMoveService/ListStageMoves": "opportunities read",
     "crm.reporting.v1.ReportService/GetPipelineSummary": "opportunities read",
     "crm.chassis.v1.ImportService/UploadFile": "self",
@@ -71,6 +73,8 @@ SPECIAL: Mapping[str, str] = {
     "crm.chassis.v1.OperationService/ListOperations": "self",
     "crm.chassis.v1.OperationService/CancelOperation": "self",
     "crm.chassis.v1.OperationService/DownloadErrors": "self",
+    "crm.chassis.v1.PurgeService/PurgeRecord": "self",
+    "crm.chassis.v1.PurgeService/CheckReferrers": "internal",
     "crm.event.v1.ChangeService/StreamSnapshot": "internal",
     "crm.event.v1.ChangeService/ListChanges": "internal",
 }
@@ -98,5 +102,6 @@ def _standard() -> Iterator[tuple[str, str]]:
     for process, resources in COLLECTIONS.items():
         for name, plural in resources.items():
             for method, verb in STANDARD.items():
-                many = PLURALS.get(name, f"{name}s") if method == "List" else name
+                plural_named = method == "List" or method.startswith("Batch")
+                many = PLURALS.get(name, f"{name}s") if plural_named else name
                 yield f"crm.{process}.v1.{name}Service/{method}{many}", f"{plural} {verb}"
