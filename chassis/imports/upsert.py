@@ -9,6 +9,7 @@ import asyncpg
 from sqlalchemy import Text, any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from chassis.access.scope import covers_row
 from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.codec.validate import validator
@@ -28,7 +29,6 @@ from chassis.imports.mapping import KEY, SOURCE, ImportMapping
 from chassis.operations.task import Problem
 from chassis.resource.checks import check_owner
 from chassis.resource.plan import Plan
-from chassis.resource.reach import covers_row
 from chassis.resource.references import check_references
 from chassis.resource.resource import Row
 from chassis.resource.rows import column_values

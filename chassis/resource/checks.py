@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
+from chassis.access.scope import covers_row
 from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.errors import Aborted, FailedPrecondition, PermissionDenied
 from chassis.resource.plan import Plan
-from chassis.resource.reach import covers_row
 from chassis.resource.view import view_of
 
 

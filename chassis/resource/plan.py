@@ -14,19 +14,19 @@ from sqlalchemy import ColumnElement
 
 from chassis.access.model import Reach
 from chassis.access.place import place_of
-from chassis.codec import encoder
-from chassis.db.sql import Statement, StatementCache
-from chassis.filter.fields import FilterField, filter_fields
-from chassis.resource.companion import Companion
-from chassis.resource.fields import Field, Form, column_of, resource_fields
-from chassis.resource.order_by import OrderField
-from chassis.resource.reach import (
+from chassis.access.scope import (
     Columns,
     reach_values,
     scope_columns,
     table_reach_condition,
     table_reach_shape,
 )
+from chassis.codec import encoder
+from chassis.db.sql import Statement, StatementCache
+from chassis.filter.fields import FilterField, filter_fields
+from chassis.resource.companion import Companion
+from chassis.resource.fields import Field, Form, column_of, resource_fields
+from chassis.resource.order_by import OrderField
 from chassis.resource.resource import Resource
 from chassis.resource.rows import ToMessage, message_reader
 

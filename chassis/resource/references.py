@@ -9,6 +9,13 @@ from sqlalchemy import ColumnElement, Table, any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 from chassis.access.model import Reach
+from chassis.access.scope import (
+    reach_values,
+    referred_table,
+    scope_columns,
+    table_reach_condition,
+    table_reach_shape,
+)
 from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.db.pool import Tx
@@ -17,13 +24,6 @@ from chassis.db.sql import Statement, statement
 from chassis.errors import PermissionDenied
 from chassis.events.references import SCOPE_FIELDS
 from chassis.resource.plan import Plan
-from chassis.resource.reach import (
-    reach_values,
-    referred_table,
-    scope_columns,
-    table_reach_condition,
-    table_reach_shape,
-)
 from chassis.resource.resource import Reference, Row
 
 # (service, collection, tenant, ids, reach) -> the ids that exist at the owner, living and in reach.

@@ -31,6 +31,10 @@ class ReadyMadeRole:
 
 def ready_made_roles() -> tuple[ReadyMadeRole, ...]:
     """The roles, the administrator's first."""
+    return (*_leading_roles(), *_other_roles(), *_partner_roles())
+
+
+def _leading_roles() -> tuple[ReadyMadeRole, ...]:
     return (
         ReadyMadeRole(
             ADMINISTRATOR,
@@ -49,6 +53,11 @@ def ready_made_roles() -> tuple[ReadyMadeRole, ...]:
                 *_each((*_CAMPAIGNS, *_COLLEAGUES, *_CATALOGUE), ("READ",), "ALL"),
             ],
         ),
+    )
+
+
+def _other_roles() -> tuple[ReadyMadeRole, ...]:
+    return (
         ReadyMadeRole(
             "salesperson",
             "Salesperson",
@@ -93,7 +102,6 @@ def ready_made_roles() -> tuple[ReadyMadeRole, ...]:
             "Sees everything and changes nothing. 可查看全部内容，不可修改。",
             [_grant("*", ("READ",), "ALL")],
         ),
-        *_partner_roles(),
     )
 
 

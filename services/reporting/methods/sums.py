@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from sqlalchemy import CTE, ColumnElement, Numeric, Select, bindparam, func, literal_column, select
 
 from chassis.access.model import Reach
-from chassis.db.pool import Record, Tx
-from chassis.db.sql import Statement, StatementCache, statement
-from chassis.filter.condition import CompiledFilter
-from chassis.resource.reach import (
+from chassis.access.scope import (
     reach_values,
     scope_columns,
     table_reach_condition,
     table_reach_shape,
 )
+from chassis.db.pool import Record, Tx
+from chassis.db.sql import Statement, StatementCache, statement
+from chassis.filter.condition import CompiledFilter
 from services.reporting.domain.fact import LOST, WON
 from services.reporting.domain.rollup import Sums
 from services.reporting.methods.dimensions import key_of, value_of

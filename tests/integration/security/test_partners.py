@@ -180,7 +180,7 @@ async def test_rows_belong_to_the_company_of_their_owner(world: Partners) -> Non
         new = customer_pb2.CreateCustomerRequest(
             customer=customer_pb2.Customer(name="x", owner_id=owner_id)
         )
-        assert (await chief.refused(method, new)).code is grpc.StatusCode.INVALID_ARGUMENT
+        assert (await chief.refused(method, new)).reason == "OWNER_NOT_IN_SCOPE"
     colleague = world.one.ground.ids["User"]
     customer = customer_pb2.Customer(id=made.id, owner_id=colleague)
     await chief.call(
