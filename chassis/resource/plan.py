@@ -13,13 +13,20 @@ from google.protobuf.message import Message
 from sqlalchemy import ColumnElement
 
 from chassis.access.model import Reach
+from chassis.access.place import place_of
+from chassis.access.scope import (
+    Columns,
+    reach_values,
+    scope_columns,
+    table_reach_condition,
+    table_reach_shape,
+)
 from chassis.codec import encoder
 from chassis.db.sql import Statement, StatementCache
 from chassis.filter.fields import FilterField, filter_fields
 from chassis.resource.companion import Companion
 from chassis.resource.fields import Field, Form, column_of, resource_fields
 from chassis.resource.order_by import OrderField
-from chassis.resource.reach import reach_values, table_reach_condition, table_reach_shape
 from chassis.resource.resource import Resource
 from chassis.resource.rows import ToMessage, message_reader
 
@@ -74,6 +81,13 @@ class Plan:
     def owned(self) -> bool:
         """Whether rows have an owner, so that scopes narrower than all mean something."""
         return "owner_id" in self.resource.table.c
+
+    @cached_property
+    def scope(self) -> Columns:
+        """The columns that scopes of grants go by; the proto names them where they are others than
+        owner_id and department_id.
+        """
+        return scope_columns(self.resource.table, place_of(self.descriptor))
 
     @cached_property
     def column_names(self) -> tuple[str, ...]:
@@ -167,9 +181,9 @@ def make_plan(resource: Resource) -> Plan:
 
 def reach_shape(plan: Plan, reach: Reach) -> tuple[bool, bool]:
     """What of a reach decides about the SQL text: narrowed by owner, narrowed by company."""
-    return table_reach_shape(plan.resource.table, reach)
+    return table_reach_shape(plan.scope, reach)
 
 
 def reach_condition(plan: Plan, shape: tuple[bool, bool]) -> list[ColumnElement[bool]]:
     """The conditions that keep a statement to the rows within reach."""
-    return table_reach_condition(plan.resource.table, shape)
+    return table_reach_condition(plan.scope, shape)

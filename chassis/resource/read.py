@@ -101,7 +101,8 @@ def _one(
         table.c.id == bindparam("id"),
         *reach_condition(plan, shape),
     )
-    return statement(query.with_for_update() if lock else query)
+    # Not the key: other records may go on referring to the row.
+    return statement(query.with_for_update(key_share=True) if lock else query)
 
 
 def _many(
@@ -113,7 +114,7 @@ def _many(
         table.c.id == any_(bindparam("ids", type_=ARRAY(UUID(as_uuid=False)))),
         *reach_condition(plan, shape),
     )
-    return statement(query.order_by(table.c.id).with_for_update() if lock else query)
+    return statement(query.order_by(table.c.id).with_for_update(key_share=True) if lock else query)
 
 
 def _ordered(plan: Plan, ids: Sequence[str], rows: Sequence[Record]) -> list[Record]:

@@ -37,9 +37,17 @@ DETAILS: Mapping[str, tuple[str, str]] = {
         "The answer took too long. A change may have been made: look, or repeat with the same key.",
         "处理时间过长。更改可能已经生效：请先查看，或使用同一幂等键重试。",
     ),
+    "DEPARTMENT_NOT_IN_SCOPE": (
+        "You may not do this in this department.",
+        "您不能在该部门执行此操作。",
+    ),
     "ETAG_MISMATCH": (
         "Someone has changed the record meanwhile. Read it again, then repeat your change.",
         "记录已被他人修改。请重新读取后再提交更改。",
+    ),
+    "GRANT_BEYOND_OWN": (
+        "You do not have the right to {verb} {resource} as widely yourself.",
+        "您自己没有同等范围的 {resource} {verb} 权限。",
     ),
     "IDEMPOTENCY_IN_FLIGHT": (
         "A request with the same idempotency key is still being worked on.",
@@ -84,7 +92,23 @@ DETAILS: Mapping[str, tuple[str, str]] = {
         "记录不存在，或您无权查看。",
     ),
     "OPERATION_NOT_FOUND": ("There is no such operation.", "没有这个操作。"),
+    "ORGANISATION_CYCLE": (
+        "Nothing in the organisation can be above itself.",
+        "组织中的任何人或部门都不能成为自己的上级。",
+    ),
+    "ORGANISATION_TOO_DEEP": (
+        "The organisation has at most {levels_max} levels.",
+        "组织层级最多 {levels_max} 级。",
+    ),
     "OVERLOADED": ("There are too many requests just now.", "当前请求过多。"),
+    "OWNER_NOT_IN_SCOPE": (
+        "You may not create records for this owner.",
+        "您不能为该负责人创建记录。",
+    ),
+    "PARTNER_COMPANY_NESTED": (
+        "A partner company cannot lie in another one.",
+        "合作伙伴公司不能位于另一个合作伙伴公司之内。",
+    ),
     "PERMISSION_DENIED": (
         "Your roles do not allow you to {verb} {resource}.",
         "您的角色不允许对 {resource} 执行 {verb}。",

@@ -6,28 +6,29 @@ from chassis.call import Call
 from chassis.db.pool import Tx
 from chassis.resource.resource import Resource, Row
 from crm.identity.v1.role_pb2 import Role
-from services.identity.methods.escalation import require_own
-from services.identity.methods.power import grants_of, read_grants
+from services.identity.methods.power import read_grants, require_grants
 from services.identity.models.role import role
 
 
 async def _prepare_create(call: Call, _tx: Tx, row: Row, _message: Message) -> None:
-    require_own(grants_of(call), read_grants(row["grants"]))
+    """What a partner user makes is his company's."""
+    row["partner_company_id"] = call.principal.partner_company_id or None
+    require_grants(call, read_grants(row["grants"]))
 
 
 async def _prepare_update(call: Call, _tx: Tx, before: Row, row: Row, _message: Message) -> None:
     """Neither the grants that the role has nor those it gets go beyond the caller's."""
     if "grants" in row:
-        require_own(grants_of(call), read_grants(before["grants"]))
-        require_own(grants_of(call), read_grants(row["grants"]))
+        require_grants(call, read_grants(before["grants"]))
+        require_grants(call, read_grants(row["grants"]))
 
 
 ROLE = Resource(
     message=Role,
     table=role,
-    filterable=("name",),
+    filterable=("name", "key", "partner_company_id"),
     orderable=("name",),
     unique={"uq_role_name": "name"},
     prepare_create=_prepare_create,
     prepare_update=_prepare_update,
-)
+)  # fmt: skip

@@ -26,6 +26,7 @@ from services.identity.domain.session import (
     is_reuse,
     lifetimes,
 )
+from services.identity.methods.organisation import company_of
 from services.identity.methods.passwords import Passwords
 from services.identity.methods.revoke import revoke_session, revoke_sessions
 from services.identity.methods.user import SET_PASSWORD
@@ -82,7 +83,12 @@ _ROTATE = statement(
     .where(session.c.tenant_id == bindparam("tenant_id"), session.c.id == bindparam("session_id"))
 )
 _USER = select(
-    user.c.tenant_id, user.c.id, user.c.role_ids, user.c.state, user.c.delete_time
+    user.c.tenant_id,
+    user.c.id,
+    user.c.role_ids,
+    user.c.department_id,
+    user.c.state,
+    user.c.delete_time,
 ).add_columns(
     func.greatest(
         *[
@@ -199,13 +205,14 @@ class Sessions:
         """
         async with self._database.worker() as tx:
             row = await tx.fetch_row(_BY_ACCESS, {"hash": _hash(request.access_token)})
+            company_id = await company_of(tx, row) if row else ""
         if row is None or row["revoke_time"] is not None or not _is_active(row):
             raise SessionInvalid
         if min(row["access_expire_time"], row["expire_time"]) <= call.now:
             raise Unauthenticated(
                 "TOKEN_EXPIRED", "The access token has expired; refresh the session."
             )
-        return self._token(_principal(row, str(row["session_id"])), call.now)
+        return self._token(_principal(row, str(row["session_id"]), company_id), call.now)
 
     async def deferred(
         self, _call: Call, request: pb.IssueDeferredTokenRequest
@@ -217,9 +224,10 @@ class Sessions:
         """A token with a user's present rights; Unauthenticated when he may not work any more."""
         async with self._database.worker() as tx:
             row = await tx.fetch_row(_BY_ID, {"tenant_id": tenant_id, "user_id": user_id})
+            company_id = await company_of(tx, row) if row else ""
         if row is None or not _is_active(row):
             raise Unauthenticated("USER_INACTIVE", "The user may not work any more.")
-        return self._token(_principal(row, ""), datetime.now(UTC))
+        return self._token(_principal(row, "", company_id), datetime.now(UTC))
 
     def service_token(self, service: str) -> pb.InternalToken:
         """A token for one of our own services."""
@@ -301,13 +309,14 @@ def _is_active(row: Record) -> bool:
     return row["state"] == "ACTIVE" and row["delete_time"] is None
 
 
-def _principal(row: Record, session_id: str) -> Principal:
+def _principal(row: Record, session_id: str, company_id: str) -> Principal:
     return Principal(
         kind="user",
         id=str(row["id"]),
         tenant_id=str(row["tenant_id"]),
         session_id=session_id,
         role_ids=tuple(str(one) for one in row["role_ids"]),
+        partner_company_id=company_id,
         access_version=micros(row["access_time"]),
     )
 
