@@ -13,6 +13,7 @@ from chassis.resource.listing import list_records, page_values
 from chassis.resource.plan import make_plan
 from chassis.resource.read import get_record
 from chassis.resource.resource import Resource
+from chassis.resource.view import view_of
 from chassis.rpc.methods import Methods, Unary
 from crm.identity.v1 import log_entry_pb2 as pb
 from crm.type.v1.requests_pb2 import GetRequest, ListRequest
@@ -55,7 +56,9 @@ class LogEntries:
     async def get(self, call: Call, tx: Tx, request: GetRequest) -> Message:
         """One entry."""
         _require_all(call)
-        return await get_record(call, tx, PLAN, request.id, PLAN.field_names(request.fields))
+        return await get_record(
+            call, tx, PLAN, request.id, view_of(call, PLAN).names(request.fields)
+        )
 
     async def list(self, call: Call, tx: Tx, request: ListRequest) -> Message:
         """One page of the tenant's log."""
