@@ -1,6 +1,5 @@
 """operation log."""
 
-
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
