@@ -14,7 +14,7 @@ from cli.options import command
 from cli.output import Format, print_json, print_line, print_table
 from cli.records import Output, items
 
-PATH = "/v1/log_entries"
+PATH = "/v1/logEntries"
 app = typer.Typer(help="The operation log: who did what.", no_args_is_help=True)
 
 
@@ -60,7 +60,8 @@ def verify(
     else:
         print_json(result)
     if not result["intact"]:
-        raise CliError(f"The log is not intact at {result['bad_sequence']}: {result['problem']}.")
+        problem = str(result["problem"]).replace("_", " ").lower()
+        raise CliError(f"The log is not intact at {result['bad_sequence']}: {problem}.")
 
 
 def verify_all(client: Client, start: int, end: int) -> dict[str, object]:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from hashlib import sha256
 
 from services.identity.domain.merkle import leaf_hash, merkle_root
@@ -45,12 +46,25 @@ class Root:
     first_time: datetime
 
 
+class Problem(StrEnum):
+    """What can be wrong with a log; the contract says what each means."""
+
+    ENTRY_MISSING = "ENTRY_MISSING"
+    ENTRY_CHANGED = "ENTRY_CHANGED"
+    ENTRY_ADDED = "ENTRY_ADDED"
+    END_MOVED = "END_MOVED"
+    TAIL_CUT = "TAIL_CUT"
+    ROOT_MISSING = "ROOT_MISSING"
+    ROOT_MISMATCH = "ROOT_MISMATCH"
+    ROOT_OVERDUE = "ROOT_OVERDUE"
+
+
 @dataclass(frozen=True, slots=True)
 class Break:
     """The first entry at which a log is not what it was, and what is wrong there."""
 
     sequence: int
-    problem: str
+    problem: Problem
 
 
 @dataclass(frozen=True)
@@ -111,19 +125,19 @@ def first_break(stretch: Stretch) -> Break | None:
         hashes.append(str(entry["hash"]))
     end = Anchor(stretch.anchor.sequence + len(stretch.entries), hashes[-1])
     if end != stretch.end:
-        return Break(min(end.sequence, stretch.end.sequence) + 1, "the log ends elsewhere")
+        return Break(min(end.sequence, stretch.end.sequence) + 1, Problem.END_MOVED)
     return _root_break(stretch, hashes)
 
 
-def _problem(tenant_id: str, previous: str, expected: int, entry: Entry) -> str:
+def _problem(tenant_id: str, previous: str, expected: int, entry: Entry) -> Problem | None:
     if entry["sequence"] != expected or str(entry["tenant_id"]) != tenant_id:
-        return "an entry is missing or out of place"
+        return Problem.ENTRY_MISSING
     if entry["hash"] != chain_hash(previous, entry):
-        return "an entry was changed"
+        return Problem.ENTRY_CHANGED
     salt, label, ip = (str(entry[name]) for name in PERSONAL)
     if not salt + label + ip or entry["personal_hash"] == personal_hash(salt, label, ip):
-        return ""
-    return "an entry's label or address was changed"
+        return None
+    return Problem.ENTRY_CHANGED
 
 
 def _root_break(stretch: Stretch, hashes: Sequence[str]) -> Break | None:
@@ -131,15 +145,13 @@ def _root_break(stretch: Stretch, hashes: Sequence[str]) -> Break | None:
     at = stretch.anchor.sequence
     for root in stretch.roots:
         if root.first_sequence != at + 1:
-            return Break(at + 1, "a signed root is missing")
+            return Break(at + 1, Problem.ROOT_MISSING)
         at = root.last_sequence
     for root in (*stretch.roots, *stretch.witnesses):
         if root.last_sequence > stretch.end.sequence and stretch.whole:
-            return Break(
-                stretch.end.sequence + 1, "the log was cut: a root covers more than there is"
-            )
+            return Break(stretch.end.sequence + 1, Problem.TAIL_CUT)
         if not _fits(root, stretch, hashes):
-            return Break(root.first_sequence, "a signed root does not fit the entries")
+            return Break(root.first_sequence, Problem.ROOT_MISMATCH)
     return None
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from urllib.parse import unquote
 
 import orjson
-from sqlalchemy import JSON, BigInteger, Text, bindparam, cast, column, func, insert, select, update
+from sqlalchemy import JSON, BigInteger, Text, bindparam, column, func, insert, select, update
 from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.types import DateTime
@@ -18,13 +18,15 @@ from chassis.ids import is_id
 from services.identity.domain.log_chain import GENESIS, chain_hash, personal_hash
 from services.identity.models.log import log_entry, log_head
 
+# The first entries of a log are signed at once.
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TEXT_MAX = 200
 FIELDS_MAX = 200
 _TENANT = bindparam("tenant", type_=UUID(as_uuid=False))
 _NOW = bindparam("now", type_=DateTime(timezone=True))
 _first = upsert(log_head).values(
     tenant_id=_TENANT, sequence=0, hash=GENESIS, create_time=_NOW,
-    root_sequence=0, root_hash=GENESIS, root_time=_NOW,
+    root_sequence=0, root_hash=GENESIS, root_time=EPOCH,
 )  # fmt: skip
 # Makes the head if there is none, and locks it either way.
 _LOCK = statement(
@@ -33,7 +35,7 @@ _LOCK = statement(
     ).returning(log_head.c.sequence, log_head.c.hash, log_head.c.create_time)
 )
 _NAMES = [each.name for each in log_entry.c]
-_rows = func.json_to_recordset(cast(bindparam("rows", type_=Text), JSON)).table_valued(
+_rows = func.json_to_recordset(bindparam("rows", type_=JSON)).table_valued(
     *[column(each.name, each.type) for each in log_entry.c]
 )
 _INSERT = statement(

@@ -18,6 +18,7 @@ from services.identity.domain.log_chain import (
     PERSONAL,
     Anchor,
     Break,
+    Problem,
     Root,
     Stretch,
     canonical,
@@ -118,13 +119,13 @@ class LogVerifier:
             first_sequence=anchor.sequence + 1, root_count=len(chosen.roots)
         )
         if chosen.last and chosen.end.sequence < signed:
-            problem = Break(chosen.end.sequence + 1, "a signed root is missing or was changed")
+            problem = Break(chosen.end.sequence + 1, Problem.ROOT_MISSING)
             return _told(answer, problem)
         witnesses = await self._witnesses(tx, tenant, anchor, chosen)
         head, signed = await _head(tx, tenant)
         end = head if chosen.last else chosen.end
         if end.sequence - chosen.end.sequence > UNSIGNED_MAX:
-            problem = Break(chosen.end.sequence + 1, "entries wait for a signed root too long")
+            problem = Break(chosen.end.sequence + 1, Problem.ROOT_OVERDUE)
             return _told(answer, problem)
         entries = await _entries(tx, tenant, anchor.sequence, end.sequence)
         stretch = Stretch(tenant, anchor, entries, end, chosen.last, chosen.roots, witnesses)
@@ -242,7 +243,7 @@ async def _beyond(tx: Tx, tenant: str) -> Break | None:
     head, _ = await _head(tx, tenant)
     if last is None or (last["sequence"] or 0) <= head.sequence:
         return None
-    return Break(head.sequence + 1, "an entry was added behind the end")
+    return Break(head.sequence + 1, Problem.ENTRY_ADDED)
 
 
 def _size(root: Root) -> int:
@@ -256,5 +257,8 @@ def _month(moment: datetime) -> str:
 def _told(answer: pb.VerifyLogEntriesResponse, found: Break | None) -> pb.VerifyLogEntriesResponse:
     answer.intact = found is None
     if found is not None:
-        answer.bad_sequence, answer.problem, answer.next_sequence = found.sequence, found.problem, 0
+        answer.next_sequence = 0
+        answer.MergeFrom(
+            pb.VerifyLogEntriesResponse(bad_sequence=found.sequence, problem=found.problem.value)
+        )
     return answer
