@@ -27,9 +27,8 @@ PLAN = make_plan(
         message=pb.LogEntry,
         table=log_entry,
         filterable=(
-            "id", "sequence", "time", "actor_id", "actor_kind", "action", "service", "resource",
-            "record_id", "record_version", "label", "changed_fields", "through", "cause_id",
-            "request_id", "detail", "ip", "create_time",
+            "sequence", "time", "actor_id", "action", "service", "resource", "record_id",
+            "through",
         ),
         orderable=("sequence", "time"),
     )

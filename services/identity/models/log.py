@@ -43,7 +43,10 @@ log_entry = Table(
     Index("ix_log_entry_time", "tenant_id", "time"),
     Index("ix_log_entry_actor", "tenant_id", "actor_id", "time"),
     Index("ix_log_entry_action", "tenant_id", "action", "time"),
+    Index("ix_log_entry_service", "tenant_id", "service", "time"),
+    Index("ix_log_entry_resource", "tenant_id", "resource", "time"),
     Index("ix_log_entry_record", "tenant_id", "record_id", "time"),
+    Index("ix_log_entry_through", "tenant_id", "through", "time"),
     postgresql_partition_by="RANGE (create_time)",
     info=APPEND_ONLY,
 )
