@@ -49,7 +49,16 @@ def upgrade() -> None:
     op.create_index(
         "ix_log_entry_record", "log_entry", ["tenant_id", "record_id", "time"], unique=False
     )
+    op.create_index(
+        "ix_log_entry_resource", "log_entry", ["tenant_id", "resource", "time"], unique=False
+    )
     op.create_index("ix_log_entry_sequence", "log_entry", ["tenant_id", "sequence"], unique=False)
+    op.create_index(
+        "ix_log_entry_service", "log_entry", ["tenant_id", "service", "time"], unique=False
+    )
+    op.create_index(
+        "ix_log_entry_through", "log_entry", ["tenant_id", "through", "time"], unique=False
+    )
     op.create_index("ix_log_entry_time", "log_entry", ["tenant_id", "time"], unique=False)
     op.create_table(
         "log_head",
