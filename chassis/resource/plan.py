@@ -101,7 +101,8 @@ class Plan:
     @cached_property
     def orders(self) -> Mapping[str, OrderField]:
         """Order fields: the common and the declared ones."""
-        names = (*COMMON_ORDERS, *self.resource.orderable)
+        common = [name for name in COMMON_ORDERS if name in self.fields]
+        names = dict.fromkeys((*common, *self.resource.orderable))
         return {name: self._order_field(name) for name in names}
 
     @cached_property
