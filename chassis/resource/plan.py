@@ -93,7 +93,12 @@ class Plan:
     def column_names(self) -> tuple[str, ...]:
         """All columns that make up a record."""
         names = [name for one in self.fields.values() for name in one.columns]
-        return tuple(dict.fromkeys([*names, "version"]))
+        return tuple(dict.fromkeys([*names, *self._marks]))
+
+    @cached_property
+    def _marks(self) -> tuple[str, ...]:
+        """The columns that every read needs; records that never change have no version."""
+        return tuple(name for name in ("id", "version") if name in self.resource.table.c)
 
     @cached_property
     def writable(self) -> tuple[Field, ...]:
@@ -110,7 +115,8 @@ class Plan:
     @cached_property
     def orders(self) -> Mapping[str, OrderField]:
         """Order fields: the common and the declared ones."""
-        names = (*COMMON_ORDERS, *self.resource.orderable)
+        common = [name for name in COMMON_ORDERS if name in self.fields]
+        names = dict.fromkeys((*common, *self.resource.orderable))
         return {name: self._order_field(name) for name in names}
 
     @cached_property
@@ -136,7 +142,7 @@ class Plan:
         if not names:
             return [table.c[name] for name in self.column_names]
         wanted = [column for name in names for column in self.fields[name].columns]
-        return [table.c[name] for name in dict.fromkeys([*wanted, "id", "version"])]
+        return [table.c[name] for name in dict.fromkeys([*wanted, *self._marks])]
 
     def cached(self, key: Hashable, build: Callable[[], Statement]) -> Statement:
         """The statement of that shape, compiled at first use."""

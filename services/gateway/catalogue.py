@@ -83,6 +83,18 @@ DETAILS: Mapping[str, tuple[str, str]] = {
         "路径包含不允许的字符。",
     ),
     "INVALID_QUERY": ("The query of the address is not right.", "地址中的查询参数有误。"),
+    "LOG_NOT_INTACT": (
+        "The operation log is not intact: verify it.",
+        "操作日志不完整：请先进行校验。",
+    ),
+    "LOG_ROOT_PENDING": (
+        "No signed root covers the entry yet; try again in a minute.",
+        "该条日志尚未被签名根覆盖，请一分钟后再试。",
+    ),
+    "LOG_SCOPE_ALL_REQUIRED": (
+        "Reading the operation log takes a role with scope ALL.",
+        "查看操作日志需要数据范围为“全部”的角色。",
+    ),
     "METHOD_NOT_ALLOWED": (
         "This path takes only: {allowed}.",
         "该路径只支持：{allowed}。",

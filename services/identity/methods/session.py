@@ -29,6 +29,7 @@ from services.identity.domain.session import (
 from services.identity.methods.organisation import company_of
 from services.identity.methods.passwords import Passwords
 from services.identity.methods.revoke import revoke_session, revoke_sessions
+from services.identity.methods.sign_in_log import SignInLog
 from services.identity.methods.user import SET_PASSWORD
 from services.identity.models.department import department
 from services.identity.models.role import role
@@ -123,10 +124,13 @@ _PASSWORD = statement(
 class Sessions:
     """The methods of SessionService that are about people."""
 
-    def __init__(self, database: Database, passwords: Passwords, key: OKPKey) -> None:
+    def __init__(
+        self, database: Database, passwords: Passwords, key: OKPKey, log: SignInLog
+    ) -> None:
         self._database = database
         self._passwords = passwords
         self._key = key
+        self._log = log
 
     async def create(self, call: Call, request: pb.CreateSessionRequest) -> pb.Session:
         """Sign in; every way to fail looks the same from outside and takes the same time."""
@@ -146,10 +150,11 @@ class Sessions:
             and one["state"] == "ACTIVE"
         ]
         if not matches:
+            self._log.refused(call, request, candidates)
             raise CredentialsInvalid
         if len(matches) > 1:
             raise InvalidArgument("TENANT_REQUIRED", "Name the tenant that you sign in to.")
-        return await self._open(call.now, str(matches[0]["tenant_id"]), str(matches[0]["id"]))
+        return await self._open(call, str(matches[0]["tenant_id"]), str(matches[0]["id"]))
 
     async def refresh(self, call: Call, request: pb.RefreshSessionRequest) -> pb.Session:
         """The next pair of tokens; a refresh token that was used before ends the session."""
@@ -196,6 +201,7 @@ class Sessions:
         async with self._database.transaction(call.tenant_id) as tx:
             values = {**who, "password_hash": hashed, "update_time": call.now}
             await tx.execute(SET_PASSWORD, values)
+            await self._log.password_changed(call, tx, call.principal.id)
             await revoke_sessions(call, tx, call.principal.id)
         return pb.ChangePasswordResponse()
 
@@ -233,9 +239,9 @@ class Sessions:
         """A token for one of our own services."""
         return self._token(Principal(kind="service", id=service), datetime.now(UTC))
 
-    async def _open(self, now: datetime, tenant_id: str, user_id: str) -> pb.Session:
+    async def _open(self, call: Call, tenant_id: str, user_id: str) -> pb.Session:
         family = f"crm_rt_{secrets.token_urlsafe(16)}"
-        answer, values = _fresh(now, (tenant_id, new_id(), user_id), family)
+        answer, values = _fresh(call.now, (tenant_id, new_id(), user_id), family)
         async with self._database.transaction(tenant_id) as tx:
             await tx.execute(
                 _NEW,
@@ -244,9 +250,10 @@ class Sessions:
                     "id": answer.id,
                     "user_id": user_id,
                     "revoke_time": None,
-                    "create_time": now,
+                    "create_time": call.now,
                 },
             )
+            await self._log.opened(call, tx, (tenant_id, answer.id, user_id))
         return answer
 
     def _token(self, principal: Principal, now: datetime) -> pb.InternalToken:
