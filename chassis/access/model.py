@@ -1,6 +1,6 @@
 """Who may do what: grants of roles, reporting lines, departments; values without I/O."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -49,10 +49,19 @@ class Grant:
     scope: str
 
 
+def scopes_allow(scopes: Collection[str], resource: str, verb: str) -> bool:
+    """Whether scopes ("customers:read", "*:read", "customers:*") hold the verb; none narrow
+    nothing.
+    """
+    wanted = {f"{one}:{may}" for one in (resource, "*") for may in (verb.lower(), "*")}
+    return not scopes or not wanted.isdisjoint(scopes)
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A user as access sees him."""
+    """A user or an API client as access sees him; what is the owner's own is the client's own."""
 
+    owner_id: str = ""
     manager_id: str = ""
     department_id: str = ""
     role_ids: tuple[str, ...] = ()
@@ -106,10 +115,11 @@ class Access:
         }
         if not scopes:
             return None
-        member = self.members.get(user_id, Member())
-        owners, departments = {user_id}, set()
+        owner_id = self.members.get(user_id, Member()).owner_id or user_id
+        member = self.members.get(owner_id, Member())
+        owners, departments = {owner_id}, set()
         if "SUBORDINATES" in scopes:
-            owners |= _below(self._reports, user_id)
+            owners |= _below(self._reports, owner_id)
         if member.department_id and scopes & {"DEPARTMENT", "DEPARTMENT_TREE"}:
             departments.add(member.department_id)
         if member.department_id and "DEPARTMENT_TREE" in scopes:
@@ -145,8 +155,8 @@ def _below(children: Mapping[str, list[str]], top: str) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class AccessRecord:
-    """The tenant itself, one user, department or role as its events carry it; `data` is the JSON
-    representation.
+    """The tenant itself, one user, API client, department or role as its events carry it; `data`
+    is the JSON representation.
     """
 
     kind: str
@@ -165,7 +175,7 @@ def build_access(records: Iterable[AccessRecord], version: int) -> Access:
         data = record.data
         if record.kind == "tenant":
             tenant = data
-        elif record.kind == "user":
+        elif record.kind in {"user", "api_client"}:
             members[record.id] = _member(data)
         elif record.kind == "role":
             roles[record.id] = () if data.get("delete_time") else _grants(data)
@@ -184,6 +194,7 @@ def build_access(records: Iterable[AccessRecord], version: int) -> Access:
 def _member(data: Mapping[str, object]) -> Member:
     role_ids = data.get("role_ids")
     return Member(
+        owner_id=_text(data, "owner_id"),
         manager_id=_text(data, "manager_id"),
         department_id=_text(data, "department_id"),
         role_ids=tuple(str(role) for role in role_ids) if isinstance(role_ids, list) else (),

@@ -49,10 +49,15 @@ def differences(metadata: MetaData, url: str) -> list[object]:
 
 
 def new_revision(folder: Path, metadata: MetaData, url: str, message: str) -> None:
-    """Write a revision file with the differences, to be read and corrected by a person."""
+    """Write a revision file with the differences, to be read and corrected by a person.
+
+    The database is brought to the newest revision first, without the wall: its views show columns
+    that are still to come.
+    """
 
     def work(connection: Connection) -> None:
         _open(connection)
+        _run(connection, folder)
         config = _config(folder)
         script = ScriptDirectory.from_config(config)
         from alembic.autogenerate.api import RevisionContext  # noqa: PLC0415  # only this command needs it

@@ -141,7 +141,7 @@ class Collection:
         }
         row |= values
         if self.plan.owned:
-            owner = str(row["owner_id"] or call.principal.id)
+            owner = str(row["owner_id"] or call.user_id)
             member = call.access.members.get(owner)
             row["owner_id"] = owner
             row["department_id"] = (member.department_id or None) if member else None
@@ -152,7 +152,7 @@ class Collection:
         if "owner_id" in row and str(before["owner_id"]) != str(row["owner_id"]):
             call.reach(self.plan.plural, "ASSIGN")
             if row["owner_id"] is None:
-                row["owner_id"] = call.principal.id
+                row["owner_id"] = call.user_id
 
 
 def collection(resource: Resource, page_token_key: bytes, ask_owner: AskOwner) -> Collection:

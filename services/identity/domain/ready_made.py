@@ -23,6 +23,7 @@ def ready_made_roles() -> Mapping[str, list[Grant]]:
             *_each(("customers", "contacts", "opportunities"), _MANAGE, "DEPARTMENT_TREE"),
             *_each(("customers", "contacts", "opportunities"), _MANAGE, "SUBORDINATES"),
             *_each(("campaigns", "campaign_members"), ("READ",), "ALL"),
+            *_each(("announcements",), _WORK, "OWN"),
             *_each((*_COLLEAGUES, *_CATALOGUE), ("READ",), "ALL"),
         ],
         "Salesperson": [
