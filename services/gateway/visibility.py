@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from chassis.access.model import Access, AccessRecord, Reach, build_access
+from chassis.access.model import Access, AccessRecord, Reach, build_access, scopes_allow
 from crm.identity.v1.session_pb2 import GetAccessRequest, GetAccessResponse
 from services.gateway.exchange import Caller
 from services.gateway.tokens import SESSIONS, SILENCE_MAX_S, ServiceToken
@@ -27,6 +27,7 @@ class Viewer:
     user_id: str
     role_ids: tuple[str, ...]
     company_id: str
+    scopes: tuple[str, ...]
 
 
 def viewer_of(caller: Caller) -> Viewer:
@@ -38,6 +39,7 @@ def viewer_of(caller: Caller) -> Viewer:
         user_id=caller.principal_id,
         role_ids=tuple(claims.get("roles", ())),
         company_id=claims.get("company", ""),
+        scopes=tuple(claims.get("scope", "").split()),
     )
 
 
@@ -65,6 +67,8 @@ class Visibility:
 
     async def reach(self, viewer: Viewer, resource: str) -> Reach | None:
         """The records of a resource (plural) that the viewer may read; None when there are none."""
+        if not scopes_allow(viewer.scopes, resource, READ):
+            return None
         access = await self._access(viewer.tenant_id)
         return access.reach(viewer.user_id, viewer.role_ids, viewer.company_id, resource, READ)
 
