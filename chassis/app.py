@@ -58,10 +58,14 @@ class Toolbox:
     settings: ServiceSettings
     database: Database
     clients: Clients
+    _siblings: dict[str, Collection] = field(default_factory=dict)
 
     def collection(self, resource: Resource) -> Collection:
         """The resource at work."""
-        return collection(resource, self.settings.page_token_key, Owners(self.clients))
+        key, owners = self.settings.page_token_key, Owners(self.clients)
+        made = collection(resource, key, owners, self._siblings)
+        self._siblings[resource.table.name] = made
+        return made
 
 
 @dataclass(frozen=True)

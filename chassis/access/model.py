@@ -10,6 +10,7 @@ VERBS = (
     "SHARE", "EXPORT", "IMPORT", "APPROVE", "CONFIGURE",
 )  # fmt: skip
 DEPTH_MAX = 100
+RETENTION_DAYS = 30
 REACH_CACHE_MAX = 10_000
 
 
@@ -38,6 +39,17 @@ class Reach:
             or (owner_id != "" and owner_id in self.owner_ids)
             or (department_id != "" and department_id in self.department_ids)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class FieldAccess:
+    """Fields of one resource that are hidden from a caller, and those that he may only read."""
+
+    hidden: frozenset[str] = frozenset()
+    read_only: frozenset[str] = frozenset()
+
+
+EVERY_FIELD = FieldAccess()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +89,8 @@ class Access:
     version: int = 0
     time_zone: str = "UTC"
     currency_code: str = "USD"
+    # Days that deleted records stay in the recycle bin.
+    retention_days: int = RETENTION_DAYS
     members: Mapping[str, Member] = field(default_factory=dict)
     parents: Mapping[str, str] = field(default_factory=dict)
     roles: Mapping[str, tuple[Grant, ...]] = field(default_factory=dict)
@@ -185,6 +199,7 @@ def build_access(records: Iterable[AccessRecord], version: int) -> Access:
         version=version,
         time_zone=_text(tenant, "time_zone") or "UTC",
         currency_code=_text(tenant, "currency_code") or "USD",
+        retention_days=_number(tenant, "retention_days") or RETENTION_DAYS,
         members=members,
         parents=parents,
         roles=roles,
@@ -212,6 +227,11 @@ def _grants(data: Mapping[str, object]) -> tuple[Grant, ...]:
         )
         for grant in (grants if isinstance(grants, list) else [])
     )
+
+
+def _number(data: Mapping[str, object], name: str) -> int:
+    value = data.get(name)
+    return value if isinstance(value, int) else 0
 
 
 def _text(data: Mapping[str, object], name: str) -> str:

@@ -18,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSON, JSONB, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, UUID
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -53,10 +53,14 @@ def resource_columns(*, owned: bool) -> list[Column[Any]]:  # Any: columns of se
         _time("create_time"),
         _time("update_time"),
         _time("delete_time", nullable=True),
+        _time("purge_time", nullable=True),
         _id("creator_id", nullable=True),
         _id("updater_id", nullable=True),
         Column("external_source", Text),
         Column("external_id", Text),
+        # By the id of the field's definition, which outlives its name.
+        Column("custom_fields", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+        Column("tags", ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")),
     ]
     if owned:
         columns += [
@@ -67,8 +71,10 @@ def resource_columns(*, owned: bool) -> list[Column[Any]]:  # Any: columns of se
     return columns
 
 
-def resource_constraints(name: str) -> tuple[PrimaryKeyConstraint, Index]:
-    """Primary key and the index that keeps external ids unique, also in the recycle bin."""
+def resource_constraints(name: str) -> tuple[PrimaryKeyConstraint | Index, ...]:
+    """Primary key and the indexes that every resource has: external ids, unique also in the recycle
+    bin; the recycle bin; tags.
+    """
     return (
         PrimaryKeyConstraint("tenant_id", "id"),
         Index(
@@ -78,6 +84,20 @@ def resource_constraints(name: str) -> tuple[PrimaryKeyConstraint, Index]:
             "external_id",
             unique=True,
             postgresql_where=text("external_id IS NOT NULL"),
+        ),
+        Index(
+            f"ix_{name}_delete_time",
+            "tenant_id",
+            "delete_time",
+            "id",
+            postgresql_where=text("delete_time IS NOT NULL"),
+        ),
+        Index(
+            f"ix_{name}_tags",
+            "tenant_id",
+            "tags",
+            postgresql_using="gin",
+            postgresql_where=text("cardinality(tags) > 0"),
         ),
     )
 
@@ -146,6 +166,8 @@ def _idempotency(metadata: MetaData) -> Table:
         Column("key", Text, nullable=False),
         Column("fingerprint", Text, nullable=False),
         _id("record_id"),
+        # All records of a batch, in the order of its request.
+        Column("record_ids", ARRAY(UUID(as_uuid=False))),
         Column("version", BigInteger, nullable=False),
         _time("create_time"),
         PrimaryKeyConstraint("tenant_id", "principal_id", "method", "key"),

@@ -26,11 +26,12 @@ from chassis.errors import (
 from chassis.imports.draft import Draft
 from chassis.imports.mapping import KEY, SOURCE, ImportMapping
 from chassis.operations.task import Problem
+from chassis.resource.checks import check_owner
 from chassis.resource.plan import Plan
 from chassis.resource.references import check_references
 from chassis.resource.resource import Row
 from chassis.resource.rows import column_values
-from chassis.resource.standard import Collection, check_owner
+from chassis.resource.standard import Collection
 from chassis.resource.write import changed_columns, insert_records, update_records
 
 # What is wrong with one row; other errors are about the moment.

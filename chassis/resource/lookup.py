@@ -14,6 +14,7 @@ from chassis.db.pool import Database, Tx
 from chassis.db.sql import Statement, statement
 from chassis.resource.fields import Form
 from chassis.resource.plan import Plan, reach_condition, reach_shape, reach_values
+from chassis.resource.view import view_of
 from chassis.rpc.methods import Free, Methods, Unary
 from crm.chassis.v1 import import_pb2 as pb
 
@@ -64,7 +65,7 @@ async def find_records(  # what is looked for, and where
 ) -> list[tuple[str, str]]:
     """(value, id) of living records within reach; at most MATCHES_MAX."""
     one = plan.fields.get(field)
-    if one is None or one.form is not Form.TEXT or field not in plan.filters:
+    if one is None or one.form is not Form.TEXT or field not in view_of(call, plan).filters:
         raise invalid_fields([("match", f"{plan.plural} cannot be matched by {field}.")])
     reach = call.reach(plan.plural, "READ")
     shape = reach_shape(plan, reach)

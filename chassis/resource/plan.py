@@ -5,6 +5,7 @@ statements.
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any  # the reason stands where it is used
 
 from google.api import resource_pb2
 from google.protobuf.descriptor import Descriptor
@@ -12,9 +13,10 @@ from google.protobuf.message import Message
 from sqlalchemy import ColumnElement
 
 from chassis.access.model import Reach
-from chassis.codec import encoder, invalid_fields
+from chassis.codec import encoder
 from chassis.db.sql import Statement, StatementCache
 from chassis.filter.fields import FilterField, filter_fields
+from chassis.resource.companion import Companion
 from chassis.resource.fields import Field, Form, column_of, resource_fields
 from chassis.resource.order_by import OrderField
 from chassis.resource.reach import reach_values, table_reach_condition, table_reach_shape
@@ -34,6 +36,9 @@ class Plan:
     fields: Mapping[str, Field]
     _statements: StatementCache = field(default_factory=StatementCache)
     _readers: dict[tuple[str, ...], ToMessage] = field(default_factory=dict)
+    # What callers see, by what their roles hide; companions are written with every record.
+    views: dict[Hashable, Any] = field(default_factory=dict)  # Any: views know plans
+    companions: tuple[Companion, ...] = ()
 
     @cached_property
     def descriptor(self) -> Descriptor:
@@ -101,17 +106,6 @@ class Plan:
             chosen = [one for name, one in self.fields.items() if not names or name in names]
             self._readers[names] = message_reader(self.resource.message, chosen)
         return self._readers[names]
-
-    def field_names(self, text: str) -> tuple[str, ...]:
-        """The fields of a `fields` argument, in the order of the message; () for all."""
-        if not text:
-            return ()
-        asked = {part.strip() for part in text.split(",")} | set(ALWAYS_RETURNED)
-        unknown = asked - set(self.fields) - {"etag"}
-        if unknown:
-            names = ", ".join(sorted(unknown))
-            raise invalid_fields([("fields", f"There is no such field: {names}.")])
-        return tuple(name for name in self.fields if name in asked)
 
     def columns_of(self, names: tuple[str, ...]) -> list[ColumnElement[object]]:
         """The columns to read for these fields, all when empty."""

@@ -18,5 +18,5 @@ CUSTOMER = Resource(
         Reference("owner_id", "users", "identity"),
         Reference("parent_id", "customers"),
     ),
-    children=(Child(contact, "customer_id"), Child(customer, "parent_id")),
+    children=(Child(contact, "customer_id", dependent=True), Child(customer, "parent_id")),
 )  # fmt: skip

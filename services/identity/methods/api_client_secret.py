@@ -1,5 +1,6 @@
 """Secrets of API clients: shown once, kept as hashes, several at a time."""
 
+from collections.abc import Sequence
 from datetime import UTC
 
 from google.protobuf.message import Message
@@ -11,9 +12,10 @@ from chassis.codec import invalid_fields
 from chassis.db.pool import Record, Tx
 from chassis.db.sql import statement
 from chassis.ids import new_id
+from chassis.resource.checks import check_match, refuse_deleted
 from chassis.resource.read import get_record, lock_record
 from chassis.resource.rows import column_values
-from chassis.resource.standard import Collection, check_match, refuse_deleted
+from chassis.resource.standard import Collection
 from chassis.resource.write import update_record
 from chassis.rpc.methods import Methods, Unary
 from crm.identity.v1 import api_client_secret_pb2 as pb
@@ -111,16 +113,16 @@ class Secrets:
         await tx.execute(_REMOVE, {"tenant_id": call.tenant_id, "ids": [request.secret_id]})
         return await self._written(call, tx, before, client, "secret_removed")
 
-    async def _added(self, call: Call, tx: Tx, record_id: str) -> pb.AddSecretResponse:
+    async def _added(self, call: Call, tx: Tx, ids: Sequence[str]) -> pb.AddSecretResponse:
         """What a repeated call gets: the secret was shown once."""
-        client = await get_record(call, tx, self._clients.plan, record_id)
+        client = await get_record(call, tx, self._clients.plan, ids[0])
         assert isinstance(client, ApiClient)
         return pb.AddSecretResponse(api_client=client)
 
     async def _locked(self, call: Call, tx: Tx, client_id: str) -> tuple[Record, ApiClient]:
         plan = self._clients.plan
         before = await lock_record(call, tx, plan, client_id, "CONFIGURE")
-        check_match(call, before["version"])
+        check_match(call.if_match, before["version"])
         refuse_deleted(plan, before)
         await require_power(call, tx, before)
         client = plan.to_message(())(before)

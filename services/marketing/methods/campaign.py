@@ -31,7 +31,7 @@ CAMPAIGN = Resource(
     ),
     orderable=("name", "budget", "start_date", "end_date", "create_time", "update_time"),
     references=(Reference("owner_id", "users", "identity"),),
-    children=(Child(campaign_member, "campaign_id"),),
+    children=(Child(campaign_member, "campaign_id", dependent=True),),
     prepare_create=prepare_create,
     prepare_update=prepare_update,
 )  # fmt: skip

@@ -41,7 +41,7 @@ FILES = (
     stage_pb2, announcement_pb2, announcement_receipt_pb2, api_client_pb2, api_client_secret_pb2,
     client_token_pb2, preferences_pb2, presence_pb2,
 )  # fmt: skip
-# Collections with the six standard methods, by process.
+# Collections with the standard methods, by process.
 COLLECTIONS: Mapping[str, Mapping[str, str]] = {
     "identity": {
         "User": "users",
@@ -61,7 +61,8 @@ COLLECTIONS: Mapping[str, Mapping[str, str]] = {
 }
 STANDARD = {
     "Get": "read", "List": "read", "Create": "create", "Update": "update", "Delete": "delete",
-    "Undelete": "delete",
+    "Undelete": "delete", "BatchGet": "read", "BatchCreate": "create", "BatchUpdate": "update",
+    "BatchDelete": "delete",
 }  # fmt: skip
 PLURALS = {"Opportunity": "Opportunities"}
 SPECIAL: Mapping[str, str] = {
@@ -88,10 +89,10 @@ SPECIAL: Mapping[str, str] = {
     "crm.identity.v1.AnnouncementReceiptService/ListReceipts": "announcements read",
     "crm.identity.v1.TenantService/CreateTenant": "internal",
     "crm.identity.v1.TenantService/ListTenants": "internal",
-    "crm.sales.v1.OpportunityService/WinOpportunity": "opportunities update",
-    "crm.sales.v1.OpportunityService/LoseOpportunity": "opportunities update",
-    "crm.sales.v1.OpportunityService/MoveOpportunity": "opportunities update",
-    "crm.sales.v1.OpportunityService/ReopenOpportunity": "opportunities update",
+    "crm.sales.v1.OpportunityTransitionService/WinOpportunity": "opportunities update",
+    "crm.sales.v1.OpportunityTransitionService/LoseOpportunity": "opportunities update",
+    "crm.sales.v1.OpportunityTransitionService/MoveOpportunity": "opportunities update",
+    "crm.sales.v1.OpportunityTransitionService/ReopenOpportunity": "opportunities update",
     "crm.sales.v1.StageMoveService/ListStageMoves": "opportunities read",
     "crm.reporting.v1.ReportService/GetPipelineSummary": "opportunities read",
     "crm.chassis.v1.ImportService/UploadFile": "self clients",
@@ -131,5 +132,6 @@ def _standard() -> Iterator[tuple[str, str]]:
     for process, resources in COLLECTIONS.items():
         for name, plural in resources.items():
             for method, verb in STANDARD.items():
-                many = PLURALS.get(name, f"{name}s") if method == "List" else name
+                plural_named = method == "List" or method.startswith("Batch")
+                many = PLURALS.get(name, f"{name}s") if plural_named else name
                 yield f"crm.{process}.v1.{name}Service/{method}{many}", f"{plural} {verb}"
