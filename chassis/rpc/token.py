@@ -151,12 +151,12 @@ def _names_somebody(claims: Mapping[str, object]) -> bool:
     """Users and API clients have two ids, their own and their tenant's; a service has a name and
     no tenant.
     """
-    subject, tenant = claims.get("sub"), claims.get("tenant", "")
-    if not isinstance(subject, str) or not isinstance(tenant, str):
+    subject, tenant, kind = claims.get("sub"), claims.get("tenant", ""), claims.get("kind")
+    if not all(isinstance(one, str) for one in (subject, tenant, kind)):
         return False
-    if claims.get("kind") in MEMBERS:
-        return is_id(subject) and is_id(tenant)
-    return claims.get("kind") == "service" and subject != "" and tenant == ""
+    if kind in MEMBERS:
+        return is_id(str(subject)) and is_id(str(tenant))
+    return kind == "service" and subject != "" and tenant == ""
 
 
 def _principal(claims: Mapping[str, object]) -> Principal:

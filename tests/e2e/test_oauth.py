@@ -1,9 +1,10 @@
 """Integrations at the gateway: client credentials, rotation with overlap, narrowing, revocation."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import httpx
 import pytest
@@ -59,6 +60,11 @@ def integration(tenant: Tenant) -> Integration:
     (role,) = tenant.list("roles", filter='name = "Administrator"')
     made = tenant.create("api_clients", name="ERP", role_ids=[role["id"]])
     return Integration(tenant, str(made["id"]))
+
+
+def lets_in(client: httpx.Client) -> bool:
+    """Whether the token is good."""
+    return client.get("/customers").status_code == 200
 
 
 def out_within(client: httpx.Client, seconds: float) -> float:
@@ -128,18 +134,20 @@ def test_revoked_disabled_and_deleted(integration: Integration, figures: list[st
     _, secret = integration.add_secret()
     url, auth = f"{integration.tenant.url}/oauth/revoke", (integration.id, secret)
     tokens = [integration.token(secret) for _ in range(3)]
-    ends = (
-        lambda: httpx.post(url, data={"token": tokens[0]}, auth=auth),
-        lambda: integration.tenant.patch(integration.path, {"state": "DISABLED"}),
-        lambda: integration.tenant.delete(integration.path),
+    path, patch = integration.path, integration.tenant.patch
+    ends: tuple[Callable[[], httpx.Response], ...] = (
+        partial(httpx.post, url, data={"token": tokens[0]}, auth=auth),
+        partial(patch, path, {"state": "DISABLED"}),
+        partial(integration.tenant.delete, path),
     )
     took = []
     for token, end in zip(tokens, ends, strict=True):
         if end is ends[2]:
-            integration.tenant.patch(integration.path, {"state": "ACTIVE"})
+            patch(path, {"state": "ACTIVE"})
         with integration.http(token) as client:
-            eventually(lambda client=client: client.get("/customers").status_code == 200)  # type: ignore[misc]  # bound to this turn
-            assert end().status_code == 200
+            eventually(partial(lets_in, client))
+            ended = end()
+            assert ended.status_code == 200, ended.text
             took.append(out_within(client, 5))
     assert httpx.post(url, data={"token": "crm_ct_none"}, auth=auth).status_code == 401
     figures.append(f"tokens revoked, disabled, deleted end after {took} s")

@@ -28,6 +28,11 @@ announcement = Table(
     Column("expire_time", DateTime(timezone=True)),
     Column("pinned", Boolean, nullable=False),
     *resource_constraints("announcement"),
+    ForeignKeyConstraint(
+        ["tenant_id", "owner_id"],
+        ["user.tenant_id", "user.id"],
+        name="fk_announcement_tenant_id_owner_id",
+    ),
     Index(
         "ix_announcement_shown",
         "tenant_id",

@@ -2,7 +2,7 @@
 
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
-from google.protobuf.json_format import MessageToDict
+from google.protobuf.json_format import MessageToDict, ParseDict
 
 from crm.identity.v1 import preferences_pb2 as pb
 from crm.identity.v1 import session_pb2
@@ -41,7 +41,7 @@ async def test_only_the_fields_sent_change(drive: Drive, admin: Person) -> None:
     await change(admin, pb.Preferences(language="zh", theme=pb.Preferences.DARK))
     sent = pb.Preferences(accent_colour="#ff0000", start_page="/customers?view=mine")
     saved = {"columns": {"customers": ["name", "phone"]}, "width": 320}
-    sent.client.update(saved)
+    ParseDict(saved, sent.client)
     found = await change(admin, sent)
     assert (found.language, found.theme) == ("zh", pb.Preferences.DARK)
     assert (found.accent_colour, found.start_page) == ("#ff0000", "/customers?view=mine")
