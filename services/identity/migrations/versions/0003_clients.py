@@ -49,6 +49,11 @@ def upgrade() -> None:
         sa.Column("publish_time", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expire_time", sa.DateTime(timezone=True), nullable=True),
         sa.Column("pinned", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "owner_id"],
+            ["user.tenant_id", "user.id"],
+            name="fk_announcement_tenant_id_owner_id",
+        ),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_announcement")),
     )
     op.create_index(
@@ -91,32 +96,6 @@ def upgrade() -> None:
         ["tenant_id", "external_source", "external_id"],
         unique=True,
         postgresql_where=sa.text("external_id IS NOT NULL"),
-    )
-    op.create_table(
-        "announcement_receipt",
-        sa.Column("tenant_id", sa.UUID(as_uuid=False), nullable=False),
-        sa.Column("announcement_id", sa.UUID(as_uuid=False), nullable=False),
-        sa.Column("user_id", sa.UUID(as_uuid=False), nullable=False),
-        sa.Column("read_time", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "announcement_id"],
-            ["announcement.tenant_id", "announcement.id"],
-            name="fk_announcement_receipt_tenant_id_announcement_id",
-        ),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "user_id"],
-            ["user.tenant_id", "user.id"],
-            name="fk_announcement_receipt_tenant_id_user_id",
-        ),
-        sa.PrimaryKeyConstraint(
-            "tenant_id", "announcement_id", "user_id", name=op.f("pk_announcement_receipt")
-        ),
-    )
-    op.create_index(
-        "ix_announcement_receipt_user_id",
-        "announcement_receipt",
-        ["tenant_id", "user_id"],
-        unique=False,
     )
     op.create_table(
         "api_client",
@@ -209,6 +188,32 @@ def upgrade() -> None:
             name="fk_preferences_tenant_id_user_id",
         ),
         sa.PrimaryKeyConstraint("tenant_id", "user_id", name=op.f("pk_preferences")),
+    )
+    op.create_table(
+        "announcement_receipt",
+        sa.Column("tenant_id", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("announcement_id", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("user_id", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("read_time", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "announcement_id"],
+            ["announcement.tenant_id", "announcement.id"],
+            name="fk_announcement_receipt_tenant_id_announcement_id",
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "user_id"],
+            ["user.tenant_id", "user.id"],
+            name="fk_announcement_receipt_tenant_id_user_id",
+        ),
+        sa.PrimaryKeyConstraint(
+            "tenant_id", "announcement_id", "user_id", name=op.f("pk_announcement_receipt")
+        ),
+    )
+    op.create_index(
+        "ix_announcement_receipt_user_id",
+        "announcement_receipt",
+        ["tenant_id", "user_id"],
+        unique=False,
     )
     op.create_table(
         "api_client_secret",
