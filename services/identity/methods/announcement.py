@@ -61,11 +61,8 @@ def _ids(value: object) -> list[str]:
 ANNOUNCEMENT = Resource(
     message=Announcement,
     table=announcement,
-    filterable=(
-        "id", "title", "pinned", "publish_time", "expire_time", "owner_id", "department_id",
-        "external_source", "external_id", "create_time", "update_time",
-    ),
-    orderable=("publish_time", "title", "create_time", "update_time"),
+    filterable=("title", "pinned", "publish_time", "expire_time"),
+    orderable=("publish_time", "title"),
     references=(
         Reference("audience_department_ids", "departments"),
         Reference("audience_role_ids", "roles"),
@@ -73,4 +70,4 @@ ANNOUNCEMENT = Resource(
     ),
     prepare_create=_prepare_create,
     prepare_update=_prepare_update,
-)  # fmt: skip
+)

@@ -64,12 +64,9 @@ def is_of_another(call: Call, client: Mapping[str, object]) -> bool:
 API_CLIENT = Resource(
     message=ApiClient,
     table=api_client,
-    filterable=(
-        "id", "name", "state", "owner_id", "department_id", "external_source", "external_id",
-        "create_time", "update_time",
-    ),
-    orderable=("name", "create_time", "update_time"),
+    filterable=("name", "state"),
+    orderable=("name",),
     references=(Reference("role_ids", "roles"), Reference("owner_id", "users")),
     prepare_create=_prepare_create,
     prepare_update=_prepare_update,
-)  # fmt: skip
+)

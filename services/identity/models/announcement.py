@@ -13,7 +13,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
-from chassis.db.schema import resource_columns, resource_constraints
+from chassis.db.schema import list_indexes, resource_columns, resource_constraints
 from services.identity.models import metadata
 
 announcement = Table(
@@ -40,9 +40,11 @@ announcement = Table(
         "publish_time",
         postgresql_where=text("delete_time IS NULL"),
     ),
-    Index("ix_announcement_owner_id", "tenant_id", "owner_id"),
-    Index("ix_announcement_department_id", "tenant_id", "department_id"),
-    Index("ix_announcement_update_time", "tenant_id", "update_time"),
+)
+list_indexes(
+    announcement,
+    orderable=("publish_time", "title"),
+    filterable=("pinned", "expire_time"),
 )
 
 announcement_receipt = Table(
@@ -57,11 +59,13 @@ announcement_receipt = Table(
         ["tenant_id", "announcement_id"],
         ["announcement.tenant_id", "announcement.id"],
         name="fk_announcement_receipt_tenant_id_announcement_id",
+        ondelete="CASCADE",
     ),
     ForeignKeyConstraint(
         ["tenant_id", "user_id"],
         ["user.tenant_id", "user.id"],
         name="fk_announcement_receipt_tenant_id_user_id",
+        ondelete="CASCADE",
     ),
     Index("ix_announcement_receipt_user_id", "tenant_id", "user_id"),
 )

@@ -12,7 +12,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
-from chassis.db.schema import resource_columns, resource_constraints
+from chassis.db.schema import list_indexes, resource_columns, resource_constraints
 from services.identity.models import metadata
 
 api_client = Table(
@@ -33,11 +33,8 @@ api_client = Table(
         ["user.tenant_id", "user.id"],
         name="fk_api_client_tenant_id_owner_id",
     ),
-    Index("ix_api_client_name", "tenant_id", "name"),
-    Index("ix_api_client_owner_id", "tenant_id", "owner_id"),
-    Index("ix_api_client_department_id", "tenant_id", "department_id"),
-    Index("ix_api_client_update_time", "tenant_id", "update_time"),
 )
+list_indexes(api_client, orderable=("name",), filterable=("state",))
 
 api_client_secret = Table(
     "api_client_secret",
@@ -53,6 +50,7 @@ api_client_secret = Table(
         ["tenant_id", "client_id"],
         ["api_client.tenant_id", "api_client.id"],
         name="fk_api_client_secret_tenant_id_client_id",
+        ondelete="CASCADE",
     ),
     Index("uq_api_client_secret_secret_hash", "secret_hash", unique=True),
     Index("ix_api_client_secret_client_id", "tenant_id", "client_id"),

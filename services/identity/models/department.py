@@ -1,9 +1,9 @@
 """Departments, a tree by parent_id."""
 
-from sqlalchemy import Column, ForeignKeyConstraint, Index, Table, Text
+from sqlalchemy import Column, ForeignKeyConstraint, Table, Text
 from sqlalchemy.dialects.postgresql import UUID
 
-from chassis.db.schema import resource_columns, resource_constraints
+from chassis.db.schema import list_indexes, resource_columns, resource_constraints
 from services.identity.models import metadata
 
 department = Table(
@@ -18,6 +18,5 @@ department = Table(
         ["department.tenant_id", "department.id"],
         name="fk_department_tenant_id_parent_id",
     ),
-    Index("ix_department_parent_id", "tenant_id", "parent_id"),
-    Index("ix_department_update_time", "tenant_id", "update_time"),
 )
+list_indexes(department, orderable=("name",), filterable=("parent_id",))

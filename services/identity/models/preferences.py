@@ -25,5 +25,6 @@ preferences = Table(
         ["tenant_id", "user_id"],
         ["user.tenant_id", "user.id"],
         name="fk_preferences_tenant_id_user_id",
+        ondelete="CASCADE",
     ),
 )

@@ -39,12 +39,47 @@ def upgrade() -> None:
         postgresql_where=sa.text("delete_time IS NOT NULL"),
     )
     op.create_index(
+        "ix_contact_email",
+        "contact",
+        ["tenant_id", "email", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "ix_contact_job_title",
+        "contact",
+        ["tenant_id", "job_title", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "ix_contact_partner_company_id",
+        "contact",
+        ["tenant_id", "partner_company_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("partner_company_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_contact_phone",
+        "contact",
+        ["tenant_id", "phone", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.create_index(
         "ix_contact_tags",
         "contact",
         ["tenant_id", "tags"],
         unique=False,
         postgresql_using="gin",
         postgresql_where=sa.text("cardinality(tags) > 0"),
+    )
+    op.create_index(
+        "ix_contact_update_time",
+        "contact",
+        ["tenant_id", "update_time", "id"],
+        unique=False,
+        postgresql_where=None,
     )
     op.add_column("customer", sa.Column("purge_time", sa.DateTime(timezone=True), nullable=True))
     op.add_column(
@@ -65,12 +100,83 @@ def upgrade() -> None:
             nullable=False,
         ),
     )
+    op.drop_index(
+        op.f("ix_customer_parent_id"),
+        table_name="customer",
+        postgresql_where="(parent_id IS NOT NULL)",
+    )
+    op.create_index(
+        "ix_customer_parent_id",
+        "customer",
+        ["tenant_id", "parent_id", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "ix_customer_annual_revenue_desc",
+        "customer",
+        [
+            "tenant_id",
+            sa.literal_column("annual_revenue DESC NULLS LAST"),
+            sa.literal_column("id DESC"),
+        ],
+        unique=False,
+    )
+    op.create_index(
+        "ix_customer_country",
+        "customer",
+        ["tenant_id", "country", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
     op.create_index(
         "ix_customer_delete_time",
         "customer",
         ["tenant_id", "delete_time", "id"],
         unique=False,
         postgresql_where=sa.text("delete_time IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_customer_email",
+        "customer",
+        ["tenant_id", "email", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "ix_customer_employee_count",
+        "customer",
+        ["tenant_id", "employee_count", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "ix_customer_founded_year",
+        "customer",
+        ["tenant_id", "founded_year", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "ix_customer_kind",
+        "customer",
+        ["tenant_id", "kind", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "ix_customer_partner_company_id",
+        "customer",
+        ["tenant_id", "partner_company_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("partner_company_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_customer_phone",
+        "customer",
+        ["tenant_id", "phone", "id"],
+        unique=False,
+        postgresql_where=None,
     )
     op.create_index(
         "ix_customer_tags",

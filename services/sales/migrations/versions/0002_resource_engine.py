@@ -43,6 +43,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("delete_time IS NOT NULL"),
     )
     op.create_index(
+        "ix_opportunity_partner_company_id",
+        "opportunity",
+        ["tenant_id", "partner_company_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("partner_company_id IS NOT NULL"),
+    )
+    op.create_index(
         "ix_opportunity_tags",
         "opportunity",
         ["tenant_id", "tags"],
@@ -75,6 +82,13 @@ def upgrade() -> None:
         ["tenant_id", "delete_time", "id"],
         unique=False,
         postgresql_where=sa.text("delete_time IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_pipeline_is_default",
+        "pipeline",
+        ["tenant_id", "is_default", "id"],
+        unique=False,
+        postgresql_where=None,
     )
     op.create_index(
         "ix_pipeline_tags",
@@ -137,6 +151,14 @@ def upgrade() -> None:
             nullable=False,
         ),
     )
+    op.drop_index(op.f("ix_stage_pipeline_id"), table_name="stage")
+    op.create_index(
+        "ix_stage_pipeline_id",
+        "stage",
+        ["tenant_id", "pipeline_id", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
     op.create_index(
         "ix_stage_delete_time",
         "stage",
@@ -145,11 +167,29 @@ def upgrade() -> None:
         postgresql_where=sa.text("delete_time IS NOT NULL"),
     )
     op.create_index(
+        "ix_stage_outcome",
+        "stage",
+        ["tenant_id", "outcome", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.create_index(
         "ix_stage_tags",
         "stage",
         ["tenant_id", "tags"],
         unique=False,
         postgresql_using="gin",
         postgresql_where=sa.text("cardinality(tags) > 0"),
+    )
+    op.drop_constraint(
+        op.f("fk_stage_move_tenant_id_opportunity_id"), "stage_move", type_="foreignkey"
+    )
+    op.create_foreign_key(
+        "fk_stage_move_tenant_id_opportunity_id",
+        "stage_move",
+        "opportunity",
+        ["tenant_id", "opportunity_id"],
+        ["tenant_id", "id"],
+        ondelete="CASCADE",
     )
     # ### end Alembic commands ###
