@@ -57,6 +57,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_announcement")),
     )
     op.create_index(
+        "ix_announcement_create_time",
+        "announcement",
+        ["tenant_id", "create_time", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.create_index(
         "ix_announcement_delete_time",
         "announcement",
         ["tenant_id", "delete_time", "id"],
@@ -66,11 +73,44 @@ def upgrade() -> None:
     op.create_index(
         "ix_announcement_department_id",
         "announcement",
-        ["tenant_id", "department_id"],
+        ["tenant_id", "department_id", "id"],
         unique=False,
+        postgresql_where=None,
     )
     op.create_index(
-        "ix_announcement_owner_id", "announcement", ["tenant_id", "owner_id"], unique=False
+        "ix_announcement_expire_time",
+        "announcement",
+        ["tenant_id", "expire_time", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "ix_announcement_owner_id",
+        "announcement",
+        ["tenant_id", "owner_id", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "ix_announcement_partner_company_id",
+        "announcement",
+        ["tenant_id", "partner_company_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("partner_company_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_announcement_pinned",
+        "announcement",
+        ["tenant_id", "pinned", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "ix_announcement_publish_time",
+        "announcement",
+        ["tenant_id", "publish_time", "id"],
+        unique=False,
+        postgresql_where=None,
     )
     op.create_index(
         "ix_announcement_shown",
@@ -88,7 +128,18 @@ def upgrade() -> None:
         postgresql_where=sa.text("cardinality(tags) > 0"),
     )
     op.create_index(
-        "ix_announcement_update_time", "announcement", ["tenant_id", "update_time"], unique=False
+        "ix_announcement_title",
+        "announcement",
+        ["tenant_id", "title", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "ix_announcement_update_time",
+        "announcement",
+        ["tenant_id", "update_time", "id"],
+        unique=False,
+        postgresql_where=None,
     )
     op.create_index(
         "uq_announcement_external",
@@ -140,6 +191,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_api_client")),
     )
     op.create_index(
+        "ix_api_client_create_time",
+        "api_client",
+        ["tenant_id", "create_time", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.create_index(
         "ix_api_client_delete_time",
         "api_client",
         ["tenant_id", "delete_time", "id"],
@@ -147,10 +205,40 @@ def upgrade() -> None:
         postgresql_where=sa.text("delete_time IS NOT NULL"),
     )
     op.create_index(
-        "ix_api_client_department_id", "api_client", ["tenant_id", "department_id"], unique=False
+        "ix_api_client_department_id",
+        "api_client",
+        ["tenant_id", "department_id", "id"],
+        unique=False,
+        postgresql_where=None,
     )
-    op.create_index("ix_api_client_name", "api_client", ["tenant_id", "name"], unique=False)
-    op.create_index("ix_api_client_owner_id", "api_client", ["tenant_id", "owner_id"], unique=False)
+    op.create_index(
+        "ix_api_client_name",
+        "api_client",
+        ["tenant_id", "name", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "ix_api_client_owner_id",
+        "api_client",
+        ["tenant_id", "owner_id", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "ix_api_client_partner_company_id",
+        "api_client",
+        ["tenant_id", "partner_company_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("partner_company_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_api_client_state",
+        "api_client",
+        ["tenant_id", "state", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
     op.create_index(
         "ix_api_client_tags",
         "api_client",
@@ -160,7 +248,11 @@ def upgrade() -> None:
         postgresql_where=sa.text("cardinality(tags) > 0"),
     )
     op.create_index(
-        "ix_api_client_update_time", "api_client", ["tenant_id", "update_time"], unique=False
+        "ix_api_client_update_time",
+        "api_client",
+        ["tenant_id", "update_time", "id"],
+        unique=False,
+        postgresql_where=None,
     )
     op.create_index(
         "uq_api_client_external",
@@ -186,6 +278,7 @@ def upgrade() -> None:
             ["tenant_id", "user_id"],
             ["user.tenant_id", "user.id"],
             name="fk_preferences_tenant_id_user_id",
+            ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("tenant_id", "user_id", name=op.f("pk_preferences")),
     )
@@ -199,11 +292,13 @@ def upgrade() -> None:
             ["tenant_id", "announcement_id"],
             ["announcement.tenant_id", "announcement.id"],
             name="fk_announcement_receipt_tenant_id_announcement_id",
+            ondelete="CASCADE",
         ),
         sa.ForeignKeyConstraint(
             ["tenant_id", "user_id"],
             ["user.tenant_id", "user.id"],
             name="fk_announcement_receipt_tenant_id_user_id",
+            ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint(
             "tenant_id", "announcement_id", "user_id", name=op.f("pk_announcement_receipt")
@@ -227,6 +322,7 @@ def upgrade() -> None:
             ["tenant_id", "client_id"],
             ["api_client.tenant_id", "api_client.id"],
             name="fk_api_client_secret_tenant_id_client_id",
+            ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_api_client_secret")),
     )
