@@ -23,7 +23,10 @@ MINIMAL: Mapping[str, Mapping[str, object]] = {
     "Product": {"name": "Product {tag}", "code": "P{tag}"},
     "Pipeline": {"name": "Pipeline {tag}"},
     "Stage": {"name": "Stage {tag}", "pipeline_id": "@Pipeline"},
-    "Opportunity": {"name": "Opportunity {tag}", "customer_id": "@Customer"},
+    "Opportunity": {
+        "name": "Opportunity {tag}", "customer_id": "@Customer", "pipeline_id": "@Pipeline",
+        "stage_id": "@Stage",
+    },  # fmt: skip
     "Campaign": {"name": "Campaign {tag}"},
     "CampaignMember": {"campaign_id": "@Campaign", "customer_id": "@Customer"},
 }
