@@ -24,9 +24,11 @@ MINIMAL: Mapping[str, Mapping[str, object]] = {
     "Pipeline": {"name": "Pipeline {tag}"},
     "Stage": {"name": "Stage {tag}", "pipeline_id": "@Pipeline"},
     "Opportunity": {
-        "name": "Opportunity {tag}", "customer_id": "@Customer", "pipeline_id": "@Pipeline",
+        "name": "Opportunity {tag}",
+        "customer_id": "@Customer",
+        "pipeline_id": "@Pipeline",
         "stage_id": "@Stage",
-    },  # fmt: skip
+    },
     "Campaign": {"name": "Campaign {tag}"},
     "CampaignMember": {"campaign_id": "@Campaign", "customer_id": "@Customer"},
 }
