@@ -5,6 +5,7 @@ them any more.
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 import asyncpg
 import grpc
@@ -133,12 +134,7 @@ class Purge:
             free = [one for one in ids if one not in referred]
             values = {"tenant_id": tenant_id, "ids": free, "now": call.now}
             for before in await tx.fetch(run, values):
-                try:
-                    async with tx.savepoint():
-                        await _purge_row(call, tx, plan, before)
-                except RecordReferred:
-                    continue
-                count += 1
+                count += await _purged(call, tx, plan, before)
         return count
 
     async def _referred(
@@ -160,16 +156,27 @@ class Purge:
         self, tx: Tx, request: pb.CheckReferrersRequest
     ) -> AsyncIterator[tuple[str, str]]:
         values = {"tenant_id": request.tenant_id, "ids": list(request.ids)}
-        for plan in self._plans.values():
-            for reference in plan.resource.references:
-                owner = reference.service or self._service
-                if (owner, reference.resource) == (request.service, request.resource):
-                    run = plan.cached(
-                        ("referrers", reference),
-                        lambda plan=plan, one=reference: _referrers(plan, one),  # type: ignore[misc]  # defaults bind the loop's variables
-                    )
-                    for row in await tx.fetch(run, values):
-                        yield str(row["id"]), plan.plural
+        asked = (request.service, request.resource)
+        pointing = [
+            (plan, reference)
+            for plan in self._plans.values()
+            for reference in plan.resource.references
+            if (reference.service or self._service, reference.resource) == asked
+        ]
+        for plan, reference in pointing:
+            make = partial(_referrers, plan, reference)
+            for row in await tx.fetch(plan.cached(("referrers", reference), make), values):
+                yield str(row["id"]), plan.plural
+
+
+async def _purged(call: Call, tx: Tx, plan: Plan, before: Record) -> bool:
+    """Remove a locked row unless something still refers to it."""
+    try:
+        async with tx.savepoint():
+            await _purge_row(call, tx, plan, before)
+    except RecordReferred:
+        return False
+    return True
 
 
 async def _purge_row(call: Call, tx: Tx, plan: Plan, before: Record) -> None:

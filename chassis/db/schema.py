@@ -1,5 +1,6 @@
 """The tables that every service has beside its own, and the columns that every resource row has."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any  # the reason stands where it is used
 
@@ -103,15 +104,18 @@ def resource_constraints(name: str) -> tuple[PrimaryKeyConstraint | Index, ...]:
     )
 
 
-def list_indexes(table: Table, *orderable: str) -> None:
+def list_indexes(
+    table: Table, orderable: Sequence[str] = (), filterable: Sequence[str] = ()
+) -> None:
     """The indexes that lists of a resource walk: its times, what row scope needs, and the fields
-    that may be ordered by.
+    that may be ordered or filtered by.
 
     A plain index read backwards has its NULLs first, and lists have them last both ways: a field
     that may be NULL has two.
     """
     scope = [name for name in SCOPE_COLUMNS if name in table.c]
-    for name in ("create_time", "update_time", *scope, *orderable):
+    names = ("create_time", "update_time", *scope, *orderable, *filterable)
+    for name in dict.fromkeys(names):
         column = table.c[name]
         sparse = column.is_not(None) if name == "partner_company_id" else None
         keys = (table.c.tenant_id, column, table.c.id)

@@ -1,6 +1,6 @@
 """Departments, a tree by parent_id."""
 
-from sqlalchemy import Column, ForeignKeyConstraint, Index, Table, Text
+from sqlalchemy import Column, ForeignKeyConstraint, Table, Text
 from sqlalchemy.dialects.postgresql import UUID
 
 from chassis.db.schema import list_indexes, resource_columns, resource_constraints
@@ -18,6 +18,5 @@ department = Table(
         ["department.tenant_id", "department.id"],
         name="fk_department_tenant_id_parent_id",
     ),
-    Index("ix_department_parent_id", "tenant_id", "parent_id"),
 )
-list_indexes(department, "name")
+list_indexes(department, orderable=("name",), filterable=("parent_id",))

@@ -22,4 +22,4 @@ role = Table(
         postgresql_where=text("delete_time IS NULL"),
     ),
 )
-list_indexes(role, "name")
+list_indexes(role, orderable=("name",))

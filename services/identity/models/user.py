@@ -49,9 +49,19 @@ user = Table(
     ),
     Index("ix_user_sign_in_login", text("lower(login)"), postgresql_where=_LIVING),
     Index("ix_user_sign_in_email", text("lower(email)"), postgresql_where=_LIVING),
-    Index("ix_user_manager_id", "tenant_id", "manager_id"),
 )
-list_indexes(user, "name", "login")
+list_indexes(
+    user,
+    orderable=(
+        "name",
+        "login",
+    ),
+    filterable=(
+        "email",
+        "manager_id",
+        "state",
+    ),
+)
 
 credential = Table(
     "credential",

@@ -40,6 +40,14 @@ def upgrade() -> None:
             nullable=False,
         ),
     )
+    op.drop_index(op.f("ix_department_parent_id"), table_name="department")
+    op.create_index(
+        "ix_department_parent_id",
+        "department",
+        ["tenant_id", "parent_id", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
     op.drop_index(op.f("ix_department_update_time"), table_name="department")
     op.create_index(
         "ix_department_update_time",
@@ -169,6 +177,14 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=None,
     )
+    op.drop_index(op.f("ix_user_manager_id"), table_name="user")
+    op.create_index(
+        "ix_user_manager_id",
+        "user",
+        ["tenant_id", "manager_id", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
     op.drop_index(op.f("ix_user_name"), table_name="user")
     op.create_index(
         "ix_user_name", "user", ["tenant_id", "name", "id"], unique=False, postgresql_where=None
@@ -196,7 +212,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("delete_time IS NOT NULL"),
     )
     op.create_index(
+        "ix_user_email", "user", ["tenant_id", "email", "id"], unique=False, postgresql_where=None
+    )
+    op.create_index(
         "ix_user_login", "user", ["tenant_id", "login", "id"], unique=False, postgresql_where=None
+    )
+    op.create_index(
+        "ix_user_state", "user", ["tenant_id", "state", "id"], unique=False, postgresql_where=None
     )
     op.create_index(
         "ix_user_tags",
