@@ -34,6 +34,8 @@ from chassis.rpc.methods import Methods
 from chassis.rpc.server import RpcServer
 from chassis.rpc.token import TokenVerifier
 from chassis.settings import ServiceSettings
+from chassis.shares.methods import SERVICE as SHARE_SERVICE
+from chassis.shares.methods import Shares
 
 STOP_MAX_S = 35.0
 
@@ -151,8 +153,10 @@ def _shared_methods(service: str, database: Database, parts: Parts) -> dict[str,
     """The methods that every service has, over its collections."""
     plans = [one.plan for one in parts.collections]
     snapshots = {plan.singular: snapshot_source(plan) for plan in plans}
+    by_name = {plan.plural: plan for plan in plans}
     return {
         "crm.chassis.v1.LookupService": Lookups(database, plans).methods(),
+        SHARE_SERVICE: Shares(by_name).methods(),
         CHANGE_SERVICE: change_methods(database, service, {**snapshots, **parts.snapshots}),
     }
 

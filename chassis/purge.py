@@ -28,6 +28,7 @@ from chassis.resource.write import change_part, change_values
 from chassis.rpc.client import Clients
 from chassis.rpc.methods import Free, Methods, Unary
 from chassis.settings import TARGETS
+from chassis.shares.store import DROP_ALL as DROP_SHARES
 from crm.chassis.v1 import purge_pb2 as pb
 
 SERVICE = "crm.chassis.v1.PurgeService"
@@ -186,6 +187,8 @@ async def _purge_row(call: Call, tx: Tx, plan: Plan, before: Record) -> None:
     keys = {"tenant_id": call.tenant_id, "id": before["id"]}
     for one in plan.companions:
         await tx.execute(one.purge, keys)
+    shares = {"tenant_id": call.tenant_id, "resource": plan.plural, "record_id": before["id"]}
+    await tx.execute(DROP_SHARES, shares)
     try:
         await tx.execute(plan.cached("purge", lambda: _purge_statement(plan)), {**values, **keys})
     except asyncpg.ForeignKeyViolationError as error:

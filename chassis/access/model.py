@@ -11,6 +11,8 @@ VERBS = (
     "READ", "CREATE", "UPDATE", "DELETE", "ASSIGN",
     "SHARE", "EXPORT", "IMPORT", "APPROVE", "CONFIGURE",
 )  # fmt: skip
+# The level of a share that a verb takes.
+SHARED = {"READ": "READ", "EXPORT": "READ", "UPDATE": "WRITE"}
 DEPTH_MAX = 100
 RETENTION_DAYS = 30
 REACH_CACHE_MAX = 10_000
@@ -30,6 +32,10 @@ class Reach:
     department_ids: frozenset[str] = frozenset()
     company_id: str = ""
     company_all: bool = False
+    # With whom records may be shared so that the caller has them, and the level that takes; "" for
+    # verbs that no share allows. Rows are not asked for their shares by `covers`.
+    grantee_ids: frozenset[str] = frozenset()
+    shares: str = ""
 
     def covers(self, owner_id: str, department_id: str, company_id: str) -> bool:
         """Whether a row with these three columns ("" for NULL) is within reach."""
@@ -99,6 +105,14 @@ class Access:
     def _branches(self) -> dict[str, list[str]]:
         return _children(self.parents.items())
 
+    def lineage(self, department_id: str) -> list[str]:
+        """A department and those above it, itself first."""
+        found: list[str] = []
+        while department_id and department_id not in found and len(found) < DEPTH_MAX:
+            found.append(department_id)
+            department_id = self.parents.get(department_id, "")
+        return found
+
     def reach(
         self, user_id: str, role_ids: tuple[str, ...], company_id: str, resource: str, verb: str
     ) -> Reach | None:
@@ -152,6 +166,8 @@ class Access:
             department_ids=frozenset(departments),
             company_id=company_id,
             company_all=bool(company_id) and "PARTNER_COMPANY" in scopes,
+            grantee_ids=frozenset({user_id, *self.lineage(member.department_id)}),
+            shares=SHARED.get(verb, ""),
         )
 
 

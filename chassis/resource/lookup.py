@@ -13,7 +13,7 @@ from chassis.codec import invalid_fields
 from chassis.db.pool import Database, Tx
 from chassis.db.sql import Statement, statement
 from chassis.resource.fields import Form
-from chassis.resource.plan import Plan, reach_condition, reach_shape, reach_values
+from chassis.resource.plan import Plan, ReachShape, reach_condition, reach_shape, reach_values
 from chassis.resource.view import view_of
 from chassis.rpc.methods import Free, Methods, Unary
 from crm.chassis.v1 import import_pb2 as pb
@@ -83,7 +83,7 @@ async def find_records(  # what is looked for, and where
     return [(row["value"], str(row["id"])) for row in await tx.fetch(run, parameters)]
 
 
-def _lookup_statement(plan: Plan, field: str, shape: tuple[bool, bool], bound: bool) -> Statement:
+def _lookup_statement(plan: Plan, field: str, shape: ReachShape, bound: bool) -> Statement:
     table = plan.resource.table
     query = select(table.c[field].label("value"), table.c.id).where(
         table.c.tenant_id == bindparam("tenant_id"),

@@ -5,7 +5,7 @@ statements.
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any  # the reason stands where it is used
+from typing import Any, TypeAlias  # the reason for Any stands where it is used
 
 from google.api import resource_pb2
 from google.protobuf.descriptor import Descriptor
@@ -22,6 +22,7 @@ from chassis.resource.order_by import OrderField
 from chassis.resource.reach import reach_values, table_reach_condition, table_reach_shape
 from chassis.resource.resource import Resource
 from chassis.resource.rows import ToMessage, message_reader
+from chassis.shares.reach import is_shared
 
 ALWAYS_RETURNED = ("id",)
 # What every resource has can be filtered and ordered by without a declaration.
@@ -29,6 +30,7 @@ COMMON_FILTERS = (
     "id", "create_time", "update_time", "delete_time", "external_source", "external_id", "tags",
     "owner_id", "department_id", "partner_company_id",
 )  # fmt: skip
+ReachShape: TypeAlias = tuple[bool, bool, str]
 COMMON_ORDERS = ("create_time", "update_time")
 
 __all__ = ["Plan", "make_plan", "reach_condition", "reach_shape", "reach_values"]
@@ -165,11 +167,16 @@ def make_plan(resource: Resource) -> Plan:
     return plan
 
 
-def reach_shape(plan: Plan, reach: Reach) -> tuple[bool, bool]:
-    """What of a reach decides about the SQL text: narrowed by owner, narrowed by company."""
-    return table_reach_shape(plan.resource.table, reach)
+def reach_shape(plan: Plan, reach: Reach) -> ReachShape:
+    """What of a reach decides about the SQL text: narrowed by owner, by company, widened by shares
+    of which level.
+    """
+    narrowed, company = table_reach_shape(plan.resource.table, reach)
+    return narrowed, company, reach.shares if narrowed else ""
 
 
-def reach_condition(plan: Plan, shape: tuple[bool, bool]) -> list[ColumnElement[bool]]:
+def reach_condition(plan: Plan, shape: ReachShape) -> list[ColumnElement[bool]]:
     """The conditions that keep a statement to the rows within reach."""
-    return table_reach_condition(plan.resource.table, shape)
+    table, level = plan.resource.table, shape[2]
+    shared = [is_shared(table.c.id, plan.plural, level)] if level else []
+    return table_reach_condition(table, shape[:2], *shared)

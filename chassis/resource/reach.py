@@ -17,12 +17,16 @@ def table_reach_shape(table: Table, reach: Reach) -> tuple[bool, bool]:
     return (not (reach.everything or reach.company_all), bool(reach.company_id))
 
 
-def table_reach_condition(table: Table, shape: tuple[bool, bool]) -> list[ColumnElement[bool]]:
-    """The conditions that keep a statement to the rows within reach."""
+def table_reach_condition(
+    table: Table, shape: tuple[bool, bool], *also: ColumnElement[bool]
+) -> list[ColumnElement[bool]]:
+    """The conditions that keep a statement to the rows within reach; `also` opens further rows, of
+    the same company still.
+    """
     conditions: list[ColumnElement[bool]] = []
     if shape[0]:
         owner, department = table.c.owner_id, table.c.department_id
-        conditions.append(or_(owner == any_(_OWNERS), department == any_(_DEPARTMENTS)))
+        conditions.append(or_(owner == any_(_OWNERS), department == any_(_DEPARTMENTS), *also))
     if shape[1]:
         conditions.append(and_(table.c.partner_company_id == _COMPANY))
     return conditions
@@ -34,4 +38,5 @@ def reach_values(reach: Reach) -> dict[str, object]:
         "reach_owners": list(reach.owner_ids),
         "reach_departments": list(reach.department_ids),
         "reach_company": reach.company_id or None,
+        "reach_grantees": list(reach.grantee_ids),
     }

@@ -14,17 +14,22 @@ from chassis.db.pool import Record, Tx
 from chassis.db.sql import Statement, statement
 from chassis.errors import NotFound
 from chassis.ids import is_id
-from chassis.resource.plan import Plan, reach_condition, reach_shape, reach_values
+from chassis.resource.plan import Plan, ReachShape, reach_condition, reach_shape, reach_values
 from chassis.resource.view import view_of
 
 
-async def get_record(
-    call: Call, tx: Tx, plan: Plan, record_id: str, names: tuple[str, ...] = ()
+async def get_record(  # what is read, and as whom
+    call: Call,
+    tx: Tx,
+    plan: Plan,
+    record_id: str,
+    names: tuple[str, ...] = (),
+    verb: str = "READ",
 ) -> Message:
     """The record with these fields, all that the caller may see when not given, deleted or not;
-    NotFound when out of reach.
+    NotFound when the verb does not reach it.
     """
-    reach = call.reach(plan.plural, "READ")
+    reach = call.reach(plan.plural, verb)
     shape = reach_shape(plan, reach)
     names = names or view_of(call, plan).all_names
     run = plan.cached(("get", shape, names), lambda: _one(plan, shape, names))
@@ -92,9 +97,7 @@ def _values(call: Call, reach: Reach, record_id: str) -> dict[str, object]:
     return {**reach_values(reach), "tenant_id": call.tenant_id, "id": record_id}
 
 
-def _one(
-    plan: Plan, shape: tuple[bool, bool], names: tuple[str, ...], lock: bool = False
-) -> Statement:
+def _one(plan: Plan, shape: ReachShape, names: tuple[str, ...], lock: bool = False) -> Statement:
     table = plan.resource.table
     query = select(*plan.columns_of(names)).where(
         table.c.tenant_id == bindparam("tenant_id"),
@@ -104,9 +107,7 @@ def _one(
     return statement(query.with_for_update() if lock else query)
 
 
-def _many(
-    plan: Plan, shape: tuple[bool, bool], names: tuple[str, ...], lock: bool = False
-) -> Statement:
+def _many(plan: Plan, shape: ReachShape, names: tuple[str, ...], lock: bool = False) -> Statement:
     table = plan.resource.table
     query = select(*plan.columns_of(names)).where(
         table.c.tenant_id == bindparam("tenant_id"),

@@ -26,6 +26,7 @@ RECORD_BYTES_MAX = 64 * 1024
 BULK = frozenset({"import", "bulk"})
 # Bookkeeping that every change touches says nothing about what was changed.
 UNTOLD = frozenset({"etag", "update_time", "updater_id"})
+BOOKKEEPING = ("version", "update_time", "updater_id")
 
 _TABLES = chassis_tables(new_metadata())
 _CHANGE, _IDEMPOTENCY = _TABLES["change"], _TABLES["idempotency"]
@@ -71,6 +72,16 @@ async def update_records(
     for parts, group in _grouped(changed).items():
         await _run(call, tx, plan, _update_of(plan, parts), group)
     return _shown(call, plan, made)
+
+
+async def note_record(  # the parts of a change
+    call: Call, tx: Tx, plan: Plan, before: Record, event: str, changes: Mapping[str, object]
+) -> None:
+    """Tell of a change beside a locked record, of its shares for example: a version and an event
+    of its own.
+    """
+    parts, values, _ = _new_version(call, plan, before, {}, event, changes)
+    await _run(call, tx, plan, _update_of(plan, parts), [values])
 
 
 def change_values(  # the parts of a change row
@@ -180,9 +191,16 @@ def _beside(
 
 def _update_values(call: Call, plan: Plan, before: Record, row: Row, event: str) -> _Made:
     """The parts, parameters and message of a change; no parameters when nothing differs."""
-    changed = changed_columns(before, row)
+    changed = {name: row[name] for name in changed_columns(before, row)}
     if not changed:
         return _Parts((), (), keyed=False), {}, plan.to_message(())(before)
+    return _new_version(call, plan, before, changed, event, {})
+
+
+def _new_version(  # the parts of a change
+    call: Call, plan: Plan, before: Record, row: Row, event: str, beside: Mapping[str, object]
+) -> _Made:
+    """The same for the next version; `beside` are changes of what is no column of it."""
     version: int = before["version"]
     after: Row = {
         **before,
@@ -195,12 +213,13 @@ def _update_values(call: Call, plan: Plan, before: Record, row: Row, event: str)
     to_message = plan.to_message(())
     message = to_message(after)
     representation = plan.encode(message)
-    changes = differences(plan.encode(to_message(before)), representation)
+    changes = {**differences(plan.encode(to_message(before)), representation), **beside}
     values = change_values(call, plan.singular, after, event, changes, representation)
     keyed = _take_key(call, after, values)
-    beside = _beside(call, plan, before, after, values)
-    columns = tuple(sorted({*changed, "version", "update_time", "updater_id"}))
-    return _Parts(columns, beside, keyed), {**after, **values, "old_version": version}, message
+    companions = _beside(call, plan, before, after, values)
+    columns = tuple(sorted({*row, *BOOKKEEPING}))
+    parts = _Parts(columns, companions, keyed)
+    return parts, {**after, **values, "old_version": version}, message
 
 
 def _take_key(call: Call, row: Mapping[str, object], values: Row) -> bool:

@@ -1,0 +1,195 @@
+"""ShareService: single records for people and departments whose roles do not reach them."""
+
+from collections.abc import Mapping, Sequence
+
+from chassis.access.model import Access
+from chassis.call import Call
+from chassis.codec import invalid_fields
+from chassis.db.pool import Record, Tx
+from chassis.errors import FailedPrecondition, NotFound, PermissionDenied
+from chassis.ids import new_id
+from chassis.resource.checks import check_match, refuse_deleted
+from chassis.resource.plan import Plan
+from chassis.resource.read import get_record, lock_record
+from chassis.resource.resource import Row
+from chassis.resource.write import note_record
+from chassis.rpc.methods import Methods, Unary
+from chassis.shares import store
+from chassis.shares.reach import WRITE
+from crm.chassis.v1 import share_pb2 as pb
+
+SERVICE = "crm.chassis.v1.ShareService"
+SHARES_MAX = 100
+USER, DEPARTMENT = "USER", "DEPARTMENT"
+
+
+class ShareBeyondOwn(PermissionDenied):
+    """The caller would let others do what he may not do himself."""
+
+    def __init__(self) -> None:
+        super().__init__("SHARE_BEYOND_OWN", "You may not give more than you may do yourself.")
+
+
+class Shares:
+    """Handlers over the resources of one service."""
+
+    def __init__(self, plans: Mapping[str, Plan]) -> None:
+        self._plans = plans
+
+    def methods(self) -> Methods:
+        """Handlers by rpc name."""
+        return {
+            "ListShares": Unary(self.list),
+            "CreateShare": Unary(self.create, self.reread),
+            "DeleteShare": Unary(self.delete, self.reread_deleted),
+        }
+
+    async def list(
+        self, call: Call, tx: Tx, request: pb.ListSharesRequest
+    ) -> pb.ListSharesResponse:
+        """The shares of a record within reach whose grantees the caller may know of."""
+        plan = self._plan(request.resource)
+        await get_record(call, tx, plan, request.record_id, ("id",), "SHARE")
+        rows = await tx.fetch(store.OF_RECORD, _keys(call, plan, request.record_id))
+        known = [
+            row for row in rows if _is_there(call, row["grantee_kind"], str(row["grantee_id"]))
+        ]
+        return pb.ListSharesResponse(shares=[_message(row) for row in known])
+
+    async def create(self, call: Call, tx: Tx, request: pb.CreateShareRequest) -> pb.Share:
+        """Share a record, or change the level at which it is shared; the same again is nothing."""
+        plan, wanted = self._plan(request.resource), request.share
+        level = pb.Share.Level.Name(wanted.level or pb.Share.READ)
+        before = await lock_record(call, tx, plan, request.record_id, "SHARE")
+        check_match(call.if_match, before["version"])
+        refuse_deleted(plan, before)
+        kind, grantee_id = _grantee(call, wanted)
+        await _require_own(call, tx, plan, request.record_id, level)
+        keys = _keys(call, plan, request.record_id)
+        rows = await tx.fetch(store.OF_RECORD, keys)
+        old = next((row for row in rows if str(row["grantee_id"]) == grantee_id), None)
+        if old is not None and old["level"] == level:
+            return _message(old)
+        if old is None and len(rows) >= SHARES_MAX:
+            raise FailedPrecondition(
+                "SHARES_MAX",
+                f"A record has at most {SHARES_MAX} shares.",
+                metadata={"limit": str(SHARES_MAX)},
+            )
+        new: Row = dict(old or {}) or {
+            "id": new_id(),
+            "grantee_kind": kind,
+            "grantee_id": grantee_id,
+            "creator_id": call.principal.id,
+            "create_time": call.now,
+        }
+        new |= {**keys, "level": level}
+        await tx.execute(store.KEEP, new)
+        await _tell(call, tx, plan, before, (old, new))
+        return _message(new)
+
+    async def reread(self, call: Call, tx: Tx, ids: Sequence[str]) -> pb.Share:
+        """The share as a repeated call gets it."""
+        row = await tx.fetch_row(store.ONE, {"tenant_id": call.tenant_id, "id": ids[0]})
+        if row is None:
+            raise NotFound("NOT_FOUND", "The share has been taken back since.")
+        plan = self._plan(row["resource"])
+        await get_record(call, tx, plan, str(row["record_id"]), ("id",), "SHARE")
+        return _message(row)
+
+    async def delete(
+        self, call: Call, tx: Tx, request: pb.DeleteShareRequest
+    ) -> pb.DeleteShareResponse:
+        """Take a share back."""
+        plan = self._plan(request.resource)
+        before = await lock_record(call, tx, plan, request.record_id, "SHARE")
+        keys = {**_keys(call, plan, request.record_id), "id": request.id}
+        old = await tx.fetch_row(store.DROP, keys)
+        if old is not None:
+            await _tell(call, tx, plan, before, (old, None))
+        return pb.DeleteShareResponse()
+
+    async def reread_deleted(
+        self, _call: Call, _tx: Tx, _ids: Sequence[str]
+    ) -> pb.DeleteShareResponse:
+        """The same nothing."""
+        return pb.DeleteShareResponse()
+
+    def _plan(self, plural: str) -> Plan:
+        if plural not in self._plans:
+            raise NotFound("COLLECTION_NOT_FOUND", f"There is no collection {plural}.")
+        return self._plans[plural]
+
+
+def _keys(call: Call, plan: Plan, record_id: str) -> dict[str, object]:
+    return {"tenant_id": call.tenant_id, "resource": plan.plural, "record_id": record_id}
+
+
+def _grantee(call: Call, share: pb.Share) -> tuple[str, str]:
+    """Kind and id of a grantee that exists and works within the caller's partner company."""
+    name = share.WhichOneof("grantee")
+    if name is None:
+        raise invalid_fields([("share.user_id", "Name a user or a department.")])
+    kind = USER if name == "user_id" else DEPARTMENT
+    grantee_id: str = getattr(share, name).lower()
+    if not _is_there(call, kind, grantee_id):
+        raise invalid_fields([(f"share.{name}", "There is no such record.")])
+    return kind, grantee_id
+
+
+def _is_there(call: Call, kind: str, grantee_id: str) -> bool:
+    access, company_id = call.access, call.principal.partner_company_id
+    department_id = _department(access, kind, grantee_id)
+    if department_id is None:
+        return False
+    return not company_id or company_id in access.lineage(department_id)
+
+
+def _department(access: Access, kind: str, grantee_id: str) -> str | None:
+    """Where a grantee is; None when he, or it, is not there any more."""
+    if kind == DEPARTMENT:
+        return grantee_id if grantee_id in access.parents else None
+    member = access.members.get(grantee_id)
+    return member.department_id if member is not None and member.active else None
+
+
+async def _require_own(call: Call, tx: Tx, plan: Plan, record_id: str, level: str) -> None:
+    """ShareBeyondOwn when the caller may not do himself what he would let others do."""
+    try:
+        verb = "UPDATE" if level == WRITE else "READ"
+        await get_record(call, tx, plan, record_id, ("id",), verb)
+    except (NotFound, PermissionDenied):
+        raise ShareBeyondOwn from None
+
+
+async def _tell(
+    call: Call, tx: Tx, plan: Plan, before: Record, change: tuple[Record | None, Record | None]
+) -> None:
+    """A version and an event of the record say what has become of its shares."""
+    old, new = change
+    share = new or old
+    if call.idempotency is not None and share is not None:
+        call.idempotency.record_ids = [str(share["id"])]
+    changes = {"shares": {"from": _told(old), "to": _told(new)}}
+    await note_record(call, tx, plan, before, "shared" if new else "unshared", changes)
+
+
+def _told(row: Record | None) -> dict[str, object] | None:
+    if row is None:
+        return None
+    return {_field(row): str(row["grantee_id"]), "level": row["level"]}
+
+
+def _field(row: Record) -> str:
+    return "user_id" if row["grantee_kind"] == USER else "department_id"
+
+
+def _message(row: Record) -> pb.Share:
+    share = pb.Share(
+        id=str(row["id"]),
+        level=row["level"],
+        creator_id=row["creator_id"],
+        create_time=row["create_time"],
+    )
+    setattr(share, _field(row), str(row["grantee_id"]))
+    return share
