@@ -19,6 +19,8 @@ from chassis.events.change_rpc import SERVICE as CHANGE_SERVICE
 from chassis.events.change_rpc import change_methods
 from chassis.events.change_service import SnapshotSource
 from chassis.events.consumer import Consumer
+from chassis.history.methods import SERVICE as HISTORY_SERVICE
+from chassis.history.methods import Histories
 from chassis.imports.wiring import Surroundings, deferred_work
 from chassis.operations.deputy import Deputies
 from chassis.purge import SERVICE as PURGE_SERVICE
@@ -131,7 +133,7 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
     authority = Authority(verifier, access)
     server = RpcServer(settings.service, database, authority, background.wake_relay)
     purge = Purge(settings.service, database, clients, [one.plan for one in parts.collections])
-    shared = _shared_methods(settings.service, database, parts) | deferred.methods
+    shared = _shared_methods(settings, database, parts) | deferred.methods
     shared |= {PURGE_SERVICE: purge.methods()}
     for name, methods in {**parts.methods, **shared}.items():
         server.add(name, methods)
@@ -149,7 +151,9 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
     log.info("service stopped")
 
 
-def _shared_methods(service: str, database: Database, parts: Parts) -> dict[str, Methods]:
+def _shared_methods(
+    settings: ServiceSettings, database: Database, parts: Parts
+) -> dict[str, Methods]:
     """The methods that every service has, over its collections."""
     plans = [one.plan for one in parts.collections]
     snapshots = {plan.singular: snapshot_source(plan) for plan in plans}
@@ -157,7 +161,10 @@ def _shared_methods(service: str, database: Database, parts: Parts) -> dict[str,
     return {
         "crm.chassis.v1.LookupService": Lookups(database, plans).methods(),
         SHARE_SERVICE: Shares(by_name).methods(),
-        CHANGE_SERVICE: change_methods(database, service, {**snapshots, **parts.snapshots}),
+        HISTORY_SERVICE: Histories(by_name, settings.page_token_key).methods(),
+        CHANGE_SERVICE: change_methods(
+            database, settings.service, {**snapshots, **parts.snapshots}
+        ),
     }
 
 

@@ -17,12 +17,12 @@ from chassis.access.model import Access
 from chassis.call import Call, Principal
 from chassis.db.pool import Database, Record, Tx
 from chassis.db.sql import Statement, statement
-from chassis.errors import FailedPrecondition, NotFound, Unavailable
+from chassis.errors import FailedPrecondition, Unavailable
 from chassis.events.leader import leadership
 from chassis.ids import new_id
 from chassis.resource.fields import Form
 from chassis.resource.plan import Plan
-from chassis.resource.read import lock_record
+from chassis.resource.read import lock_record, plan_of
 from chassis.resource.resource import Reference, Row
 from chassis.resource.write import change_part, change_values
 from chassis.rpc.client import Clients
@@ -71,9 +71,7 @@ class Purge:
         self, call: Call, tx: Tx, request: pb.PurgeRecordRequest
     ) -> pb.PurgeRecordResponse:
         """Remove one record for good; FailedPrecondition while it lives or is referred to."""
-        plan = self._plans.get(request.resource)
-        if plan is None:
-            raise NotFound("COLLECTION_NOT_FOUND", f"There is no collection {request.resource}.")
+        plan = plan_of(self._plans, request.resource)
         before = await lock_record(call, tx, plan, request.id, "DELETE")
         if before["delete_time"] is None:
             raise FailedPrecondition(

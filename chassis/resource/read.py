@@ -2,7 +2,7 @@
 indistinguishably.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from google.protobuf.message import Message
 from sqlalchemy import any_, bindparam, select
@@ -82,6 +82,13 @@ async def lock_record(call: Call, tx: Tx, plan: Plan, record_id: str, verb: str)
     if row is None:
         raise not_found(plan, record_id)
     return row
+
+
+def plan_of(plans: Mapping[str, Plan], plural: str) -> Plan:
+    """The resource of a service with this collection; NotFound when there is none."""
+    if plural not in plans:
+        raise NotFound("COLLECTION_NOT_FOUND", f"There is no collection {plural}.")
+    return plans[plural]
 
 
 def not_found(plan: Plan, record_id: str) -> NotFound:

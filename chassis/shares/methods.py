@@ -10,7 +10,7 @@ from chassis.errors import FailedPrecondition, NotFound, PermissionDenied
 from chassis.ids import new_id
 from chassis.resource.checks import check_match, refuse_deleted
 from chassis.resource.plan import Plan
-from chassis.resource.read import get_record, lock_record
+from chassis.resource.read import get_record, lock_record, plan_of
 from chassis.resource.resource import Row
 from chassis.resource.write import note_record
 from chassis.rpc.methods import Methods, Unary
@@ -48,7 +48,7 @@ class Shares:
         self, call: Call, tx: Tx, request: pb.ListSharesRequest
     ) -> pb.ListSharesResponse:
         """The shares of a record within reach whose grantees the caller may know of."""
-        plan = self._plan(request.resource)
+        plan = plan_of(self._plans, request.resource)
         await get_record(call, tx, plan, request.record_id, ("id",), "SHARE")
         rows = await tx.fetch(store.OF_RECORD, _keys(call, plan, request.record_id))
         known = [
@@ -58,7 +58,7 @@ class Shares:
 
     async def create(self, call: Call, tx: Tx, request: pb.CreateShareRequest) -> pb.Share:
         """Share a record, or change the level at which it is shared; the same again is nothing."""
-        plan, wanted = self._plan(request.resource), request.share
+        plan, wanted = plan_of(self._plans, request.resource), request.share
         level = pb.Share.Level.Name(wanted.level or pb.Share.READ)
         before = await lock_record(call, tx, plan, request.record_id, "SHARE")
         check_match(call.if_match, before["version"])
@@ -93,7 +93,7 @@ class Shares:
         row = await tx.fetch_row(store.ONE, {"tenant_id": call.tenant_id, "id": ids[0]})
         if row is None:
             raise NotFound("NOT_FOUND", "The share has been taken back since.")
-        plan = self._plan(row["resource"])
+        plan = plan_of(self._plans, row["resource"])
         await get_record(call, tx, plan, str(row["record_id"]), ("id",), "SHARE")
         return _message(row)
 
@@ -101,7 +101,7 @@ class Shares:
         self, call: Call, tx: Tx, request: pb.DeleteShareRequest
     ) -> pb.DeleteShareResponse:
         """Take a share back."""
-        plan = self._plan(request.resource)
+        plan = plan_of(self._plans, request.resource)
         before = await lock_record(call, tx, plan, request.record_id, "SHARE")
         keys = {**_keys(call, plan, request.record_id), "id": request.id}
         old = await tx.fetch_row(store.DROP, keys)
@@ -114,11 +114,6 @@ class Shares:
     ) -> pb.DeleteShareResponse:
         """The same nothing."""
         return pb.DeleteShareResponse()
-
-    def _plan(self, plural: str) -> Plan:
-        if plural not in self._plans:
-            raise NotFound("COLLECTION_NOT_FOUND", f"There is no collection {plural}.")
-        return self._plans[plural]
 
 
 def _keys(call: Call, plan: Plan, record_id: str) -> dict[str, object]:
