@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import any_, bindparam, select
+from sqlalchemy import any_, bindparam, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 from chassis.access.model import Access, Reach
@@ -17,7 +17,7 @@ _TABLE = chassis_tables(new_metadata())["access_record"]
 _NAMES = statement(
     select(_TABLE.c.id, _TABLE.c.data["name"].astext.label("name")).where(
         _TABLE.c.tenant_id == bindparam("tenant_id"),
-        _TABLE.c.kind.in_(("user", "api_client")),
+        or_(_TABLE.c.kind == "user", _TABLE.c.kind == "api_client"),
         _TABLE.c.id == any_(bindparam("ids", type_=ARRAY(UUID(as_uuid=False)))),
     )
 )
