@@ -118,11 +118,12 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
     clients = Clients(settings.service, settings.service_secret, settings.targets)
     parts = build(Toolbox(settings, database, clients))
     background = Background(settings, database, clients)
+    own = settings.service == "identity"
     access = AccessSource(
         database,
         parts.identity.fetch_access,
         background.feed_silent_for_s,
-        replicated=settings.service != "identity",
+        replicated=not own,
     )
     verifier = TokenVerifier(parts.identity.fetch_keys)
     deferred = deferred_work(
@@ -131,7 +132,13 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
         Deputies(parts.identity.deferred_token, verifier, access),
     )
     authority = Authority(verifier, access)
-    server = RpcServer(settings.service, database, authority, background.wake_relay)
+
+    def on_change(tenant_id: str) -> None:
+        background.wake_relay()
+        if own:  # who has just changed the organisation works on with it
+            access.forget(tenant_id)
+
+    server = RpcServer(settings.service, database, authority, on_change)
     purge = Purge(settings.service, database, clients, [one.plan for one in parts.collections])
     shared = _shared_methods(settings, database, parts) | deferred.methods
     shared |= {PURGE_SERVICE: purge.methods()}

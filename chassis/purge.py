@@ -185,7 +185,11 @@ async def _purge_row(call: Call, tx: Tx, plan: Plan, before: Record) -> None:
     keys = {"tenant_id": call.tenant_id, "id": before["id"]}
     for one in plan.companions:
         await tx.execute(one.purge, keys)
-    shares = {"tenant_id": call.tenant_id, "resource": plan.plural, "record_id": before["id"]}
+    shares = {
+        "tenant_id": call.tenant_id,
+        "resource": plan.resource.table.name,
+        "record_id": before["id"],
+    }
     await tx.execute(DROP_SHARES, shares)
     try:
         await tx.execute(plan.cached("purge", lambda: _purge_statement(plan)), {**values, **keys})

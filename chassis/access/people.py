@@ -5,13 +5,14 @@ from collections.abc import Iterable
 from sqlalchemy import any_, bindparam, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
-from chassis.access.model import Access, Reach
+from chassis.access.model import Reach
 from chassis.call import Call
 from chassis.db.pool import Tx
 from chassis.db.schema import chassis_tables, new_metadata
 from chassis.db.sql import statement
 from chassis.errors import PermissionDenied
 
+# Every service knows all users, because access needs them.
 USERS = "users"
 _TABLE = chassis_tables(new_metadata())["access_record"]
 _NAMES = statement(
@@ -23,13 +24,11 @@ _NAMES = statement(
 )
 
 
-def reaches_user(access: Access, reach: Reach, user_id: str) -> bool:
+def sees_user(call: Call, reach: Reach, user_id: str) -> bool:
     """Whether a reach on users holds this one."""
-    member = access.members.get(user_id)
-    if member is None:
-        return False
-    inside = reach.company_id in access.lineage(member.department_id)
-    return reach.covers(user_id, member.department_id, reach.company_id if inside else "")
+    member = call.access.members.get(user_id)
+    company_id = call.access.company_of(user_id)
+    return member is not None and reach.covers(user_id, member.department_id, company_id)
 
 
 async def names_of(call: Call, tx: Tx, user_ids: Iterable[str]) -> dict[str, str]:
@@ -38,7 +37,7 @@ async def names_of(call: Call, tx: Tx, user_ids: Iterable[str]) -> dict[str, str
         reach = call.reach(USERS, "READ")
     except PermissionDenied:
         return {}
-    seen = {one for one in user_ids if reaches_user(call.access, reach, one)}
+    seen = {one for one in user_ids if sees_user(call, reach, one)}
     if not seen or "name" in call.field_access(USERS).hidden:
         return {}
     rows = await tx.fetch(_NAMES, {"tenant_id": call.tenant_id, "ids": list(seen)})

@@ -149,7 +149,7 @@ def _conditions(query: _Query) -> list[ColumnElement[bool]]:
         query.filter.expression(),
         *reach_condition(query.plan, reach_shape(query.plan, query.reach)),
     ]
-    if not query.request.show_deleted:
+    if not query.request.show_deleted and "delete_time" in table.c:
         conditions.append(table.c.delete_time.is_(None))
     return conditions
 

@@ -5,7 +5,7 @@ statements.
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeAlias  # the reason for Any stands where it is used
+from typing import Any  # the reason stands where it is used
 
 from google.api import resource_pb2
 from google.protobuf.descriptor import Descriptor
@@ -13,16 +13,23 @@ from google.protobuf.message import Message
 from sqlalchemy import ColumnElement
 
 from chassis.access.model import Reach
+from chassis.access.place import place_of
+from chassis.access.scope import (
+    Columns,
+    Shape,
+    reach_values,
+    scope_columns,
+    table_reach_condition,
+    table_reach_shape,
+)
 from chassis.codec import encoder
 from chassis.db.sql import Statement, StatementCache
 from chassis.filter.fields import FilterField, filter_fields
 from chassis.resource.companion import Companion
 from chassis.resource.fields import Field, Form, column_of, resource_fields
 from chassis.resource.order_by import OrderField
-from chassis.resource.reach import reach_values, table_reach_condition, table_reach_shape
 from chassis.resource.resource import Resource
 from chassis.resource.rows import ToMessage, message_reader
-from chassis.shares.reach import is_shared
 
 ALWAYS_RETURNED = ("id",)
 # What every resource has can be filtered and ordered by without a declaration.
@@ -30,7 +37,6 @@ COMMON_FILTERS = (
     "id", "create_time", "update_time", "delete_time", "external_source", "external_id", "tags",
     "owner_id", "department_id", "partner_company_id",
 )  # fmt: skip
-ReachShape: TypeAlias = tuple[bool, bool, str]
 COMMON_ORDERS = ("create_time", "update_time")
 
 __all__ = ["Plan", "make_plan", "reach_condition", "reach_shape", "reach_values"]
@@ -78,10 +84,22 @@ class Plan:
         return "owner_id" in self.resource.table.c
 
     @cached_property
+    def scope(self) -> Columns:
+        """The columns that scopes of grants go by; the proto names them where they are others than
+        owner_id and department_id.
+        """
+        return scope_columns(self.resource.table, place_of(self.descriptor))
+
+    @cached_property
     def column_names(self) -> tuple[str, ...]:
         """All columns that make up a record."""
         names = [name for one in self.fields.values() for name in one.columns]
-        return tuple(dict.fromkeys([*names, "version"]))
+        return tuple(dict.fromkeys([*names, *self._marks]))
+
+    @cached_property
+    def _marks(self) -> tuple[str, ...]:
+        """The columns that every read needs; records that never change have no version."""
+        return tuple(name for name in ("id", "version") if name in self.resource.table.c)
 
     @cached_property
     def writable(self) -> tuple[Field, ...]:
@@ -98,7 +116,8 @@ class Plan:
     @cached_property
     def orders(self) -> Mapping[str, OrderField]:
         """Order fields: the common and the declared ones."""
-        names = (*COMMON_ORDERS, *self.resource.orderable)
+        common = [name for name in COMMON_ORDERS if name in self.fields]
+        names = dict.fromkeys((*common, *self.resource.orderable))
         return {name: self._order_field(name) for name in names}
 
     @cached_property
@@ -124,7 +143,7 @@ class Plan:
         if not names:
             return [table.c[name] for name in self.column_names]
         wanted = [column for name in names for column in self.fields[name].columns]
-        return [table.c[name] for name in dict.fromkeys([*wanted, "id", "version"])]
+        return [table.c[name] for name in dict.fromkeys([*wanted, *self._marks])]
 
     def cached(self, key: Hashable, build: Callable[[], Statement]) -> Statement:
         """The statement of that shape, compiled at first use."""
@@ -167,16 +186,11 @@ def make_plan(resource: Resource) -> Plan:
     return plan
 
 
-def reach_shape(plan: Plan, reach: Reach) -> ReachShape:
-    """What of a reach decides about the SQL text: narrowed by owner, by company, widened by shares
-    of which level.
-    """
-    narrowed, company = table_reach_shape(plan.resource.table, reach)
-    return narrowed, company, reach.shares if narrowed else ""
+def reach_shape(plan: Plan, reach: Reach) -> Shape:
+    """What of a reach decides about the SQL text."""
+    return table_reach_shape(plan.scope, reach)
 
 
-def reach_condition(plan: Plan, shape: ReachShape) -> list[ColumnElement[bool]]:
+def reach_condition(plan: Plan, shape: Shape) -> list[ColumnElement[bool]]:
     """The conditions that keep a statement to the rows within reach."""
-    table, level = plan.resource.table, shape[2]
-    shared = [is_shared(table.c.id, plan.plural, level)] if level else []
-    return table_reach_condition(table, shape[:2], *shared)
+    return table_reach_condition(plan.scope, shape)

@@ -9,12 +9,13 @@ from sqlalchemy import any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 from chassis.access.model import Reach
+from chassis.access.scope import Shape
 from chassis.call import Call
 from chassis.db.pool import Record, Tx
 from chassis.db.sql import Statement, statement
 from chassis.errors import NotFound
 from chassis.ids import is_id
-from chassis.resource.plan import Plan, ReachShape, reach_condition, reach_shape, reach_values
+from chassis.resource.plan import Plan, reach_condition, reach_shape, reach_values
 from chassis.resource.view import view_of
 
 
@@ -104,24 +105,25 @@ def _values(call: Call, reach: Reach, record_id: str) -> dict[str, object]:
     return {**reach_values(reach), "tenant_id": call.tenant_id, "id": record_id}
 
 
-def _one(plan: Plan, shape: ReachShape, names: tuple[str, ...], lock: bool = False) -> Statement:
+def _one(plan: Plan, shape: Shape, names: tuple[str, ...], lock: bool = False) -> Statement:
     table = plan.resource.table
     query = select(*plan.columns_of(names)).where(
         table.c.tenant_id == bindparam("tenant_id"),
         table.c.id == bindparam("id"),
         *reach_condition(plan, shape),
     )
-    return statement(query.with_for_update() if lock else query)
+    # Not the key: other records may go on referring to the row.
+    return statement(query.with_for_update(key_share=True) if lock else query)
 
 
-def _many(plan: Plan, shape: ReachShape, names: tuple[str, ...], lock: bool = False) -> Statement:
+def _many(plan: Plan, shape: Shape, names: tuple[str, ...], lock: bool = False) -> Statement:
     table = plan.resource.table
     query = select(*plan.columns_of(names)).where(
         table.c.tenant_id == bindparam("tenant_id"),
         table.c.id == any_(bindparam("ids", type_=ARRAY(UUID(as_uuid=False)))),
         *reach_condition(plan, shape),
     )
-    return statement(query.order_by(table.c.id).with_for_update() if lock else query)
+    return statement(query.order_by(table.c.id).with_for_update(key_share=True) if lock else query)
 
 
 def _ordered(plan: Plan, ids: Sequence[str], rows: Sequence[Record]) -> list[Record]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-from chassis.access.model import Access
 from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.db.pool import Record, Tx
@@ -51,19 +50,23 @@ class Shares:
         plan = plan_of(self._plans, request.resource)
         await get_record(call, tx, plan, request.record_id, ("id",), "SHARE")
         rows = await tx.fetch(store.OF_RECORD, _keys(call, plan, request.record_id))
-        known = [
-            row for row in rows if _is_there(call, row["grantee_kind"], str(row["grantee_id"]))
-        ]
+        known = [row for row in rows if _known(call, row)]
         return pb.ListSharesResponse(shares=[_message(row) for row in known])
 
     async def create(self, call: Call, tx: Tx, request: pb.CreateShareRequest) -> pb.Share:
         """Share a record, or change the level at which it is shared; the same again is nothing."""
         plan, wanted = plan_of(self._plans, request.resource), request.share
+        if not plan.owned:
+            raise FailedPrecondition(
+                "RESOURCE_NOT_SHARED",
+                f"Single {plan.plural} are not shared.",
+                metadata={"resource": plan.plural},
+            )
         level = pb.Share.Level.Name(wanted.level or pb.Share.READ)
         before = await lock_record(call, tx, plan, request.record_id, "SHARE")
         check_match(call.if_match, before["version"])
         refuse_deleted(plan, before)
-        kind, grantee_id = _grantee(call, wanted)
+        kind, grantee_id = _grantee(call, wanted, str(before["partner_company_id"] or ""))
         await _require_own(call, tx, plan, request.record_id, level)
         keys = _keys(call, plan, request.record_id)
         rows = await tx.fetch(store.OF_RECORD, keys)
@@ -93,7 +96,9 @@ class Shares:
         row = await tx.fetch_row(store.ONE, {"tenant_id": call.tenant_id, "id": ids[0]})
         if row is None:
             raise NotFound("NOT_FOUND", "The share has been taken back since.")
-        plan = plan_of(self._plans, row["resource"])
+        plan = next(
+            one for one in self._plans.values() if one.resource.table.name == row["resource"]
+        )
         await get_record(call, tx, plan, str(row["record_id"]), ("id",), "SHARE")
         return _message(row)
 
@@ -117,35 +122,46 @@ class Shares:
 
 
 def _keys(call: Call, plan: Plan, record_id: str) -> dict[str, object]:
-    return {"tenant_id": call.tenant_id, "resource": plan.plural, "record_id": record_id}
+    return {
+        "tenant_id": call.tenant_id,
+        "resource": plan.resource.table.name,
+        "record_id": record_id,
+    }
 
 
-def _grantee(call: Call, share: pb.Share) -> tuple[str, str]:
-    """Kind and id of a grantee that exists and works within the caller's partner company."""
+def _grantee(call: Call, share: pb.Share, company_id: str) -> tuple[str, str]:
+    """Kind and id of a grantee who is there, for a record of this partner company ("" for none)."""
     name = share.WhichOneof("grantee")
     if name is None:
         raise invalid_fields([("share.user_id", "Name a user or a department.")])
     kind = USER if name == "user_id" else DEPARTMENT
     grantee_id: str = getattr(share, name).lower()
-    if not _is_there(call, kind, grantee_id):
+    company = _company(call, kind, grantee_id)
+    if company is None:
         raise invalid_fields([(f"share.{name}", "There is no such record.")])
+    if company not in {"", company_id}:
+        raise invalid_fields([(f"share.{name}", "The record is of another company.")])
     return kind, grantee_id
 
 
-def _is_there(call: Call, kind: str, grantee_id: str) -> bool:
-    access, company_id = call.access, call.principal.partner_company_id
-    department_id = _department(access, kind, grantee_id)
-    if department_id is None:
-        return False
-    return not company_id or company_id in access.lineage(department_id)
+def _known(call: Call, row: Record) -> bool:
+    return _company(call, row["grantee_kind"], str(row["grantee_id"])) is not None
 
 
-def _department(access: Access, kind: str, grantee_id: str) -> str | None:
-    """Where a grantee is; None when he, or it, is not there any more."""
-    if kind == DEPARTMENT:
-        return grantee_id if grantee_id in access.parents else None
-    member = access.members.get(grantee_id)
-    return member.department_id if member is not None and member.active else None
+def _company(call: Call, kind: str, grantee_id: str) -> str | None:
+    """Partner company of a grantee, "" for the head office; None when he is not there for the
+    caller.
+    """
+    access, own = call.access, call.principal.partner_company_id
+    member = access.members.get(grantee_id) if kind == USER else None
+    if kind == USER:
+        there = member is not None and member.active
+    else:
+        there = grantee_id in access.parents and grantee_id not in access.closed
+    if not there:
+        return None
+    company = access.company_at(member.department_id if member else grantee_id)
+    return company if own in {"", company} else None
 
 
 async def _require_own(call: Call, tx: Tx, plan: Plan, record_id: str, level: str) -> None:

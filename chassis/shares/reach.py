@@ -1,6 +1,6 @@
 """Shared records as SQL: what shares add to the reach of a verb."""
 
-from sqlalchemy import ColumnElement, any_, bindparam, func, select
+from sqlalchemy import Column, ColumnElement, any_, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 from chassis.db.schema import chassis_tables, new_metadata
@@ -10,8 +10,8 @@ SHARE = chassis_tables(new_metadata())["share"]
 _GRANTEES = bindparam("reach_grantees", type_=ARRAY(UUID(as_uuid=False)))
 
 
-def is_shared(record_id: ColumnElement[object], plural: str, level: str) -> ColumnElement[bool]:
-    """Whether a record of the collection is shared with the caller at this level.
+def is_shared(record_id: Column[object], level: str) -> ColumnElement[bool]:
+    """Whether the record with this id is shared with the caller at this level.
 
     The ids are gathered into an array once per statement, so that they are an index condition like
     those of owner and department beside it.
@@ -19,7 +19,7 @@ def is_shared(record_id: ColumnElement[object], plural: str, level: str) -> Colu
     found = select(SHARE.c.record_id).where(
         SHARE.c.tenant_id == bindparam("tenant_id"),
         SHARE.c.grantee_id == any_(_GRANTEES),
-        SHARE.c.resource == plural,
+        SHARE.c.resource == record_id.table.name,
     )
     if level == WRITE:
         found = found.where(SHARE.c.level == WRITE)

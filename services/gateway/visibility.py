@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 import orjson
 
-from chassis.access.model import Access, AccessRecord, Reach, build_access
+from chassis.access.model import Access, AccessRecord, build_access
 from crm.identity.v1.session_pb2 import GetAccessRequest, GetAccessResponse
+from services.gateway.contracts import Resource
 from services.gateway.exchange import Caller
+from services.gateway.ring import LiveEvent
 from services.gateway.tokens import SESSIONS, SILENCE_MAX_S, ServiceToken
 from services.gateway.upstream import Upstreams
 
@@ -63,10 +65,17 @@ class Visibility:
         self._asking: dict[str, asyncio.Task[Access]] = {}
         self._drops = 0
 
-    async def reach(self, viewer: Viewer, resource: str) -> Reach | None:
-        """The records of a resource (plural) that the viewer may read; None when there are none."""
+    async def covers(self, viewer: Viewer, resource: Resource, event: LiveEvent) -> bool:
+        """Whether the viewer may read the record of the event."""
         access = await self._access(viewer.tenant_id)
-        return access.reach(viewer.user_id, viewer.role_ids, viewer.company_id, resource, READ)
+        who = (viewer.user_id, viewer.role_ids, viewer.company_id)
+        reach = access.reach(*who, resource.plural, READ)
+        if reach is None or resource.everybody:
+            return reach is not None
+        company = event.company_id
+        if company is None:
+            company = access.company_at(event.department_id)
+        return reach.covers(event.owner_id, event.department_id, company)
 
     def drop_tenant(self, tenant_id: str) -> None:
         """Ask again for a tenant."""

@@ -11,11 +11,18 @@ from chassis.errors import Unauthenticated
 from chassis.resource.plan import Plan
 from chassis.rpc.methods import Free, Methods, Unary
 from crm.identity.v1 import session_pb2 as pb
+from services.identity.consumers import consumers
+from services.identity.jobs import jobs
 from services.identity.methods.access import AccessRecords
 from services.identity.methods.department import DEPARTMENT
+from services.identity.methods.log_entry import LogEntries
+from services.identity.methods.log_sign import RootSigner
+from services.identity.methods.log_statement import RootFolder, RootKeys
+from services.identity.methods.log_verify import LogVerifier
 from services.identity.methods.passwords import Passwords
 from services.identity.methods.role import ROLE
 from services.identity.methods.session import Sessions
+from services.identity.methods.sign_in_log import SignInLog
 from services.identity.methods.tenant import Tenants, tenant_snapshot
 from services.identity.methods.user import OwnUser, user_resource
 from services.identity.settings import Settings, read_settings
@@ -68,14 +75,20 @@ def build(toolbox: Toolbox, settings: Settings) -> Parts:
     users = toolbox.collection(user_resource(passwords))
     departments = toolbox.collection(DEPARTMENT)
     roles = toolbox.collection(ROLE)
-    sessions = Sessions(toolbox.database, passwords, settings.signing_keys[0])
+    sign_ins = SignInLog(toolbox.database)
+    sessions = Sessions(toolbox.database, passwords, settings.signing_keys[0], sign_ins)
     plans = [users.plan, departments.plan, roles.plan]
     identity = LocalIdentity(toolbox, plans, settings, sessions)
     tenants = Tenants(toolbox.database, passwords, users, roles)
+    log_keys, log_folder = RootKeys(settings.log_keys), RootFolder(settings.log_root_dir)
+    log_verifier = LogVerifier(log_keys, log_folder, settings.log_kept)
+    log_signer = RootSigner(toolbox.database, log_keys, log_folder)
     return Parts(
         identity=identity,
         collections=(users, departments, roles),
+        consumers=consumers(),
         snapshots={"tenant": tenant_snapshot},
+        jobs=jobs(toolbox.database, log_signer, settings.log_kept),
         methods={
             "crm.identity.v1.UserService": users.methods()
             | {"GetOwnUser": Unary(OwnUser(users.plan).get)},
@@ -85,6 +98,9 @@ def build(toolbox: Toolbox, settings: Settings) -> Parts:
                 "CreateTenant": Free(tenants.create),
                 "ListTenants": Free(tenants.list),
             },
+            "crm.identity.v1.LogEntryService": LogEntries(
+                log_verifier, settings.service.page_token_key
+            ).methods(),
             "crm.identity.v1.SessionService": _session_methods(identity, sessions),
         },
     )

@@ -26,8 +26,10 @@ from services.identity.domain.session import (
     is_reuse,
     lifetimes,
 )
+from services.identity.methods.organisation import company_of
 from services.identity.methods.passwords import Passwords
 from services.identity.methods.revoke import revoke_session, revoke_sessions
+from services.identity.methods.sign_in_log import SignInLog
 from services.identity.methods.user import SET_PASSWORD
 from services.identity.models.department import department
 from services.identity.models.role import role
@@ -82,7 +84,12 @@ _ROTATE = statement(
     .where(session.c.tenant_id == bindparam("tenant_id"), session.c.id == bindparam("session_id"))
 )
 _USER = select(
-    user.c.tenant_id, user.c.id, user.c.role_ids, user.c.state, user.c.delete_time
+    user.c.tenant_id,
+    user.c.id,
+    user.c.role_ids,
+    user.c.department_id,
+    user.c.state,
+    user.c.delete_time,
 ).add_columns(
     func.greatest(
         *[
@@ -117,10 +124,13 @@ _PASSWORD = statement(
 class Sessions:
     """The methods of SessionService that are about people."""
 
-    def __init__(self, database: Database, passwords: Passwords, key: OKPKey) -> None:
+    def __init__(
+        self, database: Database, passwords: Passwords, key: OKPKey, log: SignInLog
+    ) -> None:
         self._database = database
         self._passwords = passwords
         self._key = key
+        self._log = log
 
     async def create(self, call: Call, request: pb.CreateSessionRequest) -> pb.Session:
         """Sign in; every way to fail looks the same from outside and takes the same time."""
@@ -140,10 +150,11 @@ class Sessions:
             and one["state"] == "ACTIVE"
         ]
         if not matches:
+            self._log.refused(call, request, candidates)
             raise CredentialsInvalid
         if len(matches) > 1:
             raise InvalidArgument("TENANT_REQUIRED", "Name the tenant that you sign in to.")
-        return await self._open(call.now, str(matches[0]["tenant_id"]), str(matches[0]["id"]))
+        return await self._open(call, str(matches[0]["tenant_id"]), str(matches[0]["id"]))
 
     async def refresh(self, call: Call, request: pb.RefreshSessionRequest) -> pb.Session:
         """The next pair of tokens; a refresh token that was used before ends the session."""
@@ -190,6 +201,7 @@ class Sessions:
         async with self._database.transaction(call.tenant_id) as tx:
             values = {**who, "password_hash": hashed, "update_time": call.now}
             await tx.execute(SET_PASSWORD, values)
+            await self._log.password_changed(call, tx, call.principal.id)
             await revoke_sessions(call, tx, call.principal.id)
         return pb.ChangePasswordResponse()
 
@@ -199,13 +211,14 @@ class Sessions:
         """
         async with self._database.worker() as tx:
             row = await tx.fetch_row(_BY_ACCESS, {"hash": _hash(request.access_token)})
+            company_id = await company_of(tx, row) if row else ""
         if row is None or row["revoke_time"] is not None or not _is_active(row):
             raise SessionInvalid
         if min(row["access_expire_time"], row["expire_time"]) <= call.now:
             raise Unauthenticated(
                 "TOKEN_EXPIRED", "The access token has expired; refresh the session."
             )
-        return self._token(_principal(row, str(row["session_id"])), call.now)
+        return self._token(_principal(row, str(row["session_id"]), company_id), call.now)
 
     async def deferred(
         self, _call: Call, request: pb.IssueDeferredTokenRequest
@@ -217,17 +230,18 @@ class Sessions:
         """A token with a user's present rights; Unauthenticated when he may not work any more."""
         async with self._database.worker() as tx:
             row = await tx.fetch_row(_BY_ID, {"tenant_id": tenant_id, "user_id": user_id})
+            company_id = await company_of(tx, row) if row else ""
         if row is None or not _is_active(row):
             raise Unauthenticated("USER_INACTIVE", "The user may not work any more.")
-        return self._token(_principal(row, ""), datetime.now(UTC))
+        return self._token(_principal(row, "", company_id), datetime.now(UTC))
 
     def service_token(self, service: str) -> pb.InternalToken:
         """A token for one of our own services."""
         return self._token(Principal(kind="service", id=service), datetime.now(UTC))
 
-    async def _open(self, now: datetime, tenant_id: str, user_id: str) -> pb.Session:
+    async def _open(self, call: Call, tenant_id: str, user_id: str) -> pb.Session:
         family = f"crm_rt_{secrets.token_urlsafe(16)}"
-        answer, values = _fresh(now, (tenant_id, new_id(), user_id), family)
+        answer, values = _fresh(call.now, (tenant_id, new_id(), user_id), family)
         async with self._database.transaction(tenant_id) as tx:
             await tx.execute(
                 _NEW,
@@ -236,9 +250,10 @@ class Sessions:
                     "id": answer.id,
                     "user_id": user_id,
                     "revoke_time": None,
-                    "create_time": now,
+                    "create_time": call.now,
                 },
             )
+            await self._log.opened(call, tx, (tenant_id, answer.id, user_id))
         return answer
 
     def _token(self, principal: Principal, now: datetime) -> pb.InternalToken:
@@ -301,13 +316,14 @@ def _is_active(row: Record) -> bool:
     return row["state"] == "ACTIVE" and row["delete_time"] is None
 
 
-def _principal(row: Record, session_id: str) -> Principal:
+def _principal(row: Record, session_id: str, company_id: str) -> Principal:
     return Principal(
         kind="user",
         id=str(row["id"]),
         tenant_id=str(row["tenant_id"]),
         session_id=session_id,
         role_ids=tuple(str(one) for one in row["role_ids"]),
+        partner_company_id=company_id,
         access_version=micros(row["access_time"]),
     )
 

@@ -1,5 +1,5 @@
 """All tables of the service, declared by importing their modules."""
 
-from services.identity.models import department, metadata, role, tenant, user
+from services.identity.models import department, log, metadata, role, tenant, user
 
-__all__ = ["department", "metadata", "role", "tenant", "user"]
+__all__ = ["department", "log", "metadata", "role", "tenant", "user"]

@@ -25,7 +25,9 @@ from tests.integration.sales.conftest import Shop
 from tests.integration.sales.test_transitions import moves_of
 
 
-async def nobody(_service: str, _resource: str, _tenant: str, _ids: object) -> set[str]:
+async def nobody(
+    _service: str, _resource: str, _tenant: str, _ids: object, _reach: object
+) -> set[str]:
     """No owner is asked here."""
     return set()
 

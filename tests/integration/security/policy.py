@@ -7,7 +7,14 @@ from collections.abc import Iterator, Mapping
 from crm.chassis.v1 import history_pb2, import_pb2, operation_pb2, purge_pb2, share_pb2
 from crm.customer.v1 import contact_pb2, customer_pb2
 from crm.event.v1 import change_pb2
-from crm.identity.v1 import department_pb2, role_pb2, session_pb2, tenant_pb2, user_pb2
+from crm.identity.v1 import (
+    department_pb2,
+    log_entry_pb2,
+    role_pb2,
+    session_pb2,
+    tenant_pb2,
+    user_pb2,
+)
 from crm.marketing.v1 import campaign_member_pb2, campaign_pb2
 from crm.reporting.v1 import report_pb2
 from crm.sales.v1 import (
@@ -23,7 +30,7 @@ from tests.integration.security.wire import SERVICES
 # Every file with services; importing them puts them into the descriptor pool.
 FILES = (
     history_pb2, share_pb2, import_pb2, operation_pb2, purge_pb2, contact_pb2,
-    customer_pb2, change_pb2, department_pb2, role_pb2,
+    customer_pb2, change_pb2, department_pb2, log_entry_pb2, role_pb2,
     session_pb2, tenant_pb2, user_pb2, campaign_member_pb2, campaign_pb2, report_pb2,
     opportunity_pb2, opportunity_transition_pb2, pipeline_pb2, product_pb2, stage_move_pb2,
     stage_pb2,
@@ -57,6 +64,11 @@ SPECIAL: Mapping[str, str] = {
     "crm.identity.v1.SessionService/IssueDeferredToken": "internal",
     "crm.identity.v1.SessionService/GetKeys": "open",
     "crm.identity.v1.SessionService/GetAccess": "internal",
+    "crm.identity.v1.LogEntryService/GetLogEntry": "log_entries read",
+    "crm.identity.v1.LogEntryService/ListLogEntries": "log_entries read",
+    "crm.identity.v1.LogEntryService/ListOwnLogEntries": "self",
+    "crm.identity.v1.LogEntryService/GetLogEntryProof": "log_entries read",
+    "crm.identity.v1.LogEntryService/VerifyLogEntries": "log_entries read",
     "crm.identity.v1.TenantService/CreateTenant": "internal",
     "crm.identity.v1.TenantService/ListTenants": "internal",
     "crm.sales.v1.OpportunityTransitionService/WinOpportunity": "opportunities update",

@@ -16,7 +16,6 @@ from tests.integration.security.policy import COLLECTIONS, FILES, policy, proces
 from tests.integration.security.wire import Outcome, Wire
 
 UPLOAD = "crm.chassis.v1.ImportService/UploadFile"
-READY_MADE = ("Read-only", "Salesperson", "Manager", "Marketing", "Finance", "Administrator")
 FINE = {
     grpc.StatusCode.OK,
     grpc.StatusCode.INVALID_ARGUMENT,
@@ -80,22 +79,22 @@ def actual(outcome: Outcome) -> str:
 @pytest.fixture(scope="module")
 async def callers(drive: Drive, victim: Person, stranger: Person) -> list[Caller]:
     """Nobody, a service, one user of each role, and the administrator next door."""
-    roles = ready_made_roles()
+    roles = {one.name: one for one in ready_made_roles()}
     page = await victim.call("identity.RoleService/ListRoles", ListRequest(page_size=100))
     assert isinstance(page, role_pb2.ListRolesResponse)
     ids = {role.name: role.id for role in page.roles}
     people = [
         Caller("nobody", "anonymous"),
         Caller("service", "service", await drive.clients.service_token()),
-        Caller("other administrator", "user", stranger.token, tuple(roles["Administrator"])),
+        Caller("other administrator", "user", stranger.token, tuple(roles["Administrator"].grants)),
     ]
-    for name in ("", *READY_MADE):
-        login = f"rights.{name.lower()}" if name else "rights.none"
+    for name in ("", *roles):
+        login = f"rights.{roles[name].key}" if name else "rights.none"
         user = user_pb2.User(name=login, login=login, password=PASSWORD)
         user.role_ids.extend([ids[name]] if name else [])
         await victim.call("identity.UserService/CreateUser", user_pb2.CreateUserRequest(user=user))
         person = await drive.sign_in(victim.slug, login)
-        grants: tuple[Grant, ...] = tuple(roles[name]) if name else ()
+        grants: tuple[Grant, ...] = tuple(roles[name].grants) if name else ()
         people.append(Caller(name or "no role", "user", person.token, grants))
     return people
 
