@@ -22,10 +22,10 @@ from chassis.events.consumer import Consumer
 from chassis.history.methods import SERVICE as HISTORY_SERVICE
 from chassis.history.methods import Histories
 from chassis.imports.wiring import Surroundings, deferred_work
+from chassis.lookup import Lookups
 from chassis.operations.deputy import Deputies
 from chassis.purge import SERVICE as PURGE_SERVICE
 from chassis.purge import Purge
-from chassis.resource.lookup import Lookups
 from chassis.resource.resource import Resource
 from chassis.resource.snapshot import snapshot_source
 from chassis.resource.standard import Collection, collection

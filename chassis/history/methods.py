@@ -140,9 +140,10 @@ def _entry(view: View, row: Record, actor_name: str) -> pb.HistoryEntry:
 
 def _change(change: Change) -> pb.FieldChange:
     field, before, after = change
-    values = {"from": _json(before), "to": _json(after)}
+    sides = {"from": before, "to": after}
+    values = {
+        name: ParseDict(value, Value())  # type: ignore[arg-type]  # a Value takes any JSON
+        for name, value in sides.items()
+        if value is not None
+    }
     return pb.FieldChange(field=field, **values)
-
-
-def _json(value: object) -> Value:
-    return ParseDict(value, Value())  # type: ignore[arg-type]  # a Value takes any JSON

@@ -94,11 +94,11 @@ async def list_records(call: Call, tx: Tx, plan: Plan, request: ListRequest, key
 
 def filter_context(call: Call, now: datetime) -> FilterContext:
     """What relative values in filters are relative to."""
-    member = call.access.members.get(call.principal.id)
+    member = call.access.members.get(call.user_id)
     return FilterContext(
         now=now,
         zone=ZoneInfo(call.access.time_zone),
-        user_id=call.principal.id,
+        user_id=call.user_id,
         department_id=(member.department_id or None) if member else None,
     )
 
