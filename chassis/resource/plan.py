@@ -16,6 +16,7 @@ from chassis.access.model import Reach
 from chassis.access.place import place_of
 from chassis.access.scope import (
     Columns,
+    Shape,
     reach_values,
     scope_columns,
     table_reach_condition,
@@ -185,11 +186,11 @@ def make_plan(resource: Resource) -> Plan:
     return plan
 
 
-def reach_shape(plan: Plan, reach: Reach) -> tuple[bool, bool]:
-    """What of a reach decides about the SQL text: narrowed by owner, narrowed by company."""
+def reach_shape(plan: Plan, reach: Reach) -> Shape:
+    """What of a reach decides about the SQL text."""
     return table_reach_shape(plan.scope, reach)
 
 
-def reach_condition(plan: Plan, shape: tuple[bool, bool]) -> list[ColumnElement[bool]]:
+def reach_condition(plan: Plan, shape: Shape) -> list[ColumnElement[bool]]:
     """The conditions that keep a statement to the rows within reach."""
     return table_reach_condition(plan.scope, shape)
