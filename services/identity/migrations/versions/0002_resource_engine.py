@@ -81,6 +81,36 @@ def upgrade() -> None:
         info={"runtime": "SELECT, INSERT"},
     )
     op.create_table(
+        "share",
+        sa.Column("tenant_id", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("id", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("resource", sa.Text(), nullable=False),
+        sa.Column("record_id", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("grantee_kind", sa.Text(), nullable=False),
+        sa.Column("grantee_id", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("level", sa.Text(), nullable=False),
+        sa.Column("creator_id", sa.Text(), nullable=False),
+        sa.Column("create_time", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "grantee_kind IN ('USER','DEPARTMENT')", name=op.f("ck_share_grantee_kind")
+        ),
+        sa.CheckConstraint("level IN ('READ','WRITE')", name=op.f("ck_share_level")),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_share")),
+        sa.UniqueConstraint(
+            "tenant_id",
+            "resource",
+            "record_id",
+            "grantee_id",
+            name=op.f("uq_share_tenant_id_resource_record_id_grantee_id"),
+        ),
+    )
+    op.create_index(
+        "ix_share_grantee",
+        "share",
+        ["tenant_id", "grantee_id", "resource", "level", "record_id"],
+        unique=False,
+    )
+    op.create_table(
         "announcement",
         sa.Column("tenant_id", sa.UUID(as_uuid=False), nullable=False),
         sa.Column("id", sa.UUID(as_uuid=False), nullable=False),
@@ -547,6 +577,9 @@ def upgrade() -> None:
     op.add_column("role", sa.Column("description", sa.Text(), nullable=True))
     op.add_column("role", sa.Column("key", sa.Text(), nullable=True))
     op.add_column("role", sa.Column("partner_company_id", sa.UUID(as_uuid=False), nullable=True))
+    op.add_column(
+        "role", sa.Column("field_rules", postgresql.JSONB(astext_type=sa.Text()), nullable=True)
+    )
     op.drop_index(op.f("ix_role_update_time"), table_name="role")
     op.create_index(
         "ix_role_update_time",
