@@ -20,10 +20,10 @@ from chassis.events.change_rpc import change_methods
 from chassis.events.change_service import SnapshotSource
 from chassis.events.consumer import Consumer
 from chassis.imports.wiring import Surroundings, deferred_work
+from chassis.lookup import Lookups
 from chassis.operations.deputy import Deputies
 from chassis.purge import SERVICE as PURGE_SERVICE
 from chassis.purge import Purge
-from chassis.resource.lookup import Lookups
 from chassis.resource.resource import Resource
 from chassis.resource.snapshot import snapshot_source
 from chassis.resource.standard import Collection, collection

@@ -1,6 +1,6 @@
 """Who may do what: grants of roles, reporting lines, departments; values without I/O."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -97,10 +97,19 @@ def _holds(own: Grant, wanted: Grant, verb: str, within: Mapping[str, frozenset[
     )
 
 
+def scopes_allow(scopes: Collection[str], resource: str, verb: str) -> bool:
+    """Whether scopes ("customers:read", "*:read", "customers:*") hold the verb; none narrow
+    nothing.
+    """
+    wanted = {f"{one}:{may}" for one in (resource, "*") for may in (verb.lower(), "*")}
+    return not scopes or not wanted.isdisjoint(scopes)
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A user as access sees him."""
+    """A user or an API client as access sees him; what is the owner's own is the client's own."""
 
+    owner_id: str = ""
     manager_id: str = ""
     department_id: str = ""
     role_ids: tuple[str, ...] = ()
@@ -172,12 +181,13 @@ class Access:
         }
         if not scopes:
             return None
+        owner_id = self.members.get(user_id, Member()).owner_id or user_id
         if resource == ROLES and (company_id or "ALL" not in scopes):
             return Reach(owner_ids=self._roles_within(role_ids, company_id, verb))
-        member = self.members.get(user_id, Member())
-        owners, departments = {user_id}, set()
+        member = self.members.get(owner_id, Member())
+        owners, departments = {owner_id}, set()
         if "SUBORDINATES" in scopes:
-            owners |= _below(self._reports, user_id)
+            owners |= _below(self._reports, owner_id)
         if member.department_id and scopes & {"DEPARTMENT", "DEPARTMENT_TREE"}:
             departments.add(member.department_id)
         if member.department_id and "DEPARTMENT_TREE" in scopes:
@@ -229,8 +239,8 @@ def _below(children: Mapping[str, list[str]], top: str) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class AccessRecord:
-    """The tenant itself, one user, department or role as its events carry it; `data` is the JSON
-    representation.
+    """The tenant itself, one user, API client, department or role as its events carry it; `data`
+    is the JSON representation.
     """
 
     kind: str
@@ -255,7 +265,7 @@ def build_access(records: Iterable[AccessRecord], version: int) -> Access:
         data = record.data
         if record.kind == "tenant":
             tenant = data
-        elif record.kind == "user":
+        elif record.kind in {"user", "api_client"}:
             members[record.id] = _member(data)
         elif record.kind == "role":
             roles[record.id] = () if data.get("delete_time") else _grants(data)
@@ -281,6 +291,7 @@ def build_access(records: Iterable[AccessRecord], version: int) -> Access:
 def _member(data: Mapping[str, object]) -> Member:
     role_ids = data.get("role_ids")
     return Member(
+        owner_id=_text(data, "owner_id"),
         manager_id=_text(data, "manager_id"),
         department_id=_text(data, "department_id"),
         role_ids=tuple(str(role) for role in role_ids) if isinstance(role_ids, list) else (),

@@ -119,11 +119,11 @@ async def _rows(tx: Tx, query: _Query, values: Mapping[str, object]) -> Sequence
 
 def filter_context(call: Call, now: datetime) -> FilterContext:
     """What relative values in filters are relative to."""
-    member = call.access.members.get(call.principal.id)
+    member = call.access.members.get(call.user_id)
     return FilterContext(
         now=now,
         zone=ZoneInfo(call.access.time_zone),
-        user_id=call.principal.id,
+        user_id=call.user_id,
         department_id=(member.department_id or None) if member else None,
     )
 

@@ -201,7 +201,7 @@ def owned_by(call: Call, owner_id: object) -> Row:
     """The columns of a record that is given to an owner (None: the caller): his department and
     partner company of this moment.
     """
-    owner = str(owner_id or call.principal.id)
+    owner = str(owner_id or call.user_id)
     member = call.access.members.get(owner)
     return {
         "owner_id": owner,

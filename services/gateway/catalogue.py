@@ -61,6 +61,15 @@ DETAILS: Mapping[str, tuple[str, str]] = {
         "Something went wrong on our side. It has been recorded under the request id.",
         "我们这边出了问题，已按请求编号记录。",
     ),
+    "SECRETS_EXHAUSTED": (
+        "A client has at most {limit} secrets; remove one first.",
+        "一个客户端最多有 {limit} 个密钥，请先移除一个。",
+    ),
+    "SECRET_NOT_FOUND": ("The client has no such secret.", "该客户端没有此密钥。"),
+    "METHOD_NOT_OPEN": (
+        "This is for people who have signed in, not for programs.",
+        "此操作仅供已登录的用户使用，不对程序开放。",
+    ),
     "CREDENTIALS_INVALID": (
         "Name or password is wrong.",
         "名称或密码错误。",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from chassis.access.model import Access, AccessRecord, build_access
+from chassis.access.model import Access, AccessRecord, build_access, scopes_allow
 from crm.identity.v1.session_pb2 import GetAccessRequest, GetAccessResponse
 from services.gateway.contracts import Resource
 from services.gateway.exchange import Caller
@@ -29,6 +29,7 @@ class Viewer:
     user_id: str
     role_ids: tuple[str, ...]
     company_id: str
+    scopes: tuple[str, ...]
 
 
 def viewer_of(caller: Caller) -> Viewer:
@@ -40,6 +41,7 @@ def viewer_of(caller: Caller) -> Viewer:
         user_id=caller.principal_id,
         role_ids=tuple(claims.get("roles", ())),
         company_id=claims.get("company", ""),
+        scopes=tuple(claims.get("scope", "").split()),
     )
 
 
@@ -67,6 +69,8 @@ class Visibility:
 
     async def covers(self, viewer: Viewer, resource: Resource, event: LiveEvent) -> bool:
         """Whether the viewer may read the record of the event."""
+        if not scopes_allow(viewer.scopes, resource.plural, READ):
+            return False
         access = await self._access(viewer.tenant_id)
         who = (viewer.user_id, viewer.role_ids, viewer.company_id)
         reach = access.reach(*who, resource.plural, READ)

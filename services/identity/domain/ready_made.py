@@ -50,6 +50,7 @@ def _leading_roles() -> tuple[ReadyMadeRole, ...]:
             [
                 *_each(_BUSINESS, _MANAGE, "DEPARTMENT_TREE"),
                 *_each(_BUSINESS, _MANAGE, "SUBORDINATES"),
+                *_each(("announcements",), _WORK, "OWN"),
                 *_each((*_CAMPAIGNS, *_COLLEAGUES, *_CATALOGUE), ("READ",), "ALL"),
             ],
         ),

@@ -1,6 +1,7 @@
 """Roles as they are given to users: they exist, and the giver has what they allow."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import orjson
 from sqlalchemy import any_, bindparam, select
@@ -29,15 +30,19 @@ def read_grants(column: object) -> list[Grant]:
 
 
 def grants_of(call: Call) -> list[Grant]:
-    """What the caller's roles allow him."""
-    roles = call.access.roles
+    """What the caller's roles allow him; who is narrowed to scopes has nothing to give away."""
+    roles = {} if call.principal.scopes else call.access.roles
     return [grant for one in call.principal.role_ids for grant in roles.get(one, ())]
 
 
-async def require_roles(call: Call, tx: Tx, role_ids: Sequence[str]) -> None:
+async def require_roles(
+    call: Call, tx: Tx, role_ids: Sequence[str], *, widened: bool = False
+) -> None:
     """InvalidArgument when a role does not exist, GrantBeyondOwn when the caller has less.
 
     A partner user sees just the roles that he may give: others do not exist for him.
+    `widened`: the roles go to one whose own records are not the caller's own, so that their grants
+    count as if they were on all records.
     """
     company_id = call.principal.partner_company_id
     found = {str(one["id"]): one for one in await _fetch(call, tx, role_ids)}
@@ -46,7 +51,7 @@ async def require_roles(call: Call, tx: Tx, role_ids: Sequence[str]) -> None:
         living = {name for name in living if _is_for(call, found[name], company_id)}
     if not living.issuperset(role_ids):
         raise invalid_fields([("role_ids", "There is no such role.")])
-    _require_own(call, list(found.values()))
+    _require_own(call, list(found.values()), widened=widened)
 
 
 def require_grants(call: Call, grants: Sequence[Grant]) -> None:
@@ -61,16 +66,21 @@ def _is_for(call: Call, found: Record, company_id: str) -> bool:
     return beyond(grants_of(call), read_grants(found["grants"]), in_company=True) is None
 
 
-async def require_lesser(call: Call, tx: Tx, account: Mapping[str, object]) -> None:
+async def require_lesser(
+    call: Call, tx: Tx, account: Mapping[str, object], *, widened: bool = False
+) -> None:
     """GrantBeyondOwn for the account of somebody else whose roles allow more than the caller's."""
     role_ids = account["role_ids"]
     if isinstance(role_ids, list) and str(account["id"]) != call.principal.id:
-        _require_own(call, await _fetch(call, tx, [str(one) for one in role_ids]))
+        roles = await _fetch(call, tx, [str(one) for one in role_ids])
+        _require_own(call, roles, widened=widened)
 
 
-def _require_own(call: Call, roles: Sequence[Record]) -> None:
+def _require_own(call: Call, roles: Sequence[Record], *, widened: bool) -> None:
     for one in roles:
-        require_grants(call, read_grants(one["grants"]))
+        grants = read_grants(one["grants"])
+        wanted = [replace(grant, scope="ALL") for grant in grants] if widened else grants
+        require_grants(call, wanted)
 
 
 async def _fetch(call: Call, tx: Tx, role_ids: Sequence[str]) -> Sequence[Record]:

@@ -15,7 +15,6 @@ from chassis.db.pool import Database, Record, Tx
 from chassis.db.sql import statement
 from chassis.errors import InvalidArgument, Unauthenticated
 from chassis.ids import new_id
-from chassis.rpc.token import LIFETIME_S, sign
 from crm.identity.v1 import session_pb2 as pb
 from services.identity.domain.session import (
     ACCESS_LIFETIME,
@@ -26,13 +25,13 @@ from services.identity.domain.session import (
     is_reuse,
     lifetimes,
 )
+from services.identity.methods.access_time import access_time
+from services.identity.methods.issue import internal_token
 from services.identity.methods.organisation import company_of
 from services.identity.methods.passwords import Passwords
 from services.identity.methods.revoke import revoke_session, revoke_sessions
 from services.identity.methods.sign_in_log import SignInLog
 from services.identity.methods.user import SET_PASSWORD
-from services.identity.models.department import department
-from services.identity.models.role import role
 from services.identity.models.tenant import tenant
 from services.identity.models.user import credential, session, user
 
@@ -90,16 +89,7 @@ _USER = select(
     user.c.department_id,
     user.c.state,
     user.c.delete_time,
-).add_columns(
-    func.greatest(
-        *[
-            select(func.max(table.c.update_time))
-            .where(table.c.tenant_id == user.c.tenant_id)
-            .scalar_subquery()
-            for table in (user.alias("anyone"), department, role, tenant)
-        ]
-    ).label("access_time")
-)
+).add_columns(access_time(user.c.tenant_id))
 _BY_ACCESS = statement(
     _USER.add_columns(
         session.c.id.label("session_id"),
@@ -220,12 +210,6 @@ class Sessions:
             )
         return self._token(_principal(row, str(row["session_id"]), company_id), call.now)
 
-    async def deferred(
-        self, _call: Call, request: pb.IssueDeferredTokenRequest
-    ) -> pb.InternalToken:
-        """A token with a user's present rights, without a session, for another service."""
-        return await self.act_for(request.tenant_id, request.user_id)
-
     async def act_for(self, tenant_id: str, user_id: str) -> pb.InternalToken:
         """A token with a user's present rights; Unauthenticated when he may not work any more."""
         async with self._database.worker() as tx:
@@ -251,21 +235,14 @@ class Sessions:
                     "user_id": user_id,
                     "revoke_time": None,
                     "create_time": call.now,
+                    "last_seen_time": call.now,
                 },
             )
             await self._log.opened(call, tx, (tenant_id, answer.id, user_id))
         return answer
 
     def _token(self, principal: Principal, now: datetime) -> pb.InternalToken:
-        issued = int(now.timestamp())
-        token = pb.InternalToken(
-            token=sign(self._key, principal, issued),
-            tenant_id=principal.tenant_id,
-            principal_id=principal.id,
-            session_id=principal.session_id,
-        )
-        token.expire_time.FromSeconds(issued + LIFETIME_S)
-        return token
+        return internal_token(self._key, principal, now)
 
 
 def _fresh(

@@ -94,6 +94,8 @@ session = Table(
     Column("access_expire_time", DateTime(timezone=True), nullable=False),
     Column("expire_time", DateTime(timezone=True), nullable=False),
     Column("revoke_time", DateTime(timezone=True)),
+    # When a request came with it, to the minute.
+    Column("last_seen_time", DateTime(timezone=True)),
     Column("create_time", DateTime(timezone=True), nullable=False),
     Column("update_time", DateTime(timezone=True), nullable=False),
     PrimaryKeyConstraint("tenant_id", "id"),
@@ -106,4 +108,5 @@ session = Table(
     Index("uq_session_access_hash", "access_hash", unique=True),
     Index("uq_session_family_hash", "family_hash", unique=True),
     Index("ix_session_user_id", "tenant_id", "user_id"),
+    Index("ix_session_last_seen_time", "tenant_id", "last_seen_time"),
 )

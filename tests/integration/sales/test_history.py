@@ -64,7 +64,7 @@ class History:
 @pytest.fixture
 async def history(shop: Shop, domain_platform: Platform) -> AsyncIterator[History]:
     urls = [domain_platform.database_url("sales", role) for role in ("runtime", "worker")]
-    database = Database("sales", *urls)
+    database = Database("sales", urls[0], urls[1])
     opportunities = collection(opportunity_resource(), b"k" * 32, nobody, {})
     yield History(database, opportunities, import_call(shop.admin))
     await database.close()

@@ -8,8 +8,15 @@ from crm.chassis.v1 import import_pb2, operation_pb2, purge_pb2
 from crm.customer.v1 import contact_pb2, customer_pb2
 from crm.event.v1 import change_pb2
 from crm.identity.v1 import (
+    announcement_pb2,
+    announcement_receipt_pb2,
+    api_client_pb2,
+    api_client_secret_pb2,
+    client_token_pb2,
     department_pb2,
     log_entry_pb2,
+    preferences_pb2,
+    presence_pb2,
     role_pb2,
     session_pb2,
     tenant_pb2,
@@ -33,11 +40,18 @@ FILES = (
     customer_pb2, change_pb2, department_pb2, log_entry_pb2, role_pb2,
     session_pb2, tenant_pb2, user_pb2, campaign_member_pb2, campaign_pb2, report_pb2,
     opportunity_pb2, opportunity_transition_pb2, pipeline_pb2, product_pb2, stage_move_pb2,
-    stage_pb2,
+    stage_pb2, announcement_pb2, announcement_receipt_pb2, api_client_pb2, api_client_secret_pb2,
+    client_token_pb2, preferences_pb2, presence_pb2,
 )  # fmt: skip
 # Collections with the standard methods, by process.
 COLLECTIONS: Mapping[str, Mapping[str, str]] = {
-    "identity": {"User": "users", "Department": "departments", "Role": "roles"},
+    "identity": {
+        "User": "users",
+        "Department": "departments",
+        "Role": "roles",
+        "ApiClient": "api_clients",
+        "Announcement": "announcements",
+    },
     "customer": {"Customer": "customers", "Contact": "contacts"},
     "sales": {
         "Product": "products",
@@ -69,6 +83,17 @@ SPECIAL: Mapping[str, str] = {
     "crm.identity.v1.LogEntryService/ListOwnLogEntries": "self",
     "crm.identity.v1.LogEntryService/GetLogEntryProof": "log_entries read",
     "crm.identity.v1.LogEntryService/VerifyLogEntries": "log_entries read",
+    "crm.identity.v1.ApiClientSecretService/AddSecret": "api_clients configure",
+    "crm.identity.v1.ApiClientSecretService/RemoveSecret": "api_clients configure",
+    "crm.identity.v1.ClientTokenService/CreateClientToken": "internal",
+    "crm.identity.v1.ClientTokenService/RevokeClientToken": "internal",
+    "crm.identity.v1.PreferencesService/GetPreferences": "self",
+    "crm.identity.v1.PreferencesService/UpdatePreferences": "self",
+    "crm.identity.v1.PresenceService/ListOnlineUsers": "users read",
+    "crm.identity.v1.PresenceService/TouchSessions": "internal",
+    "crm.identity.v1.AnnouncementReceiptService/ListInbox": "self",
+    "crm.identity.v1.AnnouncementReceiptService/MarkRead": "self",
+    "crm.identity.v1.AnnouncementReceiptService/ListReceipts": "announcements read",
     "crm.identity.v1.TenantService/CreateTenant": "internal",
     "crm.identity.v1.TenantService/ListTenants": "internal",
     "crm.sales.v1.OpportunityTransitionService/WinOpportunity": "opportunities update",
@@ -77,15 +102,15 @@ SPECIAL: Mapping[str, str] = {
     "crm.sales.v1.OpportunityTransitionService/ReopenOpportunity": "opportunities update",
     "crm.sales.v1.StageMoveService/ListStageMoves": "opportunities read",
     "crm.reporting.v1.ReportService/GetPipelineSummary": "opportunities read",
-    "crm.chassis.v1.ImportService/UploadFile": "self",
-    "crm.chassis.v1.ImportService/CreateImport": "self",
-    "crm.chassis.v1.LookupService/LookupRecords": "self",
+    "crm.chassis.v1.ImportService/UploadFile": "self clients",
+    "crm.chassis.v1.ImportService/CreateImport": "self clients",
+    "crm.chassis.v1.LookupService/LookupRecords": "self clients",
     "crm.chassis.v1.LookupService/CheckRecords": "internal",
-    "crm.chassis.v1.OperationService/GetOperation": "self",
-    "crm.chassis.v1.OperationService/ListOperations": "self",
-    "crm.chassis.v1.OperationService/CancelOperation": "self",
-    "crm.chassis.v1.OperationService/DownloadErrors": "self",
-    "crm.chassis.v1.PurgeService/PurgeRecord": "self",
+    "crm.chassis.v1.OperationService/GetOperation": "self clients",
+    "crm.chassis.v1.OperationService/ListOperations": "self clients",
+    "crm.chassis.v1.OperationService/CancelOperation": "self clients",
+    "crm.chassis.v1.OperationService/DownloadErrors": "self clients",
+    "crm.chassis.v1.PurgeService/PurgeRecord": "self clients",
     "crm.chassis.v1.PurgeService/CheckReferrers": "internal",
     "crm.event.v1.ChangeService/StreamSnapshot": "internal",
     "crm.event.v1.ChangeService/ListChanges": "internal",
@@ -94,7 +119,9 @@ WITHOUT_COLLECTIONS = "reporting"
 
 
 def policy() -> dict[str, str]:
-    """The rule of every method by full name: "open", "internal", "self" or "<resource> <verb>"."""
+    """The rule of every method by full name: "open", "internal", "self" (with " clients" when API
+    clients may call it, too) or "<resource> <verb>".
+    """
     return {**SPECIAL, **dict(_standard())}
 
 

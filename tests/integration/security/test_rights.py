@@ -16,6 +16,7 @@ from tests.integration.security.policy import COLLECTIONS, FILES, policy, proces
 from tests.integration.security.wire import Outcome, Wire
 
 UPLOAD = "crm.chassis.v1.ImportService/UploadFile"
+READY_MADE_VERBS = {"READ", "CREATE", "UPDATE", "DELETE"}
 FINE = {
     grpc.StatusCode.OK,
     grpc.StatusCode.INVALID_ARGUMENT,
@@ -53,12 +54,12 @@ def expected(rule: str, method: str, process: str, caller: Caller) -> str:
         return "unknown"
     if rule == "internal":
         return "admitted" if caller.kind == "service" else "denied"
-    if caller.kind != "user":
+    if caller.kind not in {"user", "client"} or (rule == "self" and caller.kind == "client"):
         return "denied"
     if method == UPLOAD:
         plurals = COLLECTIONS[process].values()
         return "admitted" if any(_granted(caller, one, "IMPORT") for one in plurals) else "denied"
-    if rule == "self":
+    if rule.startswith("self"):
         return "admitted"
     resource, verb = rule.split()
     return "admitted" if _granted(caller, resource, verb.upper()) else "denied"
@@ -96,6 +97,14 @@ async def callers(drive: Drive, victim: Person, stranger: Person) -> list[Caller
         person = await drive.sign_in(victim.slug, login)
         grants: tuple[Grant, ...] = tuple(roles[name].grants) if name else ()
         people.append(Caller(name or "no role", "user", person.token, grants))
+    client = await drive.client(victim, [ids["Salesperson"]], ["*:read", "customers:*"])
+    narrowed = [
+        {**grant, "verbs": [verb]}
+        for grant in roles["Salesperson"].grants
+        for verb in READY_MADE_VERBS & set(str(grant["verbs"]).split("'"))
+        if verb == "READ" or grant["resource"] == "customers"
+    ]
+    people.append(Caller("narrowed client", "client", client.token, tuple(narrowed)))
     return people
 
 
@@ -107,6 +116,7 @@ def test_every_method_has_a_row_and_the_protos_say_the_same() -> None:
             rule = facts.access
             flags = [one for one in ("open", "internal", "self") if getattr(rule, one)]
             said = flags[0] if flags else f"{rule.resource} {rule.verb}"
+            said += " clients" if rule.clients else ""
             assert said == rows[f"{service}/{name}"], f"{service}/{name}"
 
 

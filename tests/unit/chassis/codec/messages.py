@@ -1,8 +1,9 @@
 """Hypothesis strategies that make any message of the contracts from its descriptor."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any  # the reason stands where it is used
 
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -75,7 +76,7 @@ def messages(descriptor: Descriptor, depth: int = 0) -> st.SearchStrategy[Messag
     return st.fixed_dictionaries({}, optional=optional).map(make)
 
 
-def _struct(values: Mapping[str, object]) -> Struct:
+def _struct(values: dict[str, Any]) -> Struct:  # Any: as the stubs of Struct have it
     struct = Struct()
     struct.update(values)
     return struct
