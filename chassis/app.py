@@ -35,6 +35,7 @@ from chassis.rpc.identity import Owners
 from chassis.rpc.methods import Methods
 from chassis.rpc.server import RpcServer
 from chassis.rpc.token import TokenVerifier
+from chassis.search.upkeep import SearchUpkeep
 from chassis.settings import ServiceSettings
 from chassis.shares.methods import SERVICE as SHARE_SERVICE
 from chassis.shares.methods import Shares
@@ -139,14 +140,17 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
             access.forget(tenant_id)
 
     server = RpcServer(settings.service, database, authority, on_change)
-    purge = Purge(settings.service, database, clients, [one.plan for one in parts.collections])
+    plans = [one.plan for one in parts.collections]
+    purge = Purge(settings.service, database, clients, plans)
+    search = SearchUpkeep(settings.service, database, plans)
     shared = _shared_methods(settings, database, parts) | deferred.methods
     shared |= {PURGE_SERVICE: purge.methods()}
     for name, methods in {**parts.methods, **shared}.items():
         server.add(name, methods)
     await server.start(settings.grpc_listen)
     background.start(access, parts.consumers)
-    for name, job in {"purge": purge.run, **deferred.jobs, **parts.jobs}.items():
+    own_jobs = {"purge": purge.run, "search": search.refresh, "search rows": search.fill}
+    for name, job in {**own_jobs, **deferred.jobs, **parts.jobs}.items():
         background.run(name, job)
     log.info("service started", listen=settings.grpc_listen)
     await stopping.wait()

@@ -41,6 +41,12 @@ class View:
         return {name: one for name, one in filters.items() if name.split(".")[0] in self.fields}
 
     @cached_property
+    def searched(self) -> tuple[str, ...]:
+        """The fields whose texts searches look at."""
+        search = self.plan.search
+        return tuple(name for name in search.fields if name in self.fields) if search else ()
+
+    @cached_property
     def orders(self) -> Mapping[str, OrderField]:
         """The fields that order_by may name."""
         return {name: one for name, one in self.plan.orders.items() if name in self.fields}

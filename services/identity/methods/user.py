@@ -167,6 +167,7 @@ def user_resource(passwords: Passwords) -> Resource:
         table=user,
         filterable=("name", "login", "email", "department_id", "manager_id", "state"),
         orderable=("name", "login"),
+        searchable=("name", "login", "email"),
         references=(
             Reference("department_id", "departments"),
             Reference("manager_id", "users"),

@@ -14,6 +14,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 from chassis.db.schema import list_indexes, resource_columns, resource_constraints
+from chassis.search.table import search_table
 from services.identity.models import metadata
 
 _LIVING = text("delete_time IS NULL")
@@ -62,6 +63,7 @@ list_indexes(
         "state",
     ),
 )
+search_table(user)
 
 credential = Table(
     "credential",
