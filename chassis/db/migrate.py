@@ -53,6 +53,8 @@ def new_revision(folder: Path, metadata: MetaData, url: str, message: str) -> No
 
     def work(connection: Connection) -> None:
         _open(connection)
+        # Without the wall: the views of the tables to come would have nothing to stand on.
+        _run(connection, folder)
         config = _config(folder)
         script = ScriptDirectory.from_config(config)
         from alembic.autogenerate.api import RevisionContext  # noqa: PLC0415  # only this command needs it

@@ -46,6 +46,7 @@ def sign(key: OKPKey, principal: Principal, now: float) -> str:
         "roles": list(principal.role_ids),
         "company": principal.partner_company_id,
         "access": principal.access_version,
+        "restriction": principal.restriction,
     }
     header = {"alg": "Ed25519", "kid": key.kid or "", "typ": TYPE}
     return jwt.encode(header, claims, key, algorithms=["Ed25519"])
@@ -166,6 +167,7 @@ def _principal(claims: Mapping[str, object]) -> Principal:
         role_ids=tuple(str(role) for role in roles) if isinstance(roles, list) else (),
         partner_company_id=str(claims.get("company", "")),
         access_version=version if isinstance(version, int) else 0,
+        restriction=str(claims.get("restriction", "")),
     )
 
 

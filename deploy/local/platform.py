@@ -192,7 +192,7 @@ class Platform:
 
     def draft_revision(self, service: str, message: str) -> None:
         """Write a revision of what the tables declare and the migrated database lacks."""
-        self.migrate(service)
+        self.prepare_database(service)
         self._owner_command(service, "revision", message)
 
     def _owner_command(self, service: str, *arguments: str) -> None:

@@ -8,7 +8,7 @@ from chassis.events.feed import Told
 
 STREAM = "CRM_IDENTITY"
 _SESSION = "session"
-_TENANT_WIDE = frozenset({"user", "role", "department"})
+_TENANT_WIDE = frozenset({"tenant", "user", "role", "department"})
 _SESSION_ENDS = frozenset({"deleted", "revoked", "purged", "expired"})
 _SUBJECT_PARTS = 6
 

@@ -35,7 +35,12 @@ class UpstreamProblem(Exception):
 def endpoints(contracts: Contracts, upstreams: Upstreams) -> list[Endpoint]:
     """One endpoint for each method that has a REST form."""
     return [
-        Endpoint(method.verb, method.template, Transcoder(method, upstreams).handle)
+        Endpoint(
+            method.verb,
+            method.template,
+            Transcoder(method, upstreams).handle,
+            restricted=method.access.restricted,
+        )
         for method in contracts.methods
     ]
 

@@ -3,20 +3,32 @@
 import hmac
 import json
 import os
+from pathlib import Path
 
 from chassis.access.model import AccessRecord
 from chassis.app import Parts, Run, Toolbox
 from chassis.call import Call
 from chassis.errors import Unauthenticated
 from chassis.resource.plan import Plan
-from chassis.rpc.methods import Free, Methods, Unary
+from chassis.rpc.methods import Free, Handler, Methods, Unary
 from crm.identity.v1 import session_pb2 as pb
+from services.identity.jobs import Jobs
 from services.identity.methods.access import AccessRecords
+from services.identity.methods.account import Accounts
+from services.identity.methods.attempts import Attempts
 from services.identity.methods.department import DEPARTMENT
+from services.identity.methods.mail import Mailer
+from services.identity.methods.mail_sender import MailSender, by_smtp, into_folder
+from services.identity.methods.open_session import OpenSessions
 from services.identity.methods.passwords import Passwords
+from services.identity.methods.reset import PasswordResets
 from services.identity.methods.role import ROLE
+from services.identity.methods.seal import Seal
+from services.identity.methods.second_factor import SecondFactors
 from services.identity.methods.session import Sessions
-from services.identity.methods.tenant import Tenants, tenant_snapshot
+from services.identity.methods.sign_in import SignIn
+from services.identity.methods.tenant import TenantSettings, tenant_snapshot
+from services.identity.methods.tenants import Tenants
 from services.identity.methods.user import OwnUser, user_resource
 from services.identity.settings import Settings, read_settings
 
@@ -68,10 +80,17 @@ def build(toolbox: Toolbox, settings: Settings) -> Parts:
     users = toolbox.collection(user_resource(passwords))
     departments = toolbox.collection(DEPARTMENT)
     roles = toolbox.collection(ROLE)
-    sessions = Sessions(toolbox.database, passwords, settings.signing_keys[0])
+    database = toolbox.database
+    attempts = Attempts(database, settings.failures_per_address)
+    accounts = Accounts(database, passwords, attempts, users.plan)
+    factors = SecondFactors(accounts, Seal(settings.sealing_keys))
+    sessions = Sessions(database, settings.signing_keys[0])
+    sign_in = SignIn(database, passwords, attempts, factors, sessions)
     plans = [users.plan, departments.plan, roles.plan]
+    own_tenant = TenantSettings()
     identity = LocalIdentity(toolbox, plans, settings, sessions)
-    tenants = Tenants(toolbox.database, passwords, users, roles)
+    tenants = Tenants(database, passwords, users, roles)
+    jobs = Jobs(database, Mailer(database, _mail_sender(settings), settings.public_url))
     return Parts(
         identity=identity,
         collections=(users, departments, roles),
@@ -84,22 +103,55 @@ def build(toolbox: Toolbox, settings: Settings) -> Parts:
             "crm.identity.v1.TenantService": {
                 "CreateTenant": Free(tenants.create),
                 "ListTenants": Free(tenants.list),
+                "GetTenant": Unary(own_tenant.get),
+                "UpdateTenant": Unary(own_tenant.update, own_tenant.reread),
             },
-            "crm.identity.v1.SessionService": _session_methods(identity, sessions),
+            "crm.identity.v1.SessionService": _session_methods(identity, sessions)
+            | _own_session_methods(sign_in, accounts),
+            "crm.identity.v1.CredentialService": _credential_methods(
+                PasswordResets(accounts), factors
+            ),
         },
+        jobs={"mail": jobs.send_mails, "clearing": jobs.clear},
     )
 
 
-def _session_methods(identity: LocalIdentity, sessions: Sessions) -> Methods:
+def _mail_sender(settings: Settings) -> MailSender:
+    by_server = settings.smtp_url and by_smtp(settings.smtp_url)
+    return MailSender(settings.mail_from, by_server or into_folder(Path(settings.mail_dir)))
+
+
+def _credential_methods(resets: PasswordResets, factors: SecondFactors) -> Methods:
+    return {
+        "ResetPassword": Unary(resets.reset, resets.reset_before),
+        "InviteUser": Unary(resets.invite, resets.invited_before),
+        "CreatePasswordReset": Free(resets.ask),
+        "ConfirmPasswordReset": Free(resets.confirm),
+        "EnrolSecondFactor": Free(factors.enrol),
+        "ConfirmSecondFactor": Unary(factors.confirm),
+        "RemoveSecondFactor": Free(factors.remove),
+        "ResetSecondFactor": Unary(factors.reset, factors.repeated),
+    }
+
+
+def _own_session_methods(sign_in: SignIn, accounts: Accounts) -> dict[str, Handler]:
+    own = OpenSessions(accounts.plan)
+    return {
+        "CreateSession": Free(sign_in.create),
+        "ListSessions": Unary(own.list),
+        "RevokeSession": Unary(own.revoke),
+        "DeleteSession": Unary(own.delete),
+        "ChangePassword": Free(accounts.change_password),
+    }
+
+
+def _session_methods(identity: LocalIdentity, sessions: Sessions) -> dict[str, Handler]:
     async def issue(_call: Call, request: pb.IssueServiceTokenRequest) -> pb.InternalToken:
         identity.check_secret(request)
         return sessions.service_token(request.service)
 
     return {
-        "CreateSession": Free(sessions.create),
         "RefreshSession": Free(sessions.refresh),
-        "DeleteSession": Unary(sessions.delete),
-        "ChangePassword": Free(sessions.change_password),
         "ExchangeToken": Free(sessions.exchange),
         "IssueServiceToken": Free(issue),
         "IssueDeferredToken": Free(sessions.deferred),

@@ -9,7 +9,7 @@ _ALL_VERBS = (
 )  # fmt: skip
 _WORK = ("READ", "CREATE", "UPDATE", "DELETE")
 _MANAGE = (*_WORK, "ASSIGN", "SHARE", "EXPORT", "IMPORT")
-_COLLEAGUES = ("users", "departments", "roles")
+_COLLEAGUES = ("users", "departments", "roles", "tenant")
 _CATALOGUE = ("products", "pipelines", "stages")
 
 Grant = Mapping[str, object]

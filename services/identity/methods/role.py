@@ -6,6 +6,7 @@ from chassis.call import Call
 from chassis.db.pool import Tx
 from chassis.resource.resource import Resource, Row
 from crm.identity.v1.role_pb2 import Role
+from services.identity.methods.administrators import keep_administrator
 from services.identity.methods.escalation import require_own
 from services.identity.methods.power import grants_of, read_grants
 from services.identity.models.role import role
@@ -15,11 +16,16 @@ async def _prepare_create(call: Call, _tx: Tx, row: Row, _message: Message) -> N
     require_own(grants_of(call), read_grants(row["grants"]))
 
 
-async def _prepare_update(call: Call, _tx: Tx, before: Row, row: Row, _message: Message) -> None:
+async def _prepare_update(call: Call, tx: Tx, before: Row, row: Row, _message: Message) -> None:
     """Neither the grants that the role has nor those it gets go beyond the caller's."""
     if "grants" in row:
         require_own(grants_of(call), read_grants(before["grants"]))
         require_own(grants_of(call), read_grants(row["grants"]))
+        await keep_administrator(call, tx)
+
+
+async def _prepare_delete(call: Call, tx: Tx, _before: Row) -> None:
+    await keep_administrator(call, tx)
 
 
 ROLE = Resource(
@@ -30,4 +36,5 @@ ROLE = Resource(
     unique={"uq_role_name": "name"},
     prepare_create=_prepare_create,
     prepare_update=_prepare_update,
+    prepare_delete=_prepare_delete,
 )
