@@ -103,12 +103,12 @@ class Drive:
         await admin.call("identity.UserService/CreateUser", user_pb2.CreateUserRequest(user=user))
         return await self.sign_in(admin.slug, login)
 
-    async def sign_in(self, slug: str, login: str) -> Person:
+    async def sign_in(self, slug: str, login: str, password: str = PASSWORD) -> Person:
         """Sign in and exchange the token."""
         session = await self.clients.call(
             "identity",
             f"{SESSIONS}/CreateSession",
-            session_pb2.CreateSessionRequest(login=login, tenant=slug, password=PASSWORD),
+            session_pb2.CreateSessionRequest(login=login, tenant=slug, password=password),
         )
         assert isinstance(session, session_pb2.Session)
         token = await self.clients.call(

@@ -10,8 +10,8 @@ from chassis.errors import ResourceExhausted
 
 # The tenant of what belongs to none: names that nobody may have, addresses of strangers.
 NO_TENANT = "00000000-0000-0000-0000-000000000000"
-# People mistype; only from the third failure on they wait.
-FREE_FAILURES = 3
+# People mistype; only from the fifth failure on they wait. That leaves 18 guesses in an hour.
+FREE_FAILURES = 5
 DELAY_MAX_S = 900
 FORGET_AFTER = timedelta(days=1)
 

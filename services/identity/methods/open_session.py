@@ -58,13 +58,18 @@ class OpenSessions:
         row = await tx.fetch_row(_USER, {"tenant_id": call.tenant_id, "session_id": request.id})
         user_id = str(row["user_id"]) if row else ""
         if user_id != call.principal.id:
-            call.reach("users", "CONFIGURE")
-            if row is None:
-                raise NotFound("NOT_FOUND", "There is no such session.")
-            user = await lock_record(call, tx, self._users, user_id, "CONFIGURE")
-            await require_lesser(call, tx, user)
+            await self._require_to_configure(call, tx, user_id)
         await revoke_session(call, tx, request.id, user_id)
         return pb.RevokeSessionResponse()
+
+    async def _require_to_configure(self, call: Call, tx: Tx, user_id: str) -> None:
+        """NotFound for a session of nobody or of somebody out of reach, who is not named."""
+        call.reach(self._users.plural, "CONFIGURE")
+        try:
+            user = await lock_record(call, tx, self._users, user_id, "CONFIGURE")
+        except NotFound:
+            raise NotFound("NOT_FOUND", "There is no such session.") from None
+        await require_lesser(call, tx, user)
 
     async def delete(
         self, call: Call, tx: Tx, _request: pb.DeleteSessionRequest

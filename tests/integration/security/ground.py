@@ -72,7 +72,8 @@ class Ground:
         message = facts.request()
         resource = service.rpartition(".")[2].removesuffix("Service")
         first = facts.request.DESCRIPTOR.fields[0]
-        if first.message_type is not None and first.message_type.name == resource:
+        holds_record = first.message_type is not None and first.message_type.name == resource
+        if holds_record and resource in MINIMAL:
             values = self.values(resource, tag)
             if name.startswith("Update"):
                 values = {"id": self.ids[resource], "name": f"{resource} {tag}"}
