@@ -22,6 +22,7 @@ from tests.integration.security.signing import (
 )
 
 SERVICE = "identity.CredentialService"
+SECRETS = "SELECT sealed_secret, recovery_hashes FROM base.second_factor WHERE user_id = $1"
 
 
 @pytest.fixture(scope="module")
@@ -107,9 +108,7 @@ async def test_the_secret_is_sealed_for_its_owner(
 ) -> None:
     one, secret, codes = await enrolled(drive, admin, "sealed")
     other, _, _ = await enrolled(drive, admin, "swapped")
-    (row,) = await identity_rows(
-        domain_platform, "SELECT * FROM base.second_factor WHERE user_id = $1", one.id
-    )
+    (row,) = await identity_rows(domain_platform, SECRETS, one.id)
     assert b32decode(secret) not in row["sealed_secret"]
     assert not set(codes) & set(row["recovery_hashes"])
     swap = """UPDATE base.second_factor SET sealed_secret = $1 WHERE user_id = $2"""
