@@ -9,7 +9,7 @@ from chassis.codec import invalid_fields
 from chassis.db.pool import Database, Record
 from chassis.db.sql import statement
 from services.identity.models.tenant import tenant
-from services.identity.models.user import credential, user
+from services.identity.models.user import credential, session, user
 
 # The same name in so many tenants is tried without a tenant, no more.
 CANDIDATES_MAX = 5
@@ -32,11 +32,30 @@ def kind_and_name(request: Names) -> tuple[str, str]:
     return "login", request.login
 
 
-async def fetch_candidates(database: Database, kind: str, name: str, slug: str) -> Sequence[Record]:
-    """Living accounts with what decides about signing in; of one tenant when `slug` names it."""
+async def fetch_candidates(
+    database: Database, kind: str, name: str, slug: str, address: str = ""
+) -> Sequence[Record]:
+    """Living accounts with what decides about signing in; of one tenant when `slug` names it.
+
+    `known_here` says whether the account was signed in from the address before.
+    """
     run = (_IN_TENANT if slug else _ANYWHERE)[kind]
+    values = {"name": name.lower(), "slug": slug, "address": address, "limit": CANDIDATES_MAX}
     async with database.worker() as tx:
-        return await tx.fetch(run, {"name": name.lower(), "slug": slug, "limit": CANDIDATES_MAX})
+        return await tx.fetch(run, values)
+
+
+_KNOWN_HERE = (
+    select(session.c.id)
+    .where(
+        session.c.tenant_id == user.c.tenant_id,
+        session.c.user_id == user.c.id,
+        session.c.address == bindparam("address"),
+        session.c.address != "",
+    )
+    .correlate(user)
+    .exists()
+)
 
 
 def _candidates(by: str) -> Select[tuple[object, ...]]:
@@ -51,6 +70,7 @@ def _candidates(by: str) -> Select[tuple[object, ...]]:
             tenant.c.second_factor_required,
             credential.c.password_hash,
             credential.c.expire_time,
+            _KNOWN_HERE.label("known_here"),
         )
         .join(tenant, tenant.c.tenant_id == user.c.tenant_id)
         .join(

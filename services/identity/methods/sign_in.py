@@ -39,10 +39,13 @@ class SignIn:
     async def create(self, call: Call, request: pb.CreateSessionRequest) -> pb.Session:
         """Sign in with a name, a password and, where there is one, a second factor."""
         kind, name = kind_and_name(request)
-        of_name = f"{kind} {request.tenant} {name}"
-        keys = self._attempts.keys("sign-in", of_name, request.client.address)
+        address, of_name = request.client.address, f"{kind} {request.tenant} {name}"
+        candidates = await fetch_candidates(self._database, kind, name, request.tenant, address)
+        if any(one["known_here"] for one in candidates):
+            # Counted apart, so that whoever guesses elsewhere does not keep the owner out.
+            of_name += f" at {address}"
+        keys = self._attempts.keys("sign-in", of_name, address)
         await self._attempts.begin(keys, call.now)
-        candidates = await fetch_candidates(self._database, kind, name, request.tenant)
         matches = await self._matches(candidates, request.password)
         if not matches:
             raise CredentialsInvalid

@@ -89,6 +89,24 @@ async def test_an_address_waits_whatever_names_it_tries(
     await open_session(drive, login="admin", tenant=admin.slug, address=there)
 
 
+async def test_whoever_guesses_elsewhere_does_not_keep_the_owner_out(
+    drive: Drive, admin: Person
+) -> None:
+    await new_user(admin, "besieged")
+    who = {"login": "besieged", "tenant": admin.slug}
+    home, elsewhere = "198.51.100.1", "198.51.100.2"
+    await open_session(drive, **who, address=home)
+    for _ in range(FREE_FAILURES):
+        await refusal(open_session(drive, **who, address=elsewhere, password="guess"))
+    for address in (elsewhere, "198.51.100.3"):
+        there = open_session(drive, **who, address=address)
+        assert await reason(there) == "ATTEMPTS_EXHAUSTED"
+    await open_session(drive, **who, address=home)
+    for _ in range(FREE_FAILURES):
+        await refusal(open_session(drive, **who, address=home, password="guess"))
+    assert await reason(open_session(drive, **who, address=home)) == "ATTEMPTS_EXHAUSTED"
+
+
 async def test_whoever_has_a_session_guesses_the_password_as_slowly(
     drive: Drive, admin: Person
 ) -> None:
