@@ -20,8 +20,10 @@ from chassis.events.change_rpc import change_methods
 from chassis.events.change_service import SnapshotSource
 from chassis.events.consumer import Consumer
 from chassis.imports.wiring import Surroundings, deferred_work
+from chassis.lookup import Lookups
 from chassis.operations.deputy import Deputies
-from chassis.resource.lookup import Lookups
+from chassis.purge import SERVICE as PURGE_SERVICE
+from chassis.purge import Purge
 from chassis.resource.resource import Resource
 from chassis.resource.snapshot import snapshot_source
 from chassis.resource.standard import Collection, collection
@@ -58,10 +60,14 @@ class Toolbox:
     settings: ServiceSettings
     database: Database
     clients: Clients
+    _siblings: dict[str, Collection] = field(default_factory=dict)
 
     def collection(self, resource: Resource) -> Collection:
         """The resource at work."""
-        return collection(resource, self.settings.page_token_key, Owners(self.clients))
+        key, owners = self.settings.page_token_key, Owners(self.clients)
+        made = collection(resource, key, owners, self._siblings)
+        self._siblings[resource.table.name] = made
+        return made
 
 
 @dataclass(frozen=True)
@@ -108,11 +114,12 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
     clients = Clients(settings.service, settings.service_secret, settings.targets)
     parts = build(Toolbox(settings, database, clients))
     background = Background(settings, database, clients)
+    own = settings.service == "identity"
     access = AccessSource(
         database,
         parts.identity.fetch_access,
         background.feed_silent_for_s,
-        replicated=settings.service != "identity",
+        replicated=not own,
     )
     verifier = TokenVerifier(parts.identity.fetch_keys)
     deferred = deferred_work(
@@ -121,13 +128,21 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
         Deputies(parts.identity.deferred_token, verifier, access),
     )
     authority = Authority(verifier, access)
-    server = RpcServer(settings.service, database, authority, background.wake_relay)
+
+    def on_change(tenant_id: str) -> None:
+        background.wake_relay()
+        if own:  # who has just changed the organisation works on with it
+            access.forget(tenant_id)
+
+    server = RpcServer(settings.service, database, authority, on_change)
+    purge = Purge(settings.service, database, clients, [one.plan for one in parts.collections])
     shared = _shared_methods(settings.service, database, parts) | deferred.methods
+    shared |= {PURGE_SERVICE: purge.methods()}
     for name, methods in {**parts.methods, **shared}.items():
         server.add(name, methods)
     await server.start(settings.grpc_listen)
     background.start(access, parts.consumers)
-    for name, job in {**deferred.jobs, **parts.jobs}.items():
+    for name, job in {"purge": purge.run, **deferred.jobs, **parts.jobs}.items():
         background.run(name, job)
     log.info("service started", listen=settings.grpc_listen)
     await stopping.wait()

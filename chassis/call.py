@@ -3,14 +3,17 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from chassis.access.model import Access, Reach
+from chassis.access.model import EVERY_FIELD, Access, FieldAccess, Reach, scopes_allow
 from chassis.errors import PermissionDenied
+
+# The kinds of principals that belong to a tenant and have roles there.
+MEMBERS = frozenset({"user", "client"})
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is calling: a user of one tenant, or one of our own services (`kind` "service", no
-    tenant).
+    """Who is calling: a user or an API client (`kind` "client") of one tenant, or one of our own
+    services (`kind` "service", no tenant). `scopes` narrow what the roles allow.
     """
 
     kind: str
@@ -20,6 +23,7 @@ class Principal:
     role_ids: tuple[str, ...] = ()
     partner_company_id: str = ""
     access_version: int = 0
+    scopes: tuple[str, ...] = ()
     # Reason for which the session may do nothing else first (a one-time password); "" for most.
     restriction: str = ""
 
@@ -33,12 +37,16 @@ class SessionRestricted(PermissionDenied):
 
 @dataclass(slots=True)
 class IdempotencyKey:
-    """A key that the first change of the call takes along into its statement, once."""
+    """A key that the first change of the call takes along into its statement, once.
+
+    A batch names all its records in `record_ids`, in the order of its request.
+    """
 
     method: str
     key: str
     fingerprint: str
     taken: bool = False
+    record_ids: list[str] | None = None
 
     def take(self) -> bool:
         """True for the first one who asks."""
@@ -69,13 +77,20 @@ class Call:
         """Tenant on whose data the call works; empty for calls of services."""
         return self.principal.tenant_id
 
+    @property
+    def user_id(self) -> str:
+        """The user whose own records are the caller's own: himself, or an API client's owner."""
+        member = self.access.members.get(self.principal.id)
+        return (member.owner_id if member else "") or self.principal.id
+
     def reach(self, resource: str, verb: str) -> Reach:
         """Rows of the resource that the caller may do the verb to; PermissionDenied when there are
         none.
         """
         who = self.principal
         reach = self.access.reach(who.id, who.role_ids, who.partner_company_id, resource, verb)
-        if reach is None or who.kind != "user":
+        allowed = who.kind in MEMBERS and scopes_allow(who.scopes, resource, verb)
+        if reach is None or not allowed:
             values = {"verb": verb.lower(), "resource": resource}
             raise PermissionDenied(
                 "PERMISSION_DENIED",
@@ -83,3 +98,7 @@ class Call:
                 metadata=values,
             )
         return reach
+
+    def field_access(self, _resource: str) -> FieldAccess:
+        """Which fields of the resource the caller's roles hide from him or let him only read."""
+        return EVERY_FIELD

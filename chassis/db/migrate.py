@@ -49,11 +49,14 @@ def differences(metadata: MetaData, url: str) -> list[object]:
 
 
 def new_revision(folder: Path, metadata: MetaData, url: str, message: str) -> None:
-    """Write a revision file with the differences, to be read and corrected by a person."""
+    """Write a revision file with the differences, to be read and corrected by a person.
+
+    The database is brought to the newest revision first, without the wall: its views show columns
+    that are still to come.
+    """
 
     def work(connection: Connection) -> None:
         _open(connection)
-        # Without the wall: the views of the tables to come would have nothing to stand on.
         _run(connection, folder)
         config = _config(folder)
         script = ScriptDirectory.from_config(config)

@@ -1,5 +1,6 @@
 """The tables that every service has beside its own, and the columns that every resource row has."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any  # the reason stands where it is used
 
@@ -18,7 +19,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSON, JSONB, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, UUID
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -29,6 +30,7 @@ NAMING = {
 }
 LANE_INTERACTIVE = 0
 LANE_BULK = 1
+SCOPE_COLUMNS = ("owner_id", "department_id", "partner_company_id")
 
 
 def new_metadata() -> MetaData:
@@ -53,10 +55,14 @@ def resource_columns(*, owned: bool) -> list[Column[Any]]:  # Any: columns of se
         _time("create_time"),
         _time("update_time"),
         _time("delete_time", nullable=True),
+        _time("purge_time", nullable=True),
         _id("creator_id", nullable=True),
         _id("updater_id", nullable=True),
         Column("external_source", Text),
         Column("external_id", Text),
+        # By the id of the field's definition, which outlives its name.
+        Column("custom_fields", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+        Column("tags", ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")),
     ]
     if owned:
         columns += [
@@ -67,8 +73,10 @@ def resource_columns(*, owned: bool) -> list[Column[Any]]:  # Any: columns of se
     return columns
 
 
-def resource_constraints(name: str) -> tuple[PrimaryKeyConstraint, Index]:
-    """Primary key and the index that keeps external ids unique, also in the recycle bin."""
+def resource_constraints(name: str) -> tuple[PrimaryKeyConstraint | Index, ...]:
+    """Primary key and the indexes that every resource has: external ids, unique also in the recycle
+    bin; the recycle bin; tags.
+    """
     return (
         PrimaryKeyConstraint("tenant_id", "id"),
         Index(
@@ -79,7 +87,42 @@ def resource_constraints(name: str) -> tuple[PrimaryKeyConstraint, Index]:
             unique=True,
             postgresql_where=text("external_id IS NOT NULL"),
         ),
+        Index(
+            f"ix_{name}_delete_time",
+            "tenant_id",
+            "delete_time",
+            "id",
+            postgresql_where=text("delete_time IS NOT NULL"),
+        ),
+        Index(
+            f"ix_{name}_tags",
+            "tenant_id",
+            "tags",
+            postgresql_using="gin",
+            postgresql_where=text("cardinality(tags) > 0"),
+        ),
     )
+
+
+def list_indexes(
+    table: Table, orderable: Sequence[str] = (), filterable: Sequence[str] = ()
+) -> None:
+    """The indexes that lists of a resource walk: its times, what row scope needs, and the fields
+    that may be ordered or filtered by.
+
+    A plain index read backwards has its NULLs first, and lists have them last both ways: a field
+    that may be NULL has two.
+    """
+    scope = [name for name in SCOPE_COLUMNS if name in table.c]
+    names = ("create_time", "update_time", *scope, *orderable, *filterable)
+    for name in dict.fromkeys(names):
+        column = table.c[name]
+        sparse = column.is_not(None) if name == "partner_company_id" else None
+        keys = (table.c.tenant_id, column, table.c.id)
+        Index(f"ix_{table.name}_{name}", *keys, postgresql_where=sparse)
+        if name in orderable and column.nullable:
+            back = (table.c.tenant_id, column.desc().nulls_last(), table.c.id.desc())
+            Index(f"ix_{table.name}_{name}_desc", *back)
 
 
 def chassis_tables(metadata: MetaData) -> dict[str, Table]:
@@ -146,6 +189,8 @@ def _idempotency(metadata: MetaData) -> Table:
         Column("key", Text, nullable=False),
         Column("fingerprint", Text, nullable=False),
         _id("record_id"),
+        # All records of a batch, in the order of its request.
+        Column("record_ids", ARRAY(UUID(as_uuid=False))),
         Column("version", BigInteger, nullable=False),
         _time("create_time"),
         PrimaryKeyConstraint("tenant_id", "principal_id", "method", "key"),

@@ -191,7 +191,10 @@ _TESTS: Mapping[str, Callable[[ColumnElement[object], Bind], ColumnElement[bool]
     "<=": lambda column, value: column <= value,
     ">": lambda column, value: column > value,
     ">=": lambda column, value: column >= value,
-    ":": lambda column, value: column.bool_op("@>")(value),
+    # The second part is what the partial index on tags asks for; no list without elements has one.
+    ":": lambda column, value: and_(
+        column.bool_op("@>")(value), func.cardinality(column) > literal_column("0")
+    ),
     "like": lambda column, value: column.like(value),
     "not like": lambda column, value: column.like(value).is_not(true()),
     "contains": lambda column, value: column.ilike(value),

@@ -13,6 +13,7 @@ from sqlalchemy.types import Date, Uuid
 from chassis.filter.fields import FieldKind
 
 MONEY = "crm.type.v1.Money"
+STRUCT = "google.protobuf.Struct"
 TIMESTAMP = "google.protobuf.Timestamp"
 # Made by the engine itself, whatever the proto says.
 DERIVED = frozenset({"etag"})
@@ -32,6 +33,7 @@ class Form(StrEnum):
     UUIDS = "uuids"
     TEXTS = "texts"
     MESSAGES = "messages"
+    CUSTOM = "custom"
 
 
 _KINDS = {
@@ -142,7 +144,7 @@ def _form(descriptor: FieldDescriptor, table: Table) -> Form:
     return form
 
 
-_MESSAGES = {MONEY: Form.MONEY, TIMESTAMP: Form.TIMESTAMP}
+_MESSAGES = {MONEY: Form.MONEY, TIMESTAMP: Form.TIMESTAMP, STRUCT: Form.CUSTOM}
 _TEXTS = {Uuid: Form.UUID, Date: Form.DATE}
 _SCALARS = {
     FieldDescriptor.TYPE_BOOL: Form.BOOLEAN,

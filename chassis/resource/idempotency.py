@@ -14,7 +14,7 @@ from chassis.rpc.methods import Reread
 
 _TABLE = chassis_tables(new_metadata())["idempotency"]
 _STORED = statement(
-    select(_TABLE.c.fingerprint, _TABLE.c.record_id).where(
+    select(_TABLE.c.fingerprint, _TABLE.c.record_id, _TABLE.c.record_ids).where(
         _TABLE.c.tenant_id == bindparam("tenant_id"),
         _TABLE.c.principal_id == bindparam("principal_id"),
         _TABLE.c.method == bindparam("method"),
@@ -24,8 +24,8 @@ _STORED = statement(
 
 
 async def replay(call: Call, tx: Tx, key: IdempotencyKey, reread: Reread) -> Message | None:
-    """The record that the first call with this key made, under the caller's present rights; None if
-    none.
+    """The records that the first call with this key made or changed, under the caller's present
+    rights; None if none.
     """
     values = {
         "tenant_id": call.tenant_id,
@@ -40,4 +40,5 @@ async def replay(call: Call, tx: Tx, key: IdempotencyKey, reread: Reread) -> Mes
         raise Aborted(
             "IDEMPOTENCY_KEY_REUSED", "This idempotency key was used with another request."
         )
-    return await reread(call, tx, str(stored["record_id"]))
+    ids = stored["record_ids"] or [stored["record_id"]]
+    return await reread(call, tx, [str(one) for one in ids])

@@ -27,6 +27,7 @@ from chassis.resource.page_token import (
     encode_page_token,
 )
 from chassis.resource.plan import Plan, reach_condition, reach_shape, reach_values
+from chassis.resource.view import view_of
 from crm.type.v1.requests_pb2 import ListRequest
 
 PAGE_SIZE = 50
@@ -93,11 +94,11 @@ async def list_records(call: Call, tx: Tx, plan: Plan, request: ListRequest, key
 
 def filter_context(call: Call, now: datetime) -> FilterContext:
     """What relative values in filters are relative to."""
-    member = call.access.members.get(call.principal.id)
+    member = call.access.members.get(call.user_id)
     return FilterContext(
         now=now,
         zone=ZoneInfo(call.access.time_zone),
-        user_id=call.principal.id,
+        user_id=call.user_id,
         department_id=(member.department_id or None) if member else None,
     )
 
@@ -117,7 +118,8 @@ def _arguments(call: Call, plan: Plan, request: ListRequest) -> PageArguments:
 def _query(
     call: Call, plan: Plan, request: ListRequest, arguments: PageArguments, key: bytes
 ) -> _Query:
-    order = parse_order_by(request.order_by, plan.orders, plan.identifier)
+    view = view_of(call, plan)
+    order = parse_order_by(request.order_by, view.orders, plan.identifier)
     now, position = call.now, None
     if request.page_token:
         token = decode_page_token(request.page_token, arguments, key)
@@ -125,9 +127,9 @@ def _query(
     return _Query(
         plan=plan,
         request=request,
-        names=plan.field_names(request.fields),
+        names=view.names(request.fields),
         filter=compile_filter(
-            parse_filter(request.filter), plan.filters, filter_context(call, now)
+            parse_filter(request.filter), view.filters, filter_context(call, now)
         ),
         order=order,
         position=position,
@@ -147,7 +149,7 @@ def _conditions(query: _Query) -> list[ColumnElement[bool]]:
         query.filter.expression(),
         *reach_condition(query.plan, reach_shape(query.plan, query.reach)),
     ]
-    if not query.request.show_deleted:
+    if not query.request.show_deleted and "delete_time" in table.c:
         conditions.append(table.c.delete_time.is_(None))
     return conditions
 

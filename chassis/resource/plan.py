@@ -5,6 +5,7 @@ statements.
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any  # the reason stands where it is used
 
 from google.api import resource_pb2
 from google.protobuf.descriptor import Descriptor
@@ -12,16 +13,30 @@ from google.protobuf.message import Message
 from sqlalchemy import ColumnElement
 
 from chassis.access.model import Reach
-from chassis.codec import encoder, invalid_fields
+from chassis.access.place import place_of
+from chassis.access.scope import (
+    Columns,
+    reach_values,
+    scope_columns,
+    table_reach_condition,
+    table_reach_shape,
+)
+from chassis.codec import encoder
 from chassis.db.sql import Statement, StatementCache
 from chassis.filter.fields import FilterField, filter_fields
+from chassis.resource.companion import Companion
 from chassis.resource.fields import Field, Form, column_of, resource_fields
 from chassis.resource.order_by import OrderField
-from chassis.resource.reach import reach_values, table_reach_condition, table_reach_shape
 from chassis.resource.resource import Resource
 from chassis.resource.rows import ToMessage, message_reader
 
 ALWAYS_RETURNED = ("id",)
+# What every resource has can be filtered and ordered by without a declaration.
+COMMON_FILTERS = (
+    "id", "create_time", "update_time", "delete_time", "external_source", "external_id", "tags",
+    "owner_id", "department_id", "partner_company_id",
+)  # fmt: skip
+COMMON_ORDERS = ("create_time", "update_time")
 
 __all__ = ["Plan", "make_plan", "reach_condition", "reach_shape", "reach_values"]
 
@@ -34,6 +49,9 @@ class Plan:
     fields: Mapping[str, Field]
     _statements: StatementCache = field(default_factory=StatementCache)
     _readers: dict[tuple[str, ...], ToMessage] = field(default_factory=dict)
+    # What callers see, by what their roles hide; companions are written with every record.
+    views: dict[Hashable, Any] = field(default_factory=dict)  # Any: views know plans
+    companions: tuple[Companion, ...] = ()
 
     @cached_property
     def descriptor(self) -> Descriptor:
@@ -65,10 +83,22 @@ class Plan:
         return "owner_id" in self.resource.table.c
 
     @cached_property
+    def scope(self) -> Columns:
+        """The columns that scopes of grants go by; the proto names them where they are others than
+        owner_id and department_id.
+        """
+        return scope_columns(self.resource.table, place_of(self.descriptor))
+
+    @cached_property
     def column_names(self) -> tuple[str, ...]:
         """All columns that make up a record."""
         names = [name for one in self.fields.values() for name in one.columns]
-        return tuple(dict.fromkeys([*names, "version"]))
+        return tuple(dict.fromkeys([*names, *self._marks]))
+
+    @cached_property
+    def _marks(self) -> tuple[str, ...]:
+        """The columns that every read needs; records that never change have no version."""
+        return tuple(name for name in ("id", "version") if name in self.resource.table.c)
 
     @cached_property
     def writable(self) -> tuple[Field, ...]:
@@ -77,13 +107,17 @@ class Plan:
 
     @cached_property
     def filters(self) -> Mapping[str, FilterField]:
-        """Declared filter fields."""
-        return filter_fields(self._filter_field(name) for name in self.resource.filterable)
+        """Filter fields: the common and the declared ones."""
+        common = [name for name in COMMON_FILTERS if name in self.fields]
+        declared = dict.fromkeys((*common, *self.resource.filterable))
+        return filter_fields(self._filter_field(name) for name in declared)
 
     @cached_property
     def orders(self) -> Mapping[str, OrderField]:
-        """Declared order fields."""
-        return {name: self._order_field(name) for name in self.resource.orderable}
+        """Order fields: the common and the declared ones."""
+        common = [name for name in COMMON_ORDERS if name in self.fields]
+        names = dict.fromkeys((*common, *self.resource.orderable))
+        return {name: self._order_field(name) for name in names}
 
     @cached_property
     def identifier(self) -> OrderField:
@@ -102,24 +136,13 @@ class Plan:
             self._readers[names] = message_reader(self.resource.message, chosen)
         return self._readers[names]
 
-    def field_names(self, text: str) -> tuple[str, ...]:
-        """The fields of a `fields` argument, in the order of the message; () for all."""
-        if not text:
-            return ()
-        asked = {part.strip() for part in text.split(",")} | set(ALWAYS_RETURNED)
-        unknown = asked - set(self.fields) - {"etag"}
-        if unknown:
-            names = ", ".join(sorted(unknown))
-            raise invalid_fields([("fields", f"There is no such field: {names}.")])
-        return tuple(name for name in self.fields if name in asked)
-
     def columns_of(self, names: tuple[str, ...]) -> list[ColumnElement[object]]:
         """The columns to read for these fields, all when empty."""
         table = self.resource.table
         if not names:
             return [table.c[name] for name in self.column_names]
         wanted = [column for name in names for column in self.fields[name].columns]
-        return [table.c[name] for name in dict.fromkeys([*wanted, "id", "version"])]
+        return [table.c[name] for name in dict.fromkeys([*wanted, *self._marks])]
 
     def cached(self, key: Hashable, build: Callable[[], Statement]) -> Statement:
         """The statement of that shape, compiled at first use."""
@@ -164,9 +187,9 @@ def make_plan(resource: Resource) -> Plan:
 
 def reach_shape(plan: Plan, reach: Reach) -> tuple[bool, bool]:
     """What of a reach decides about the SQL text: narrowed by owner, narrowed by company."""
-    return table_reach_shape(plan.resource.table, reach)
+    return table_reach_shape(plan.scope, reach)
 
 
 def reach_condition(plan: Plan, shape: tuple[bool, bool]) -> list[ColumnElement[bool]]:
     """The conditions that keep a statement to the rows within reach."""
-    return table_reach_condition(plan.resource.table, shape)
+    return table_reach_condition(plan.scope, shape)

@@ -2,8 +2,11 @@
 indistinguishably.
 """
 
+from collections.abc import Sequence
+
 from google.protobuf.message import Message
-from sqlalchemy import bindparam, select
+from sqlalchemy import any_, bindparam, select
+from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 from chassis.access.model import Reach
 from chassis.call import Call
@@ -12,19 +15,53 @@ from chassis.db.sql import Statement, statement
 from chassis.errors import NotFound
 from chassis.ids import is_id
 from chassis.resource.plan import Plan, reach_condition, reach_shape, reach_values
+from chassis.resource.view import view_of
 
 
 async def get_record(
     call: Call, tx: Tx, plan: Plan, record_id: str, names: tuple[str, ...] = ()
 ) -> Message:
-    """The record with these fields, deleted or not; NotFound when out of reach."""
+    """The record with these fields, all that the caller may see when not given, deleted or not;
+    NotFound when out of reach.
+    """
     reach = call.reach(plan.plural, "READ")
     shape = reach_shape(plan, reach)
+    names = names or view_of(call, plan).all_names
     run = plan.cached(("get", shape, names), lambda: _one(plan, shape, names))
     row = await tx.fetch_row(run, _values(call, reach, record_id))
     if row is None:
         raise not_found(plan, record_id)
     return plan.to_message(names)(row)
+
+
+async def get_records(
+    call: Call, tx: Tx, plan: Plan, ids: Sequence[str], names: tuple[str, ...] = ()
+) -> list[Message]:
+    """Several records in the order of their ids given; NotFound for the first out of reach."""
+    reach = call.reach(plan.plural, "READ")
+    shape = reach_shape(plan, reach)
+    names = names or view_of(call, plan).all_names
+    run = plan.cached(("get many", shape, names), lambda: _many(plan, shape, names))
+    rows = await tx.fetch(
+        run, {**reach_values(reach), "tenant_id": call.tenant_id, "ids": list(ids)}
+    )
+    return [plan.to_message(names)(row) for row in _ordered(plan, ids, rows)]
+
+
+async def lock_records(
+    call: Call, tx: Tx, plan: Plan, ids: Sequence[str], verb: str
+) -> list[Record]:
+    """Several whole rows in the order of their ids given, locked in the order of ids."""
+    for one in ids:
+        if not is_id(one):
+            raise not_found(plan, one)
+    reach = call.reach(plan.plural, verb)
+    shape = reach_shape(plan, reach)
+    run = plan.cached(("lock many", shape), lambda: _many(plan, shape, (), lock=True))
+    rows = await tx.fetch(
+        run, {**reach_values(reach), "tenant_id": call.tenant_id, "ids": list(ids)}
+    )
+    return _ordered(plan, ids, rows)
 
 
 async def lock_record(call: Call, tx: Tx, plan: Plan, record_id: str, verb: str) -> Record:
@@ -64,4 +101,25 @@ def _one(
         table.c.id == bindparam("id"),
         *reach_condition(plan, shape),
     )
-    return statement(query.with_for_update() if lock else query)
+    # Not the key: other records may go on referring to the row.
+    return statement(query.with_for_update(key_share=True) if lock else query)
+
+
+def _many(
+    plan: Plan, shape: tuple[bool, bool], names: tuple[str, ...], lock: bool = False
+) -> Statement:
+    table = plan.resource.table
+    query = select(*plan.columns_of(names)).where(
+        table.c.tenant_id == bindparam("tenant_id"),
+        table.c.id == any_(bindparam("ids", type_=ARRAY(UUID(as_uuid=False)))),
+        *reach_condition(plan, shape),
+    )
+    return statement(query.order_by(table.c.id).with_for_update(key_share=True) if lock else query)
+
+
+def _ordered(plan: Plan, ids: Sequence[str], rows: Sequence[Record]) -> list[Record]:
+    found = {str(row["id"]): row for row in rows}
+    for one in ids:
+        if one.lower() not in found:
+            raise not_found(plan, one)
+    return [found[one.lower()] for one in ids]

@@ -28,10 +28,14 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A table whose living rows keep a record from being deleted; `field` points to the record."""
+    """A table whose living rows keep a record from being deleted; `field` points to the record.
+
+    Those that cannot live alone are `dependent`: a forced deletion takes them along.
+    """
 
     table: Table
     field: str
+    dependent: bool = False
 
 
 @dataclass(frozen=True, eq=False)

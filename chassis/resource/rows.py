@@ -13,6 +13,7 @@ from babel.core import get_global
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.struct_pb2 import Struct
 
 from chassis.codec import decoder, encoder, invalid_fields
 from chassis.resource.fields import Field, Form, enum_names
@@ -35,7 +36,7 @@ def message_reader(message: type[Message], fields: Iterable[Field]) -> ToMessage
     ]
 
     def run(row: Mapping[str, Any]) -> Message:  # Any: as above
-        values: Row = {"etag": f'"{row["version"]}"'}
+        values: Row = {"etag": f'"{row["version"]}"'} if "version" in row else {}
         for name, column, convert in readers:
             value = row[column]
             if value is not None:
@@ -76,6 +77,7 @@ _CONVERTERS: Mapping[Form, Convert] = {
     Form.DATE: lambda value: value.isoformat(),
     Form.TIMESTAMP: _timestamp,
     Form.UUIDS: lambda value: [str(item) for item in value],
+    Form.CUSTOM: orjson.loads,
 }
 
 
@@ -93,10 +95,17 @@ def _write(message: Message, field: Field, values: Row) -> None:
     value = getattr(message, field.name)
     if field.form is Form.MONEY:
         values.update(money_values(field, value if message.HasField(field.name) else None))
-    elif field.descriptor.has_presence and not message.HasField(field.name):
+    elif field.nullable and field.descriptor.has_presence and not message.HasField(field.name):
         values[field.name] = None
     else:
         values[field.name] = _WRITERS[field.form](field, value)
+
+
+def _custom(field: Field, value: Struct) -> str:
+    if value.fields:
+        names = [f"{field.name}.{name}" for name in value.fields]
+        raise invalid_fields([(name, "There is no such field.") for name in names])
+    return "{}"
 
 
 Writer = Callable[[Field, Any], object]  # Any: the form says what it is
@@ -111,6 +120,7 @@ _WRITERS: Mapping[Form, Writer] = {
     Form.UUIDS: lambda _field, value: list(value),
     Form.TEXTS: lambda _field, value: list(value),
     Form.MESSAGES: lambda _field, value: _json([encoder(type(item))(item) for item in value]),
+    Form.CUSTOM: _custom,
 }
 
 

@@ -2,7 +2,9 @@
 statement.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import asyncpg
 import orjson
@@ -34,24 +36,17 @@ async def insert_record(call: Call, tx: Tx, plan: Plan, row: Row, event: str) ->
     """Insert a complete row as version 1; taken unique values raise AlreadyExists
     naming the field.
     """
-    message = plan.to_message(())(row)
-    values = change_values(call, plan.singular, row, event, {}, plan.encode(message))
-    keyed = _take_key(call, row, values)
-    run = plan.cached(("insert", keyed), lambda: _insert_statement(plan, keyed=keyed))
-    await _run(tx, plan, run, {**row, **values})
+    parts, values, message = _insert_values(call, plan, row, event)
+    await _run(tx, plan, _insert_of(plan, parts), values)
     return message
 
 
-async def insert_records(call: Call, tx: Tx, plan: Plan, rows: Sequence[Row]) -> None:
-    """Insert many complete rows as version 1, in one pipelined trip."""
-    to_message, values = plan.to_message(()), []
-    for row in rows:
-        representation = plan.encode(to_message(row))
-        values.append(
-            {**row, **change_values(call, plan.singular, row, "created", {}, representation)}
-        )
-    run = plan.cached(("insert", False), lambda: _insert_statement(plan, keyed=False))
-    await _run_many(tx, plan, run, values)
+async def insert_records(call: Call, tx: Tx, plan: Plan, rows: Sequence[Row]) -> list[Message]:
+    """Insert many complete rows as version 1, pipelined."""
+    made = [_insert_values(call, plan, row, "created") for row in rows]
+    for parts, group in _grouped((parts, values) for parts, values, _ in made).items():
+        await _run_many(tx, plan, _insert_of(plan, parts), group)
+    return [message for _, _, message in made]
 
 
 async def update_record(
@@ -60,31 +55,21 @@ async def update_record(
     """Write the columns in which `row` differs from the locked row `before`; no difference, no new
     version.
     """
-    changed = changed_columns(before, row)
-    if not changed:
-        return plan.to_message(())(before)
-    values, message = _update_values(call, plan, before, row, event)
-    keyed = _take_key(call, values, values)
-    columns = tuple(sorted({*changed, "version", "update_time", "updater_id"}))
-    await _run(tx, plan, _update_of(plan, columns, keyed=keyed), values)
+    parts, values, message = _update_values(call, plan, before, row, event)
+    if values:
+        await _run(tx, plan, _update_of(plan, parts), values)
     return message
 
 
 async def update_records(
-    call: Call, tx: Tx, plan: Plan, pairs: Sequence[tuple[Record, Row]]
-) -> int:
-    """Write many locked rows as `updated`, each only when it differs; how many did."""
-    groups: dict[tuple[str, ...], list[Row]] = {}
-    for before, row in pairs:
-        changed = changed_columns(before, row)
-        if changed:
-            columns = tuple(sorted({*changed, "version", "update_time", "updater_id"}))
-            groups.setdefault(columns, []).append(
-                _update_values(call, plan, before, row, "updated")[0]
-            )
-    for columns, values in groups.items():
-        await _run_many(tx, plan, _update_of(plan, columns, keyed=False), values)
-    return sum(len(values) for values in groups.values())
+    call: Call, tx: Tx, plan: Plan, pairs: Sequence[tuple[Record, Row]], event: str = "updated"
+) -> list[Message]:
+    """Write many locked rows, pipelined, each only when it differs."""
+    made = [_update_values(call, plan, before, row, event) for before, row in pairs]
+    changed = ((parts, values) for parts, values, _ in made if values)
+    for parts, group in _grouped(changed).items():
+        await _run_many(tx, plan, _update_of(plan, parts), group)
+    return [message for _, _, message in made]
 
 
 def change_values(  # the parts of a change row
@@ -162,9 +147,51 @@ def _plain(value: object) -> object:
     return str(value) if type(value).__name__ == "UUID" else value
 
 
-def _update_values(
-    call: Call, plan: Plan, before: Record, row: Row, event: str
-) -> tuple[Row, Message]:
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What decides about a statement's text: the columns set, the companions, the key."""
+
+    columns: tuple[str, ...]
+    companions: tuple[str, ...]
+    keyed: bool
+
+
+_Made: TypeAlias = tuple[_Parts, Row, Message]
+
+
+def _grouped(made: Iterable[tuple[_Parts, Row]]) -> dict[_Parts, list[Row]]:
+    groups: dict[_Parts, list[Row]] = {}
+    for parts, values in made:
+        groups.setdefault(parts, []).append(values)
+    return groups
+
+
+def _insert_values(call: Call, plan: Plan, row: Row, event: str) -> _Made:
+    message = plan.to_message(())(row)
+    values = change_values(call, plan.singular, row, event, {}, plan.encode(message))
+    keyed = _take_key(call, row, values)
+    beside = _beside(call, plan, None, row, values)
+    return _Parts((), beside, keyed), {**row, **values}, message
+
+
+def _beside(
+    call: Call, plan: Plan, before: Record | None, after: Row, values: Row
+) -> tuple[str, ...]:
+    """Add the parameters of the companions that have something to write; their names."""
+    names = []
+    for one in plan.companions:
+        own = one.values(call, before, after)
+        if own is not None:
+            values |= own
+            names.append(one.name)
+    return tuple(names)
+
+
+def _update_values(call: Call, plan: Plan, before: Record, row: Row, event: str) -> _Made:
+    """The parts, parameters and message of a change; no parameters when nothing differs."""
+    changed = changed_columns(before, row)
+    if not changed:
+        return _Parts((), (), keyed=False), {}, plan.to_message(())(before)
     version: int = before["version"]
     after: Row = {
         **before,
@@ -179,7 +206,10 @@ def _update_values(
     representation = plan.encode(message)
     changes = differences(plan.encode(to_message(before)), representation)
     values = change_values(call, plan.singular, after, event, changes, representation)
-    return {**after, **values, "old_version": version}, message
+    keyed = _take_key(call, after, values)
+    beside = _beside(call, plan, before, after, values)
+    columns = tuple(sorted({*changed, "version", "update_time", "updater_id"}))
+    return _Parts(columns, beside, keyed), {**after, **values, "old_version": version}, message
 
 
 def _take_key(call: Call, row: Mapping[str, object], values: Row) -> bool:
@@ -193,6 +223,7 @@ def _take_key(call: Call, row: Mapping[str, object], values: Row) -> bool:
         "key_key": key.key,
         "key_fingerprint": key.fingerprint,
         "key_record_id": row["id"],
+        "key_record_ids": key.record_ids,
         "key_version": row["version"],
         "key_create_time": call.now,
     }
@@ -203,31 +234,42 @@ def _insert_into(table: Table, columns: Sequence[str], prefix: str) -> Insert:
     return insert(table).values({name: bindparam(prefix + name) for name in columns})
 
 
-def _with_change(main: CTE, *, keyed: bool) -> Statement:
-    change = _insert_into(_CHANGE, _CHANGE_COLUMNS, "change_").add_cte(main)
-    if keyed:
+def change_part() -> Insert:
+    """The insert of a change row, with the parameters that `change_values` gives."""
+    return _insert_into(_CHANGE, _CHANGE_COLUMNS, "change_")
+
+
+def _with_change(plan: Plan, main: CTE, parts: _Parts) -> Statement:
+    change = change_part().add_cte(main)
+    for one in plan.companions:
+        if one.name in parts.companions:
+            change = change.add_cte(one.part().cte(one.name))
+    if parts.keyed:
         key = _insert_into(_IDEMPOTENCY, _IDEMPOTENCY_COLUMNS, "key_")
         change = change.add_cte(key.returning(_IDEMPOTENCY.c.key).cte("keyed"))
     return statement(change)
 
 
-def _insert_statement(plan: Plan, *, keyed: bool) -> Statement:
+def _insert_of(plan: Plan, parts: _Parts) -> Statement:
+    return plan.cached(("insert", parts), lambda: _insert_statement(plan, parts))
+
+
+def _insert_statement(plan: Plan, parts: _Parts) -> Statement:
     table = plan.resource.table
     columns = ("tenant_id", *plan.column_names)
     main = _insert_into(table, columns, "").returning(table.c.id).cte("written")
-    return _with_change(main, keyed=keyed)
+    return _with_change(plan, main, parts)
 
 
-def _update_of(plan: Plan, columns: tuple[str, ...], *, keyed: bool) -> Statement:
-    key = ("update", columns, keyed)
-    return plan.cached(key, lambda: _update_statement(plan, columns, keyed=keyed))
+def _update_of(plan: Plan, parts: _Parts) -> Statement:
+    return plan.cached(("update", parts), lambda: _update_statement(plan, parts))
 
 
-def _update_statement(plan: Plan, columns: tuple[str, ...], *, keyed: bool) -> Statement:
+def _update_statement(plan: Plan, parts: _Parts) -> Statement:
     table = plan.resource.table
     main = (
         update(table)
-        .values({name: bindparam(name) for name in columns})
+        .values({name: bindparam(name) for name in parts.columns})
         .where(
             table.c.tenant_id == bindparam("tenant_id"),
             table.c.id == bindparam("id"),
@@ -236,10 +278,10 @@ def _update_statement(plan: Plan, columns: tuple[str, ...], *, keyed: bool) -> S
         .returning(table.c.id)
         .cte("written")
     )
-    return _with_change(main, keyed=keyed)
+    return _with_change(plan, main, parts)
 
 
-_EVENT = statement(_insert_into(_CHANGE, _CHANGE_COLUMNS, "change_"))
+_EVENT = statement(change_part())
 
 
 async def _run(tx: Tx, plan: Plan, run: Statement, values: Mapping[str, object]) -> None:

@@ -1,6 +1,6 @@
 """Methods: what the descriptors say about them, and the kinds of handlers that serve them."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -12,7 +12,8 @@ from chassis.call import Call
 from chassis.db.pool import Tx
 from crm.type.v1 import options_pb2
 
-Reread = Callable[[Call, Tx, str], Awaitable[Message]]
+# (call, tx, ids of the records that the first call changed) -> its answer, read again
+Reread = Callable[[Call, Tx, Sequence[str]], Awaitable[Message]]
 
 
 @dataclass(frozen=True, slots=True)

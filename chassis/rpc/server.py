@@ -67,7 +67,7 @@ class RpcServer:
         service: str,
         database: Database,
         authority: Authority,
-        on_change: Callable[[], None],
+        on_change: Callable[[str], None],
     ) -> None:
         self._service = service
         self._database = database
@@ -158,7 +158,7 @@ class RpcServer:
                     raise
                 return await self._repeat(call, reread, error)
             if facts.changes:
-                self.on_change()
+                self.on_change(call.tenant_id)
             return answer
 
         return work

@@ -9,6 +9,8 @@ from google.protobuf.message import Message
 from chassis.codec import fields
 
 Paths = Callable[[object], list[str]]
+# They say which record is changed, and from which version on.
+KEYS = frozenset({"id", "etag"})
 
 
 def paths(message_type: type[Message]) -> Paths:
@@ -18,6 +20,25 @@ def paths(message_type: type[Message]) -> Paths:
     with only some of them counts by field ("amount.amount"). Anything but an object has no paths.
     """
     return _paths(fields.descriptor_of(message_type))
+
+
+def batch_paths(request: type[Message]) -> Callable[[object], None] | None:
+    """For batches of changes: the function that fills in the masks that a body's requests lack."""
+    requests = fields.descriptor_of(request).fields_by_name.get("requests")
+    one = requests.message_type if requests is not None else None
+    if one is None or "update_mask" not in one.fields_by_name:
+        return None
+    record = one.fields[0]
+    list_paths = _paths(fields.message_of(record))
+
+    def fill(body: object) -> None:
+        requests = body.get("requests") if isinstance(body, Mapping) else None
+        for item in requests if isinstance(requests, list) else ():
+            if isinstance(item, dict) and "update_mask" not in item:
+                sent = list_paths(item.get(record.name))
+                item["update_mask"] = ",".join(path for path in sent if path not in KEYS)
+
+    return fill
 
 
 @cache

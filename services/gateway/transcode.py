@@ -11,17 +11,21 @@ from google.protobuf.message import Message
 from starlette.responses import Response
 
 from chassis.codec import decoder, encoder, fields, invalid_fields
+from chassis.errors import NotFound
 from services.gateway.contracts import Contracts, Method
 from services.gateway.exchange import Exchange, json_response
-from services.gateway.mask import paths
+from services.gateway.mask import batch_paths, paths
 from services.gateway.problems import Problem, problem_of
 from services.gateway.query import query_reader
 from services.gateway.routing import Endpoint
-from services.gateway.upstream import Upstreams
+from services.gateway.upstream import Rpc, Upstreams
 
 WHOLE = "*"
+# The package of what every service offers.
+EVERY_SERVICE = "chassis"
 _VARIABLE = re.compile(r"\{([a-z0-9_.]+)\}")
 Setter = Callable[[Message, str], None]
+Targets = Callable[[Message], Rpc[Message]]
 
 
 class UpstreamProblem(Exception):
@@ -38,22 +42,48 @@ def endpoints(contracts: Contracts, upstreams: Upstreams) -> list[Endpoint]:
         Endpoint(
             method.verb,
             method.template,
-            Transcoder(method, upstreams).handle,
+            Transcoder(method, _targets(method, contracts, upstreams)).handle,
             restricted=method.access.restricted,
         )
         for method in contracts.methods
     ]
 
 
+def _targets(method: Method, contracts: Contracts, upstreams: Upstreams) -> Targets:
+    """Who answers a method: its own service, or for what every service offers the owner of the
+    collection that the request's `resource` names.
+    """
+    path, answer = method.rpc_path, method.response
+    if method.target != EVERY_SERVICE:
+        rpc = upstreams.unary(method.target, path, answer)
+        return lambda _: rpc
+    rpcs = {
+        name: upstreams.unary(resource.target, path, answer)
+        for name, resource in contracts.resources.items()
+        if resource.target != EVERY_SERVICE
+    }
+
+    def owner(request: Message) -> Rpc[Message]:
+        name: str = request.resource  # type: ignore[attr-defined]  # every such request has it
+        if name not in rpcs:
+            raise NotFound("COLLECTION_NOT_FOUND", f"There is no collection {name[:63]}.")
+        return rpcs[name]
+
+    return owner
+
+
 class Transcoder:
     """Turns exchanges of one REST method into calls of its RPC."""
 
-    def __init__(self, method: Method, upstreams: Upstreams) -> None:
+    def __init__(self, method: Method, targets: Targets) -> None:
         variables = _VARIABLE.findall(method.template)
         descriptor = fields.descriptor_of(method.request)
-        self._rpc = upstreams.unary(method.target, method.rpc_path, method.response)
+        self._target = targets
         self._request_type = method.request
-        self._decode = decoder(method.request)
+        part_path = batch_paths(method.request)
+        # A batch says in each record which one it is; the service checks what may be set.
+        self._decode = decoder(method.request, allow_output_only=part_path is not None)
+        self._fill_masks = part_path
         self._encode = encoder(method.response)
         self._setters = {name: _setter(descriptor, name) for name in variables}
         self._bound = frozenset(name.partition(".")[0] for name in variables)
@@ -75,10 +105,11 @@ class Transcoder:
         message = await self._request(exchange, query)
         for name, value in exchange.params.items():
             self._setters[name](message, value)
+        rpc = self._target(message)
         metadata = exchange.metadata()
         repeatable = self._repeatable or bool(exchange.header("idempotency-key"))
         try:
-            answer = await self._rpc(message, metadata, repeatable=repeatable)
+            answer = await rpc(message, metadata, repeatable=repeatable)
         except grpc.aio.AioRpcError as error:
             if self._body in {"", WHOLE}:
                 raise
@@ -94,6 +125,8 @@ class Transcoder:
             if query:
                 self._query(query)
                 raise invalid_fields([("$", "takes no query parameters")])
+            if self._fill_masks is not None:
+                self._fill_masks(body)
             return self._decode(_unbound(body, self._bound))
         message = self._decode(self._query(query))
         part = self._decode_part(body)

@@ -33,8 +33,8 @@ def build(toolbox: Toolbox) -> Parts:
             "crm.sales.v1.ProductService": products.methods(),
             "crm.sales.v1.PipelineService": pipelines.methods(),
             "crm.sales.v1.StageService": stages.methods(),
-            "crm.sales.v1.OpportunityService": opportunities.methods()
-            | dict(Transitions(opportunities).methods()),
+            "crm.sales.v1.OpportunityService": opportunities.methods(),
+            "crm.sales.v1.OpportunityTransitionService": Transitions(opportunities).methods(),
             "crm.sales.v1.StageMoveService": StageMoves(opportunities.plan).methods(),
         },
     )

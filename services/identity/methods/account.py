@@ -16,6 +16,7 @@ from services.identity.methods.attempts import Attempts, Key
 from services.identity.methods.credentials import require_good_password, store_password
 from services.identity.methods.passwords import Passwords
 from services.identity.methods.revoke import revoke_sessions
+from services.identity.methods.sign_in_log import SignInLog
 from services.identity.models.user import credential, user
 
 _PASSWORD = statement(
@@ -30,12 +31,18 @@ class Accounts:
     """What all methods about one's own credentials need; `plan` is that of users."""
 
     def __init__(
-        self, database: Database, passwords: Passwords, attempts: Attempts, plan: Plan
+        self,
+        database: Database,
+        passwords: Passwords,
+        attempts: Attempts,
+        plan: Plan,
+        log: SignInLog,
     ) -> None:
         self.database = database
         self.attempts = attempts
         self.plan = plan
         self._passwords = passwords
+        self._log = log
         self._lock = statement(
             select(*plan.columns_of(()))
             .where(user.c.tenant_id == bindparam("tenant_id"), user.c.id == bindparam("id"))
@@ -75,6 +82,7 @@ class Accounts:
             "password_update_time": call.now,
         }
         await update_record(call, tx, self.plan, before, row, "updated")
+        await self._log.password_changed(call, tx, user_id)
         await revoke_sessions(call, tx, user_id)
 
     async def change_password(

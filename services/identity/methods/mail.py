@@ -16,6 +16,7 @@ from services.identity.domain.mail import LIFETIMES, OPEN_MAX, RESET, Letter, re
 from services.identity.methods.candidates import fetch_candidates
 from services.identity.methods.opaque import hash_of, new_token
 from services.identity.models.password_reset import mail, password_reset, reset_request
+from services.identity.models.preferences import preferences
 from services.identity.models.tenant import tenant
 from services.identity.models.user import user
 
@@ -60,10 +61,15 @@ _LOCK = statement(
         user.c.state,
         user.c.delete_time,
         tenant.c.name.label("tenant_name"),
-        tenant.c.language,
+        func.coalesce(func.nullif(preferences.c.language, ""), tenant.c.language).label("language"),
     )
     .join(user, (user.c.tenant_id == mail.c.tenant_id) & (user.c.id == mail.c.user_id))
     .join(tenant, tenant.c.tenant_id == mail.c.tenant_id)
+    .join(
+        preferences,
+        (preferences.c.tenant_id == mail.c.tenant_id) & (preferences.c.user_id == mail.c.user_id),
+        isouter=True,
+    )
     .where(*_ONE, mail.c.next_time <= bindparam("now"))
     .with_for_update(of=mail, skip_locked=True)
 )

@@ -8,6 +8,7 @@ from chassis.db.sql import statement
 from chassis.errors import NotFound
 from chassis.resource.plan import Plan
 from chassis.resource.read import lock_record
+from chassis.rpc.methods import Methods, Unary
 from crm.identity.v1 import session_pb2 as pb
 from services.identity.methods.power import require_lesser
 from services.identity.methods.revoke import revoke_session
@@ -37,6 +38,14 @@ class OpenSessions:
 
     def __init__(self, users: Plan) -> None:
         self._users = users
+
+    def methods(self) -> Methods:
+        """By rpc name."""
+        return {
+            "ListSessions": Unary(self.list),
+            "RevokeSession": Unary(self.revoke),
+            "DeleteSession": Unary(self.delete),
+        }
 
     async def list(
         self, call: Call, tx: Tx, request: pb.ListSessionsRequest

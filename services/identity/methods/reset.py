@@ -3,6 +3,7 @@ links by mail.
 """
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -15,8 +16,9 @@ from chassis.db.pool import Record, Tx
 from chassis.db.sql import statement
 from chassis.errors import FailedPrecondition
 from chassis.ids import new_id
+from chassis.resource.checks import refuse_deleted
 from chassis.resource.read import lock_record
-from chassis.resource.standard import refuse_deleted
+from chassis.rpc.methods import Free, Methods, Unary
 from crm.identity.v1 import credential_pb2 as pb
 from services.identity.domain.attempt import NO_TENANT
 from services.identity.domain.mail import INVITE
@@ -60,6 +62,15 @@ class PasswordResets:
         self._accounts = accounts
         self._database = accounts.database
 
+    def methods(self) -> Methods:
+        """By rpc name."""
+        return {
+            "ResetPassword": Unary(self.reset, self.reset_before),
+            "InviteUser": Unary(self.invite, self.invited_before),
+            "CreatePasswordReset": Free(self.ask),
+            "ConfirmPasswordReset": Free(self.confirm),
+        }
+
     async def reset(
         self, call: Call, tx: Tx, request: pb.ResetPasswordRequest
     ) -> pb.ResetPasswordResponse:
@@ -70,7 +81,7 @@ class PasswordResets:
         await self._accounts.replace_password(call, tx, user, password, expire_time)
         return pb.ResetPasswordResponse(password=password, expire_time=expire_time)
 
-    async def reset_before(self, _call: Call, _tx: Tx, _user_id: str) -> Message:
+    async def reset_before(self, _call: Call, _tx: Tx, _ids: Sequence[str]) -> Message:
         """What a repeated call is answered with: the password was told once."""
         return pb.ResetPasswordResponse()
 
@@ -84,7 +95,7 @@ class PasswordResets:
         await queue_mail(tx, call.tenant_id, request.id, INVITE, call.now)
         return pb.InviteUserResponse()
 
-    async def invited_before(self, _call: Call, _tx: Tx, _user_id: str) -> Message:
+    async def invited_before(self, _call: Call, _tx: Tx, _ids: Sequence[str]) -> Message:
         """What a repeated invitation is answered with."""
         return pb.InviteUserResponse()
 

@@ -1,6 +1,7 @@
 """The second factor: an authenticator's codes, each good for once, and recovery codes."""
 
 import secrets
+from collections.abc import Sequence
 from datetime import datetime
 
 from google.protobuf.message import Message
@@ -14,6 +15,7 @@ from chassis.db.sql import statement
 from chassis.errors import FailedPrecondition, Unauthenticated
 from chassis.resource.read import lock_record
 from chassis.resource.write import update_record
+from chassis.rpc.methods import Free, Methods, Unary
 from crm.identity.v1 import credential_pb2 as pb
 from services.identity.methods import totp
 from services.identity.methods.account import Accounts, own_keys
@@ -78,6 +80,15 @@ class SecondFactors:
         self._accounts = accounts
         self._database = accounts.database
         self._seal = seal
+
+    def methods(self) -> Methods:
+        """By rpc name."""
+        return {
+            "EnrolSecondFactor": Free(self.enrol),
+            "ConfirmSecondFactor": Unary(self.confirm),
+            "RemoveSecondFactor": Free(self.remove),
+            "ResetSecondFactor": Unary(self.reset, self.repeated),
+        }
 
     async def enrol(
         self, call: Call, request: pb.EnrolSecondFactorRequest
@@ -153,7 +164,7 @@ class SecondFactors:
         await revoke_sessions(call, tx, request.id)
         return pb.ResetSecondFactorResponse()
 
-    async def repeated(self, _call: Call, _tx: Tx, _user_id: str) -> Message:
+    async def repeated(self, _call: Call, _tx: Tx, _ids: Sequence[str]) -> Message:
         """What a repeated reset is answered with."""
         return pb.ResetSecondFactorResponse()
 

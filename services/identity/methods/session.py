@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from joserfc.jwk import OKPKey
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from chassis.access.source import micros
 from chassis.call import Call, Principal
@@ -13,7 +13,6 @@ from chassis.db.pool import Database, Record
 from chassis.db.sql import statement
 from chassis.errors import Unauthenticated
 from chassis.ids import new_id
-from chassis.rpc.token import LIFETIME_S, sign
 from crm.identity.v1 import session_pb2 as pb
 from services.identity.domain.session import (
     ACCESS_LIFETIME,
@@ -26,10 +25,12 @@ from services.identity.domain.session import (
     lifetimes,
     restriction,
 )
+from services.identity.methods.access_time import access_time
+from services.identity.methods.issue import internal_token
 from services.identity.methods.opaque import hash_of, new_token
+from services.identity.methods.organisation import company_of
 from services.identity.methods.revoke import revoke_session
-from services.identity.models.department import department
-from services.identity.models.role import role
+from services.identity.methods.sign_in_log import SignInLog
 from services.identity.models.tenant import tenant
 from services.identity.models.user import session, user
 
@@ -70,18 +71,13 @@ _ROTATE = statement(
     .where(session.c.tenant_id == bindparam("tenant_id"), session.c.id == bindparam("session_id"))
 )
 _USER = select(
-    user.c.tenant_id, user.c.id, user.c.role_ids, user.c.state, user.c.delete_time
-).add_columns(
-    func.greatest(
-        *[
-            select(func.max(table.c.update_time))
-            .where(table.c.tenant_id == user.c.tenant_id)
-            .correlate(user)
-            .scalar_subquery()
-            for table in (user.alias("anyone"), department, role, tenant)
-        ]
-    ).label("access_time")
-)
+    user.c.tenant_id,
+    user.c.id,
+    user.c.role_ids,
+    user.c.department_id,
+    user.c.state,
+    user.c.delete_time,
+).add_columns(access_time(user.c.tenant_id))
 _BY_ACCESS = statement(
     _USER.add_columns(
         session.c.id.label("session_id"),
@@ -102,25 +98,27 @@ _BY_ID = statement(
 class Sessions:
     """The methods of SessionService about tokens."""
 
-    def __init__(self, database: Database, key: OKPKey) -> None:
+    def __init__(self, database: Database, key: OKPKey, log: SignInLog) -> None:
         self._database = database
         self._key = key
+        self.log = log
 
-    async def open(self, now: datetime, account: Record, client: pb.Client) -> pb.Session:
+    async def open(self, call: Call, account: Record, client: pb.Client) -> pb.Session:
         """A session for an account that has proven who it is."""
         family = f"crm_rt_{secrets.token_urlsafe(16)}"
-        answer, values = _fresh(now, new_id(), account, family)
+        answer, values = _fresh(call.now, new_id(), account, family)
         row = {
             **values,
             **_seen(client),
             "id": answer.id,
             "user_id": answer.user_id,
             "revoke_time": None,
-            "last_seen_time": now,
-            "create_time": now,
+            "last_seen_time": call.now,
+            "create_time": call.now,
         }
         async with self._database.transaction(answer.tenant_id) as tx:
             await tx.execute(_NEW, row)
+            await self.log.opened(call, tx, (answer.tenant_id, answer.id, answer.user_id))
         return answer
 
     async def refresh(self, call: Call, request: pb.RefreshSessionRequest) -> pb.Session:
@@ -153,48 +151,35 @@ class Sessions:
         """
         async with self._database.worker() as tx:
             row = await tx.fetch_row(_BY_ACCESS, {"hash": hash_of(request.access_token)})
+            company_id = await company_of(tx, row) if row else ""
         if row is None or row["revoke_time"] is not None or not _is_active(row):
             raise SessionInvalid
         if min(row["access_expire_time"], row["expire_time"]) <= call.now:
             raise Unauthenticated(
                 "TOKEN_EXPIRED", "The access token has expired; refresh the session."
             )
-        principal = replace(_principal(row), session_id=str(row["session_id"]))
+        principal = replace(_principal(row, company_id), session_id=str(row["session_id"]))
         duty = _duty(row)
         if duty:
             # Without roles he can do nothing, even where somebody forgets the restriction.
             principal = replace(principal, restriction=duty, role_ids=())
         return self._token(principal, call.now)
 
-    async def deferred(
-        self, _call: Call, request: pb.IssueDeferredTokenRequest
-    ) -> pb.InternalToken:
-        """A token with a user's present rights, without a session, for another service."""
-        return await self.act_for(request.tenant_id, request.user_id)
-
     async def act_for(self, tenant_id: str, user_id: str) -> pb.InternalToken:
         """A token with a user's present rights; Unauthenticated when he may not work any more."""
         async with self._database.worker() as tx:
             row = await tx.fetch_row(_BY_ID, {"tenant_id": tenant_id, "user_id": user_id})
+            company_id = await company_of(tx, row) if row else ""
         if row is None or not _is_active(row):
             raise Unauthenticated("USER_INACTIVE", "The user may not work any more.")
-        return self._token(_principal(row), datetime.now(UTC))
+        return self._token(_principal(row, company_id), datetime.now(UTC))
 
     def service_token(self, service: str) -> pb.InternalToken:
         """A token for one of our own services."""
         return self._token(Principal(kind="service", id=service), datetime.now(UTC))
 
     def _token(self, principal: Principal, now: datetime) -> pb.InternalToken:
-        issued = int(now.timestamp())
-        token = pb.InternalToken(
-            token=sign(self._key, principal, issued),
-            tenant_id=principal.tenant_id,
-            principal_id=principal.id,
-            session_id=principal.session_id,
-            restriction=principal.restriction,
-        )
-        token.expire_time.FromSeconds(issued + LIFETIME_S)
-        return token
+        return internal_token(self._key, principal, now)
 
 
 def _fresh(
@@ -254,12 +239,13 @@ def _is_active(row: Record) -> bool:
     return row["state"] == "ACTIVE" and row["delete_time"] is None
 
 
-def _principal(row: Record) -> Principal:
+def _principal(row: Record, company_id: str) -> Principal:
     return Principal(
         kind="user",
         id=str(row["id"]),
         tenant_id=str(row["tenant_id"]),
         role_ids=tuple(str(one) for one in row["role_ids"]),
+        partner_company_id=company_id,
         access_version=micros(row["access_time"]),
     )
 

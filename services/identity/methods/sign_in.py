@@ -35,6 +35,7 @@ class SignIn:
         self._attempts = attempts
         self._factors = factors
         self._sessions = sessions
+        self._log = sessions.log
 
     async def create(self, call: Call, request: pb.CreateSessionRequest) -> pb.Session:
         """Sign in with a name, a password and, where there is one, a second factor."""
@@ -48,13 +49,14 @@ class SignIn:
         await self._attempts.begin(keys, call.now)
         matches = await self._matches(candidates, request.password)
         if not matches:
+            self._log.refused(call, request, candidates)
             raise CredentialsInvalid
         if len(matches) > 1:
             await self._attempts.undecided(keys)
             raise InvalidArgument("TENANT_REQUIRED", "Name the tenant that you sign in to.")
         await self._require_more(call.now, matches[0], request.code, keys)
         await self._attempts.succeeded(keys)
-        return await self._sessions.open(call.now, matches[0], request.client)
+        return await self._sessions.open(call, matches[0], request.client)
 
     async def _matches(self, candidates: Sequence[Record], password: str) -> list[Record]:
         if not candidates:

@@ -1,6 +1,6 @@
 """A tenant as others know it, and its settings as its own people read and change them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -14,8 +14,9 @@ from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.db.pool import Record, Tx
 from chassis.db.sql import statement
-from chassis.resource.standard import check_match
+from chassis.resource.checks import check_match
 from chassis.resource.write import changed_columns, record_update
+from chassis.rpc.methods import Methods, Unary
 from crm.event.v1.change_pb2 import RecordState
 from crm.identity.v1 import tenant_pb2 as pb
 from services.identity.models.tenant import tenant
@@ -44,11 +45,15 @@ _UPDATE = statement(
 class TenantSettings:
     """GetTenant and UpdateTenant."""
 
+    def methods(self) -> Methods:
+        """By rpc name."""
+        return {"GetTenant": Unary(self.get), "UpdateTenant": Unary(self.update, self.reread)}
+
     async def get(self, call: Call, tx: Tx, _request: pb.GetTenantRequest) -> pb.Tenant:
         """The caller's tenant."""
-        return await self.reread(call, tx, call.tenant_id)
+        return await self.reread(call, tx, ())
 
-    async def reread(self, call: Call, tx: Tx, _tenant_id: str) -> pb.Tenant:
+    async def reread(self, call: Call, tx: Tx, _ids: Sequence[str]) -> pb.Tenant:
         """The same for a call that is repeated."""
         row = await tx.fetch_row(_READ, {"tenant_id": call.tenant_id})
         assert row is not None
@@ -59,7 +64,7 @@ class TenantSettings:
         names = _masked(request)
         before = await tx.fetch_row(_LOCK, {"tenant_id": call.tenant_id})
         assert before is not None
-        check_match(call, before["version"])
+        check_match(call.if_match, before["version"])
         wanted = {name: getattr(request.tenant, name) for name in names}
         _check(wanted)
         if not changed_columns(before, wanted):

@@ -3,6 +3,7 @@ disabled.
 """
 
 import asyncio
+from collections.abc import Collection
 
 from google.protobuf.message import Message
 from sqlalchemy import bindparam, func, select
@@ -28,6 +29,12 @@ from services.identity.methods.credentials import (
     drop_links,
     hash_and_store,
     require_good_password,
+)
+from services.identity.methods.organisation import (
+    check_written,
+    lock_organisation,
+    require_living,
+    require_within,
 )
 from services.identity.methods.passwords import Passwords
 from services.identity.methods.power import require_lesser, require_roles
@@ -64,8 +71,11 @@ class UserRules:
         configure users.
         """
         assert isinstance(message, User)
+        row["department_id"] = row["department_id"] or call.principal.partner_company_id or None
+        require_within(call, call.reach("users", "CREATE"), row["department_id"])
         if message.role_ids or message.password:
-            call.reach("users", "CONFIGURE")
+            require_within(call, call.reach("users", "CONFIGURE"), row["department_id"])
+        await self._keep_lines(call, tx, row, str(row["id"]), {"department_id", "manager_id"})
         row |= {"state": "ACTIVE", "second_factor_enabled": False}
         if not row["login"]:
             row["login"] = await self._free_login(call, tx, message.name)
@@ -80,18 +90,19 @@ class UserRules:
     ) -> None:
         """Check the rights and references of what changes; a disabled user's sessions end."""
         assert isinstance(message, User)
-        changed = changed_columns(before, row)
+        changed, record_id = changed_columns(before, row), str(before["id"])
         if POWER & changed or message.password:
-            call.reach("users", "CONFIGURE")
+            reach = call.reach("users", "CONFIGURE")
+            for place in (before, before | row):
+                require_within(call, reach, place["department_id"], record_id)
             await require_lesser(call, tx, before)
         if OFFICE & changed:
             await keep_administrator(call, tx)
+        await self._keep_lines(call, tx, row, record_id, changed)
         if "login" in row and not row["login"]:
             raise invalid_fields([("login", "A user needs a login.")])
         if "role_ids" in changed:
             await require_roles(call, tx, list(message.role_ids))
-        if str(before["id"]) == str(row.get("manager_id")):
-            raise invalid_fields([("manager_id", "Nobody reports to himself.")])
         await self._end_what_is_void(call, tx, before, row, message)
 
     async def _end_what_is_void(
@@ -116,6 +127,16 @@ class UserRules:
             raise FailedPrecondition("USER_IS_CALLER", "You cannot delete your own account.")
         await keep_administrator(call, tx)
         await revoke_sessions(call, tx, str(before["id"]))
+
+    async def _keep_lines(
+        self, call: Call, tx: Tx, row: Row, user_id: str, changed: Collection[str]
+    ) -> None:
+        """Departments live; reporting lines end."""
+        if "department_id" in changed:
+            await require_living(call, tx, "department_id", row["department_id"])
+        if "manager_id" in changed and row["manager_id"]:
+            await lock_organisation(call, tx)
+            tx.after(check_written, call, "user", user_id, "manager_id")
 
     async def _free_login(self, call: Call, tx: Tx, name: str) -> str:
         wanted = login_from(name if name.isascii() else await asyncio.to_thread(_latin, name))
@@ -157,11 +178,8 @@ def user_resource(passwords: Passwords) -> Resource:
     return Resource(
         message=User,
         table=user,
-        filterable=(
-            "id", "name", "login", "email", "department_id", "manager_id", "state",
-            "external_source", "external_id", "create_time", "update_time",
-        ),
-        orderable=("name", "login", "create_time", "update_time"),
+        filterable=("name", "login", "email", "department_id", "manager_id", "state"),
+        orderable=("name", "login"),
         references=(
             Reference("department_id", "departments"),
             Reference("manager_id", "users"),
@@ -172,4 +190,4 @@ def user_resource(passwords: Passwords) -> Resource:
         prepare_create=rules.prepare_create,
         prepare_update=rules.prepare_update,
         prepare_delete=rules.prepare_delete,
-    )  # fmt: skip
+    )

@@ -1,10 +1,14 @@
 """All tables of the service, declared by importing their modules."""
 
 from services.identity.models import (
+    announcement,
+    api_client,
     attempt,
     department,
+    log,
     metadata,
     password_reset,
+    preferences,
     role,
     second_factor,
     tenant,
@@ -12,10 +16,14 @@ from services.identity.models import (
 )
 
 __all__ = [
+    "announcement",
+    "api_client",
     "attempt",
     "department",
+    "log",
     "metadata",
     "password_reset",
+    "preferences",
     "role",
     "second_factor",
     "tenant",

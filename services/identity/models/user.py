@@ -14,7 +14,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
-from chassis.db.schema import resource_columns, resource_constraints
+from chassis.db.schema import list_indexes, resource_columns, resource_constraints
 from services.identity.models import metadata
 
 _LIVING = text("delete_time IS NULL")
@@ -53,10 +53,18 @@ user = Table(
     ),
     Index("ix_user_sign_in_login", text("lower(login)"), postgresql_where=_LIVING),
     Index("ix_user_sign_in_email", text("lower(email)"), postgresql_where=_LIVING),
-    Index("ix_user_name", "tenant_id", "name"),
-    Index("ix_user_department_id", "tenant_id", "department_id"),
-    Index("ix_user_manager_id", "tenant_id", "manager_id"),
-    Index("ix_user_update_time", "tenant_id", "update_time"),
+)
+list_indexes(
+    user,
+    orderable=(
+        "name",
+        "login",
+    ),
+    filterable=(
+        "email",
+        "manager_id",
+        "state",
+    ),
 )
 
 credential = Table(
@@ -73,6 +81,7 @@ credential = Table(
         ["tenant_id", "user_id"],
         ["user.tenant_id", "user.id"],
         name="fk_credential_tenant_id_user_id",
+        ondelete="CASCADE",
     ),
 )
 
@@ -89,6 +98,7 @@ session = Table(
     Column("access_expire_time", DateTime(timezone=True), nullable=False),
     Column("expire_time", DateTime(timezone=True), nullable=False),
     Column("revoke_time", DateTime(timezone=True)),
+    # When a request came with it, to the minute.
     Column("last_seen_time", DateTime(timezone=True)),
     Column("address", Text, nullable=False, server_default=""),
     Column("user_agent", Text, nullable=False, server_default=""),
@@ -99,9 +109,11 @@ session = Table(
         ["tenant_id", "user_id"],
         ["user.tenant_id", "user.id"],
         name="fk_session_tenant_id_user_id",
+        ondelete="CASCADE",
     ),
     Index("uq_session_access_hash", "access_hash", unique=True),
     Index("uq_session_family_hash", "family_hash", unique=True),
     Index("ix_session_user_id", "tenant_id", "user_id"),
     Index("ix_session_expire_time", "expire_time"),
+    Index("ix_session_last_seen_time", "tenant_id", "last_seen_time"),
 )

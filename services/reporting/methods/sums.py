@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from sqlalchemy import CTE, ColumnElement, Numeric, Select, bindparam, func, literal_column, select
 
 from chassis.access.model import Reach
+from chassis.access.scope import (
+    reach_values,
+    scope_columns,
+    table_reach_condition,
+    table_reach_shape,
+)
 from chassis.db.pool import Record, Tx
 from chassis.db.sql import Statement, StatementCache, statement
 from chassis.filter.condition import CompiledFilter
-from chassis.resource.reach import reach_values, table_reach_condition, table_reach_shape
 from services.reporting.domain.fact import LOST, WON
 from services.reporting.domain.rollup import Sums
 from services.reporting.methods.dimensions import key_of, value_of
@@ -18,6 +23,7 @@ from services.reporting.models.pipeline_rollup import MEASURES
 from services.reporting.models.pipeline_rollup import pipeline_rollup as rollup
 
 GROUPS_MAX = 10_000
+SCOPE = scope_columns(fact)
 EVERYTHING = (False, False)
 _TYPES = {name: rollup.c[name].type for name in MEASURES}
 
@@ -38,7 +44,7 @@ class Question:
     @property
     def scope(self) -> tuple[bool, bool]:
         """How the reach narrows the facts."""
-        return table_reach_shape(fact, self.reach)
+        return table_reach_shape(SCOPE, self.reach)
 
     @property
     def narrowed(self) -> bool:
@@ -79,7 +85,7 @@ def from_facts(question: Question) -> Select[tuple[object, ...]]:
     return facts_summed(
         question.dimension,
         question.filter.expression(),
-        *table_reach_condition(fact, question.scope),
+        *table_reach_condition(SCOPE, question.scope),
     )
 
 

@@ -10,10 +10,11 @@ from google.protobuf.message import Message
 
 from chassis.call import Call
 from chassis.db.pool import Tx
+from chassis.resource.checks import check_match, refuse_deleted
 from chassis.resource.plan import Plan
 from chassis.resource.read import lock_record
 from chassis.resource.rows import civil_date, money_values
-from chassis.resource.standard import Collection, check_match, refuse_deleted
+from chassis.resource.standard import Collection
 from chassis.resource.write import update_record
 from chassis.rpc.methods import Methods, Unary
 from crm.sales.v1 import opportunity_transition_pb2 as pb
@@ -27,7 +28,7 @@ Decision = Callable[[domain.Opportunity, Sequence[domain.Stage]], domain.Transit
 
 @dataclass(frozen=True, eq=False)
 class Transitions:
-    """The custom methods of OpportunityService."""
+    """OpportunityTransitionService."""
 
     opportunities: Collection
 
@@ -71,7 +72,7 @@ class Transitions:
     async def _run(self, call: Call, tx: Tx, record_id: str, decide: Decision) -> Message:
         plan = self.opportunities.plan
         before = dict(await lock_record(call, tx, plan, record_id, "UPDATE"))
-        check_match(call, int(before["version"]))
+        check_match(call.if_match, int(before["version"]))
         refuse_deleted(plan, before)
         current = state_of(before)
         transition = decide(current, await Catalogue(call, tx).stages())

@@ -153,7 +153,7 @@ async def test_patch_with_a_mask_of_its_own(http: httpx.AsyncClient, upstream: U
 
 
 async def test_custom_verb_takes_path_and_body(http: httpx.AsyncClient, upstream: Upstream) -> None:
-    path = "/crm.sales.v1.OpportunityService/LoseOpportunity"
+    path = "/crm.sales.v1.OpportunityTransitionService/LoseOpportunity"
     answer = opportunity_pb2.Opportunity(id="o1")
     upstream.answer(path, opportunity_transition_pb2.LoseOpportunityRequest, answer)
     lost = await http.post("/v1/opportunities/o1:lose", json={"reason": "price"})

@@ -17,7 +17,8 @@ from deploy.local.platform import Platform
 from tests.integration.drive import Person
 from tests.integration.sales.conftest import Shop
 
-SERVICE = "sales.OpportunityService"
+SERVICE = "sales.OpportunityTransitionService"
+OPPORTUNITIES = "sales.OpportunityService"
 State = opportunity_pb2.Opportunity.State
 
 
@@ -85,10 +86,10 @@ async def test_a_plain_update_moves_among_open_stages(shop: Shop) -> None:
             opportunity=opportunity_pb2.Opportunity(id=made.id, stage_id=shop.stages[name].id)
         )
         if reason:
-            refusal = await shop.admin.refused(f"{SERVICE}/UpdateOpportunity", request)
+            refusal = await shop.admin.refused(f"{OPPORTUNITIES}/UpdateOpportunity", request)
             assert (refusal.code, refusal.reason) == (grpc.StatusCode.FAILED_PRECONDITION, reason)
         else:
-            await shop.admin.call(f"{SERVICE}/UpdateOpportunity", request)
+            await shop.admin.call(f"{OPPORTUNITIES}/UpdateOpportunity", request)
     first, second = shop.stages["Prospecting"].id, shop.stages["Engaging"].id
     assert await moves_of(shop.admin, made.id) == [("", first), (first, second)]
 
@@ -97,7 +98,7 @@ async def test_a_person_cannot_create_a_won_one(shop: Shop) -> None:
     request = opportunity_pb2.CreateOpportunityRequest(
         opportunity=opportunity_pb2.Opportunity(stage_id=shop.stages["Won"].id)
     )
-    refusal = await shop.admin.refused(f"{SERVICE}/CreateOpportunity", request)
+    refusal = await shop.admin.refused(f"{OPPORTUNITIES}/CreateOpportunity", request)
     assert (refusal.reason, refusal.metadata["method"]) == ("STAGE_NOT_OPEN", ":win")
 
 
@@ -150,7 +151,9 @@ async def test_illegal_transitions_are_refused(shop: Shop) -> None:
 
 async def test_a_deleted_one_stays_as_it_is(shop: Shop) -> None:
     made = await shop.opportunity()
-    await shop.admin.call(f"{SERVICE}/DeleteOpportunity", requests_pb2.DeleteRequest(id=made.id))
+    await shop.admin.call(
+        f"{OPPORTUNITIES}/DeleteOpportunity", requests_pb2.DeleteRequest(id=made.id)
+    )
     refusal = await shop.admin.refused(
         f"{SERVICE}/WinOpportunity", pb.WinOpportunityRequest(id=made.id)
     )

@@ -103,7 +103,7 @@ CASES: list[tuple[str, str, list[FilterValue]]] = [
     ("owner_id != my_department()", "owner_id IS DISTINCT FROM :f0", [None]),
     (f"owner_id:{USER}", "owner_id = :f0", [UUID(USER)]),
     ('state = "LOST"', "state = :f0", ["LOST"]),
-    ("tags:vip", "tags @> :f0[]", [["vip"]]),
+    ("tags:vip", "(tags @> :f0[]) AND cardinality(tags) > 0", [["vip"]]),
     ("tags:*", "cardinality(tags) > 0", []),
     ("tags = null", "tags IS NULL", []),
     ("custom_fields.tier = A", "x = :f0", ["A"]),

@@ -8,12 +8,14 @@ from sqlalchemy import any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 from sqlalchemy.types import Text
 
+from chassis.access.model import Reach
 from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.db.pool import Database, Tx
 from chassis.db.sql import Statement, statement
 from chassis.resource.fields import Form
 from chassis.resource.plan import Plan, reach_condition, reach_shape, reach_values
+from chassis.resource.view import view_of
 from chassis.rpc.methods import Free, Methods, Unary
 from crm.chassis.v1 import import_pb2 as pb
 
@@ -44,11 +46,12 @@ class Lookups:
         )
 
     async def check(self, _call: Call, request: pb.CheckRecordsRequest) -> pb.CheckRecordsResponse:
-        """Which ids of a tenant exist and are not deleted."""
-        plan = self._plan(request.resource)
-        run = plan.cached("check", lambda: _check_statement(plan))
+        """Which ids of a tenant exist, are not deleted and within the reach given."""
+        plan, reach = self._plan(request.resource), _reach(request)
+        shape = reach_shape(plan, reach)
+        run = plan.cached(("check", shape), lambda: _check_statement(plan, shape))
+        values = {**reach_values(reach), "tenant_id": request.tenant_id, "ids": list(request.ids)}
         async with self._database.transaction(request.tenant_id) as tx:
-            values = {"tenant_id": request.tenant_id, "ids": list(request.ids)}
             rows = await tx.fetch(run, values)
         return pb.CheckRecordsResponse(ids=[str(row["id"]) for row in rows])
 
@@ -64,7 +67,7 @@ async def find_records(  # what is looked for, and where
 ) -> list[tuple[str, str]]:
     """(value, id) of living records within reach; at most MATCHES_MAX."""
     one = plan.fields.get(field)
-    if one is None or one.form is not Form.TEXT or field not in plan.filters:
+    if one is None or one.form is not Form.TEXT or field not in view_of(call, plan).filters:
         raise invalid_fields([("match", f"{plan.plural} cannot be matched by {field}.")])
     reach = call.reach(plan.plural, "READ")
     shape = reach_shape(plan, reach)
@@ -95,7 +98,19 @@ def _lookup_statement(plan: Plan, field: str, shape: tuple[bool, bool], bound: b
     return statement(query.limit(bindparam("limit")))
 
 
-def _check_statement(plan: Plan) -> Statement:
+def _reach(request: pb.CheckRecordsRequest) -> Reach:
+    if not request.HasField("reach"):
+        return Reach(everything=True)
+    given = request.reach
+    return Reach(
+        everything=given.everything,
+        owner_ids=frozenset(given.owner_ids),
+        department_ids=frozenset(given.department_ids),
+        company_id=given.company_id,
+    )
+
+
+def _check_statement(plan: Plan, shape: tuple[bool, bool]) -> Statement:
     table = plan.resource.table
     ids = bindparam("ids", type_=ARRAY(UUID(as_uuid=False)))
     return statement(
@@ -103,5 +118,6 @@ def _check_statement(plan: Plan) -> Statement:
             table.c.tenant_id == bindparam("tenant_id"),
             table.c.id == any_(ids),
             table.c.delete_time.is_(None),
+            *reach_condition(plan, shape),
         )
     )
