@@ -22,7 +22,9 @@ _stats = table(
 _class = table("pg_class", column("oid"), column("reltuples"))
 _READ = statement(
     select(
-        cast(cast(_stats.c.most_common_elems, Text), ARRAY(INTEGER)).label("tokens"),
+        cast(cast(_stats.c.most_common_elems, Text), ARRAY(INTEGER)).label(
+            "tokens"
+        ),  # SQL's cast: anyarray has no element type
         _stats.c.most_common_elem_freqs.label("shares"),
         _class.c.reltuples.label("rows"),
     )
