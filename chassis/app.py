@@ -21,6 +21,8 @@ from chassis.events.change_service import SnapshotSource
 from chassis.events.consumer import Consumer
 from chassis.imports.wiring import Surroundings, deferred_work
 from chassis.operations.deputy import Deputies
+from chassis.purge import SERVICE as PURGE_SERVICE
+from chassis.purge import Purge
 from chassis.resource.lookup import Lookups
 from chassis.resource.resource import Resource
 from chassis.resource.snapshot import snapshot_source
@@ -126,12 +128,14 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
     )
     authority = Authority(verifier, access)
     server = RpcServer(settings.service, database, authority, background.wake_relay)
+    purge = Purge(settings.service, database, clients, [one.plan for one in parts.collections])
     shared = _shared_methods(settings.service, database, parts) | deferred.methods
+    shared |= {PURGE_SERVICE: purge.methods()}
     for name, methods in {**parts.methods, **shared}.items():
         server.add(name, methods)
     await server.start(settings.grpc_listen)
     background.start(access, parts.consumers)
-    for name, job in {**deferred.jobs, **parts.jobs}.items():
+    for name, job in {"purge": purge.run, **deferred.jobs, **parts.jobs}.items():
         background.run(name, job)
     log.info("service started", listen=settings.grpc_listen)
     await stopping.wait()

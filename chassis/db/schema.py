@@ -29,6 +29,7 @@ NAMING = {
 }
 LANE_INTERACTIVE = 0
 LANE_BULK = 1
+SCOPE_COLUMNS = ("owner_id", "department_id", "partner_company_id")
 
 
 def new_metadata() -> MetaData:
@@ -100,6 +101,24 @@ def resource_constraints(name: str) -> tuple[PrimaryKeyConstraint | Index, ...]:
             postgresql_where=text("cardinality(tags) > 0"),
         ),
     )
+
+
+def list_indexes(table: Table, *orderable: str) -> None:
+    """The indexes that lists of a resource walk: its times, what row scope needs, and the fields
+    that may be ordered by.
+
+    A plain index read backwards has its NULLs first, and lists have them last both ways: a field
+    that may be NULL has two.
+    """
+    scope = [name for name in SCOPE_COLUMNS if name in table.c]
+    for name in ("create_time", "update_time", *scope, *orderable):
+        column = table.c[name]
+        sparse = column.is_not(None) if name == "partner_company_id" else None
+        keys = (table.c.tenant_id, column, table.c.id)
+        Index(f"ix_{table.name}_{name}", *keys, postgresql_where=sparse)
+        if name in orderable and column.nullable:
+            back = (table.c.tenant_id, column.desc().nulls_last(), table.c.id.desc())
+            Index(f"ix_{table.name}_{name}_desc", *back)
 
 
 def chassis_tables(metadata: MetaData) -> dict[str, Table]:

@@ -24,6 +24,12 @@ from chassis.resource.resource import Resource
 from chassis.resource.rows import ToMessage, message_reader
 
 ALWAYS_RETURNED = ("id",)
+# What every resource has can be filtered and ordered by without a declaration.
+COMMON_FILTERS = (
+    "id", "create_time", "update_time", "delete_time", "external_source", "external_id", "tags",
+    "owner_id", "department_id", "partner_company_id",
+)  # fmt: skip
+COMMON_ORDERS = ("create_time", "update_time")
 
 __all__ = ["Plan", "make_plan", "reach_condition", "reach_shape", "reach_values"]
 
@@ -82,13 +88,16 @@ class Plan:
 
     @cached_property
     def filters(self) -> Mapping[str, FilterField]:
-        """Declared filter fields."""
-        return filter_fields(self._filter_field(name) for name in self.resource.filterable)
+        """Filter fields: the common and the declared ones."""
+        common = [name for name in COMMON_FILTERS if name in self.fields]
+        declared = dict.fromkeys((*common, *self.resource.filterable))
+        return filter_fields(self._filter_field(name) for name in declared)
 
     @cached_property
     def orders(self) -> Mapping[str, OrderField]:
-        """Declared order fields."""
-        return {name: self._order_field(name) for name in self.resource.orderable}
+        """Order fields: the common and the declared ones."""
+        names = (*COMMON_ORDERS, *self.resource.orderable)
+        return {name: self._order_field(name) for name in names}
 
     @cached_property
     def identifier(self) -> OrderField:

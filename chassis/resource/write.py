@@ -224,8 +224,13 @@ def _insert_into(table: Table, columns: Sequence[str], prefix: str) -> Insert:
     return insert(table).values({name: bindparam(prefix + name) for name in columns})
 
 
+def change_part() -> Insert:
+    """The insert of a change row, with the parameters that `change_values` gives."""
+    return _insert_into(_CHANGE, _CHANGE_COLUMNS, "change_")
+
+
 def _with_change(plan: Plan, main: CTE, parts: _Parts) -> Statement:
-    change = _insert_into(_CHANGE, _CHANGE_COLUMNS, "change_").add_cte(main)
+    change = change_part().add_cte(main)
     for one in plan.companions:
         if one.name in parts.companions:
             change = change.add_cte(one.part().cte(one.name))
@@ -266,7 +271,7 @@ def _update_statement(plan: Plan, parts: _Parts) -> Statement:
     return _with_change(plan, main, parts)
 
 
-_EVENT = statement(_insert_into(_CHANGE, _CHANGE_COLUMNS, "change_"))
+_EVENT = statement(change_part())
 
 
 async def _run(tx: Tx, plan: Plan, run: Statement, values: Mapping[str, object]) -> None:

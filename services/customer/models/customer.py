@@ -13,7 +13,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import UUID
 
-from chassis.db.schema import resource_columns, resource_constraints
+from chassis.db.schema import list_indexes, resource_columns, resource_constraints
 from services.customer.models import metadata
 
 customer = Table(
@@ -41,17 +41,6 @@ customer = Table(
         ["customer.tenant_id", "customer.id"],
         name="fk_customer_tenant_id_parent_id",
     ),
-    Index("ix_customer_name", "tenant_id", "name", "id"),
-    Index("ix_customer_create_time", "tenant_id", "create_time", "id"),
-    Index("ix_customer_update_time", "tenant_id", "update_time", "id"),
-    Index("ix_customer_owner_id", "tenant_id", "owner_id", "id"),
-    Index(
-        "ix_customer_department_id",
-        "tenant_id",
-        "department_id",
-        "id",
-        postgresql_where=text("department_id IS NOT NULL"),
-    ),
     Index(
         "ix_customer_parent_id",
         "tenant_id",
@@ -59,5 +48,5 @@ customer = Table(
         postgresql_where=text("parent_id IS NOT NULL"),
     ),
     Index("ix_customer_industry", "tenant_id", "industry", "id"),
-    Index("ix_customer_annual_revenue", "tenant_id", "annual_revenue", "id"),
 )
+list_indexes(customer, "name", "annual_revenue")

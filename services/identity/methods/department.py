@@ -9,15 +9,10 @@ DEPARTMENT = Resource(
     message=Department,
     table=department,
     filterable=(
-        "id",
         "name",
         "parent_id",
-        "external_source",
-        "external_id",
-        "create_time",
-        "update_time",
     ),
-    orderable=("name", "create_time", "update_time"),
+    orderable=("name",),
     references=(Reference("parent_id", "departments"),),
     children=(Child(department, "parent_id"), Child(user, "department_id")),
 )

@@ -25,8 +25,8 @@ async def _prepare_update(call: Call, _tx: Tx, before: Row, row: Row, _message: 
 ROLE = Resource(
     message=Role,
     table=role,
-    filterable=("id", "name", "external_source", "external_id", "create_time", "update_time"),
-    orderable=("name", "create_time", "update_time"),
+    filterable=("name",),
+    orderable=("name",),
     unique={"uq_role_name": "name"},
     prepare_create=_prepare_create,
     prepare_update=_prepare_update,

@@ -143,11 +143,8 @@ def user_resource(passwords: Passwords) -> Resource:
     return Resource(
         message=User,
         table=user,
-        filterable=(
-            "id", "name", "login", "email", "department_id", "manager_id", "state",
-            "external_source", "external_id", "create_time", "update_time",
-        ),
-        orderable=("name", "login", "create_time", "update_time"),
+        filterable=("name", "login", "email", "department_id", "manager_id", "state"),
+        orderable=("name", "login"),
         references=(
             Reference("department_id", "departments"),
             Reference("manager_id", "users"),
@@ -158,4 +155,4 @@ def user_resource(passwords: Passwords) -> Resource:
         prepare_create=rules.prepare_create,
         prepare_update=rules.prepare_update,
         prepare_delete=rules.prepare_delete,
-    )  # fmt: skip
+    )

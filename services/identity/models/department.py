@@ -3,7 +3,7 @@
 from sqlalchemy import Column, ForeignKeyConstraint, Index, Table, Text
 from sqlalchemy.dialects.postgresql import UUID
 
-from chassis.db.schema import resource_columns, resource_constraints
+from chassis.db.schema import list_indexes, resource_columns, resource_constraints
 from services.identity.models import metadata
 
 department = Table(
@@ -19,5 +19,5 @@ department = Table(
         name="fk_department_tenant_id_parent_id",
     ),
     Index("ix_department_parent_id", "tenant_id", "parent_id"),
-    Index("ix_department_update_time", "tenant_id", "update_time"),
 )
+list_indexes(department, "name")

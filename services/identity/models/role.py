@@ -3,7 +3,7 @@
 from sqlalchemy import Column, Index, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from chassis.db.schema import resource_columns, resource_constraints
+from chassis.db.schema import list_indexes, resource_columns, resource_constraints
 from services.identity.models import metadata
 
 role = Table(
@@ -20,5 +20,5 @@ role = Table(
         unique=True,
         postgresql_where=text("delete_time IS NULL"),
     ),
-    Index("ix_role_update_time", "tenant_id", "update_time"),
 )
+list_indexes(role, "name")

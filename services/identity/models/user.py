@@ -13,7 +13,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
-from chassis.db.schema import resource_columns, resource_constraints
+from chassis.db.schema import list_indexes, resource_columns, resource_constraints
 from services.identity.models import metadata
 
 _LIVING = text("delete_time IS NULL")
@@ -49,11 +49,9 @@ user = Table(
     ),
     Index("ix_user_sign_in_login", text("lower(login)"), postgresql_where=_LIVING),
     Index("ix_user_sign_in_email", text("lower(email)"), postgresql_where=_LIVING),
-    Index("ix_user_name", "tenant_id", "name"),
-    Index("ix_user_department_id", "tenant_id", "department_id"),
     Index("ix_user_manager_id", "tenant_id", "manager_id"),
-    Index("ix_user_update_time", "tenant_id", "update_time"),
 )
+list_indexes(user, "name", "login")
 
 credential = Table(
     "credential",
@@ -67,6 +65,7 @@ credential = Table(
         ["tenant_id", "user_id"],
         ["user.tenant_id", "user.id"],
         name="fk_credential_tenant_id_user_id",
+        ondelete="CASCADE",
     ),
 )
 
@@ -90,6 +89,7 @@ session = Table(
         ["tenant_id", "user_id"],
         ["user.tenant_id", "user.id"],
         name="fk_session_tenant_id_user_id",
+        ondelete="CASCADE",
     ),
     Index("uq_session_access_hash", "access_hash", unique=True),
     Index("uq_session_family_hash", "family_hash", unique=True),

@@ -4,7 +4,7 @@ with another rule than its row, fails the test.
 
 from collections.abc import Iterator, Mapping
 
-from crm.chassis.v1 import import_pb2, operation_pb2
+from crm.chassis.v1 import import_pb2, operation_pb2, purge_pb2
 from crm.customer.v1 import contact_pb2, customer_pb2
 from crm.event.v1 import change_pb2
 from crm.identity.v1 import department_pb2, role_pb2, session_pb2, tenant_pb2, user_pb2
@@ -22,7 +22,8 @@ from tests.integration.security.wire import SERVICES
 
 # Every file with services; importing them puts them into the descriptor pool.
 FILES = (
-    import_pb2, operation_pb2, contact_pb2, customer_pb2, change_pb2, department_pb2, role_pb2,
+    import_pb2, operation_pb2, purge_pb2, contact_pb2,
+    customer_pb2, change_pb2, department_pb2, role_pb2,
     session_pb2, tenant_pb2, user_pb2, campaign_member_pb2, campaign_pb2, report_pb2,
     opportunity_pb2, opportunity_transition_pb2, pipeline_pb2, product_pb2, stage_move_pb2,
     stage_pb2,
@@ -72,6 +73,8 @@ SPECIAL: Mapping[str, str] = {
     "crm.chassis.v1.OperationService/ListOperations": "self",
     "crm.chassis.v1.OperationService/CancelOperation": "self",
     "crm.chassis.v1.OperationService/DownloadErrors": "self",
+    "crm.chassis.v1.PurgeService/PurgeRecord": "self",
+    "crm.chassis.v1.PurgeService/CheckReferrers": "internal",
     "crm.event.v1.ChangeService/StreamSnapshot": "internal",
     "crm.event.v1.ChangeService/ListChanges": "internal",
 }

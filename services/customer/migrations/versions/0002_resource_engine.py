@@ -39,12 +39,26 @@ def upgrade() -> None:
         postgresql_where=sa.text("delete_time IS NOT NULL"),
     )
     op.create_index(
+        "ix_contact_partner_company_id",
+        "contact",
+        ["tenant_id", "partner_company_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("partner_company_id IS NOT NULL"),
+    )
+    op.create_index(
         "ix_contact_tags",
         "contact",
         ["tenant_id", "tags"],
         unique=False,
         postgresql_using="gin",
         postgresql_where=sa.text("cardinality(tags) > 0"),
+    )
+    op.create_index(
+        "ix_contact_update_time",
+        "contact",
+        ["tenant_id", "update_time", "id"],
+        unique=False,
+        postgresql_where=None,
     )
     op.add_column("customer", sa.Column("purge_time", sa.DateTime(timezone=True), nullable=True))
     op.add_column(
@@ -66,11 +80,28 @@ def upgrade() -> None:
         ),
     )
     op.create_index(
+        "ix_customer_annual_revenue_desc",
+        "customer",
+        [
+            "tenant_id",
+            sa.literal_column("annual_revenue DESC NULLS LAST"),
+            sa.literal_column("id DESC"),
+        ],
+        unique=False,
+    )
+    op.create_index(
         "ix_customer_delete_time",
         "customer",
         ["tenant_id", "delete_time", "id"],
         unique=False,
         postgresql_where=sa.text("delete_time IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_customer_partner_company_id",
+        "customer",
+        ["tenant_id", "partner_company_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("partner_company_id IS NOT NULL"),
     )
     op.create_index(
         "ix_customer_tags",

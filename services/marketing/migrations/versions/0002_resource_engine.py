@@ -39,6 +39,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("delete_time IS NOT NULL"),
     )
     op.create_index(
+        "ix_campaign_partner_company_id",
+        "campaign",
+        ["tenant_id", "partner_company_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("partner_company_id IS NOT NULL"),
+    )
+    op.create_index(
         "ix_campaign_tags",
         "campaign",
         ["tenant_id", "tags"],

@@ -43,6 +43,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("delete_time IS NOT NULL"),
     )
     op.create_index(
+        "ix_opportunity_partner_company_id",
+        "opportunity",
+        ["tenant_id", "partner_company_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("partner_company_id IS NOT NULL"),
+    )
+    op.create_index(
         "ix_opportunity_tags",
         "opportunity",
         ["tenant_id", "tags"],
@@ -151,5 +158,16 @@ def upgrade() -> None:
         unique=False,
         postgresql_using="gin",
         postgresql_where=sa.text("cardinality(tags) > 0"),
+    )
+    op.drop_constraint(
+        op.f("fk_stage_move_tenant_id_opportunity_id"), "stage_move", type_="foreignkey"
+    )
+    op.create_foreign_key(
+        "fk_stage_move_tenant_id_opportunity_id",
+        "stage_move",
+        "opportunity",
+        ["tenant_id", "opportunity_id"],
+        ["tenant_id", "id"],
+        ondelete="CASCADE",
     )
     # ### end Alembic commands ###
