@@ -14,6 +14,7 @@ from chassis.filter.fields import FieldKind
 
 MONEY = "crm.type.v1.Money"
 STRUCT = "google.protobuf.Struct"
+VALUE = "google.protobuf.Value"
 TIMESTAMP = "google.protobuf.Timestamp"
 # Made by the engine itself, whatever the proto says.
 DERIVED = frozenset({"etag"})
@@ -34,6 +35,7 @@ class Form(StrEnum):
     TEXTS = "texts"
     MESSAGES = "messages"
     CUSTOM = "custom"
+    VALUE = "value"
 
 
 _KINDS = {
@@ -144,7 +146,12 @@ def _form(descriptor: FieldDescriptor, table: Table) -> Form:
     return form
 
 
-_MESSAGES = {MONEY: Form.MONEY, TIMESTAMP: Form.TIMESTAMP, STRUCT: Form.CUSTOM}
+_MESSAGES = {
+    MONEY: Form.MONEY,
+    TIMESTAMP: Form.TIMESTAMP,
+    STRUCT: Form.CUSTOM,
+    VALUE: Form.VALUE,
+}
 _TEXTS = {Uuid: Form.UUID, Date: Form.DATE}
 _SCALARS = {
     FieldDescriptor.TYPE_BOOL: Form.BOOLEAN,

@@ -19,7 +19,7 @@ from chassis.db.sql import Statement, statement
 from chassis.filter.condition import CompiledFilter, compile_filter
 from chassis.filter.parser import parse_filter
 from chassis.filter.values import FilterContext
-from chassis.resource.order_by import KeyValue, Order, Position, parse_order_by
+from chassis.resource.order_by import KeyValue, Order, OrderField, Position, parse_order_by
 from chassis.resource.page_token import (
     PageArguments,
     PageToken,
@@ -27,7 +27,7 @@ from chassis.resource.page_token import (
     encode_page_token,
 )
 from chassis.resource.plan import Plan, reach_condition, reach_shape, reach_values
-from chassis.resource.view import view_of
+from chassis.resource.view import View, view_of
 from crm.type.v1.requests_pb2 import ListRequest
 
 PAGE_SIZE = 50
@@ -47,6 +47,7 @@ class Page:
 @dataclass(frozen=True, slots=True)
 class _Query:
     plan: Plan
+    view: View
     request: ListRequest
     names: tuple[str, ...]
     filter: CompiledFilter
@@ -71,7 +72,7 @@ class _Query:
     def values(self) -> dict[str, object]:
         """The values to bind."""
         keys = self.position.values if self.position else {}
-        return {**self.filter.values, **keys, **reach_values(self.reach)}
+        return {**self.filter.values, **keys, **self.view.own_ids, **reach_values(self.reach)}
 
 
 async def list_records(call: Call, tx: Tx, plan: Plan, request: ListRequest, key: bytes) -> Page:
@@ -84,7 +85,7 @@ async def list_records(call: Call, tx: Tx, plan: Plan, request: ListRequest, key
     run = plan.cached(("list", query.shape), lambda: _page_statement(query))
     values = {**query.values, "tenant_id": call.tenant_id, "limit": size + 1}
     rows = await tx.fetch(run, values)
-    page, records = _fitting(plan, query.names, rows[:size])
+    page, records = _fitting(query, rows[:size])
     token = ""
     if len(rows) > len(page):
         keys = tuple(_key(page[-1][_label(at)]) for at in range(len(query.order.terms)))
@@ -126,6 +127,7 @@ def _query(
         now, position = token.now, order.after(token.keys)
     return _Query(
         plan=plan,
+        view=view,
         request=request,
         names=view.names(request.fields),
         filter=compile_filter(
@@ -142,11 +144,14 @@ def _label(at: int) -> str:
     return f"order_key_{at}"
 
 
-def _conditions(query: _Query) -> list[ColumnElement[bool]]:
+def _conditions(query: _Query, ordered: Sequence[OrderField] = ()) -> list[ColumnElement[bool]]:
     table = query.plan.resource.table
+    # A field of a side table that is filtered and ordered by is tied once.
+    ties = {id(one.ties): one.ties for one in (*query.filter.columns.values(), *ordered)}
     conditions = [
         table.c.tenant_id == bindparam("tenant_id"),
         query.filter.expression(),
+        *(condition for tie in ties.values() for condition in tie),
         *reach_condition(query.plan, reach_shape(query.plan, query.reach)),
     ]
     if not query.request.show_deleted:
@@ -155,7 +160,7 @@ def _conditions(query: _Query) -> list[ColumnElement[bool]]:
 
 
 def _page_statement(query: _Query) -> Statement:
-    conditions = _conditions(query)
+    conditions = _conditions(query, [term.field for term in query.order.terms])
     if query.position:
         conditions.append(query.position.expression())
     keys = [term.field.column.label(_label(at)) for at, term in enumerate(query.order.terms)]
@@ -168,13 +173,13 @@ def _page_statement(query: _Query) -> Statement:
 
 
 def _fitting(
-    plan: Plan, names: tuple[str, ...], rows: Sequence[Record]
+    query: _Query, rows: Sequence[Record]
 ) -> tuple[Sequence[Record], list[Message]]:
     """As many rows as fit into a page of 2 MiB, at least one, with their messages."""
-    to_message, size = plan.to_message(names), 0
+    to_message, own, size = query.plan.to_message(query.names), query.view.own, 0
     records: list[Message] = []
     for row in rows:
-        record = to_message(row)
+        record = to_message(row, own)
         size += record.ByteSize()
         if records and size > PAGE_BYTES_MAX:
             break

@@ -9,12 +9,16 @@ from google.protobuf.message import Message
 from chassis.access.model import FieldAccess
 from chassis.call import Call
 from chassis.codec import invalid_fields
+from chassis.custom_fields.fields import Source, own_filters, own_orders, own_sources, slot
+from chassis.custom_fields.model import CUSTOM, OwnFields
 from chassis.filter.fields import FilterField
 from chassis.resource.fields import Field
 from chassis.resource.order_by import OrderField
 from chassis.resource.plan import ALWAYS_RETURNED, Plan
 
 NO_FIELD = "There is no such field."
+NOT_YOURS = "You may not set this field."
+VIEWS_MAX = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +27,8 @@ class View:
 
     plan: Plan
     access: FieldAccess
+    # A tenant's own fields, those hidden not among them.
+    own: OwnFields
 
     @cached_property
     def fields(self) -> Mapping[str, Field]:
@@ -34,12 +40,23 @@ class View:
     def filters(self) -> Mapping[str, FilterField]:
         """The fields that filters may name; parts of a field (`amount.amount`) go with it."""
         filters = self.plan.filters
-        return {name: one for name, one in filters.items() if name.split(".")[0] in self.fields}
+        seen = {name: one for name, one in filters.items() if name.split(".")[0] in self.fields}
+        return {**seen, **own_filters(self._sources)}
 
     @cached_property
     def orders(self) -> Mapping[str, OrderField]:
         """The fields that order_by may name."""
-        return {name: one for name, one in self.plan.orders.items() if name in self.fields}
+        seen = {name: one for name, one in self.plan.orders.items() if name in self.fields}
+        return {**seen, **own_orders(self._sources)}
+
+    @cached_property
+    def _sources(self) -> Mapping[str, Source]:
+        return own_sources(self.own, self.plan.resource.table)
+
+    @cached_property
+    def own_ids(self) -> Mapping[str, object]:
+        """The values of the parameters that say which own field a condition is about."""
+        return {slot(at): one.id for at, one in enumerate(self.own.definitions)}
 
     @cached_property
     def all_names(self) -> tuple[str, ...]:
@@ -50,18 +67,27 @@ class View:
         """The fields of a `fields` argument, in the order of the message; () for all."""
         if not text:
             return self.all_names
-        asked = {part.strip() for part in text.split(",")} | set(ALWAYS_RETURNED)
+        asked = {self._field_of(part.strip()) for part in text.split(",")} | set(ALWAYS_RETURNED)
         unknown = asked - set(self.fields) - {"etag"}
         if unknown:
             names = ", ".join(sorted(unknown))
             raise invalid_fields([("fields", f"There is no such field: {names}.")])
         return tuple(name for name in self.fields if name in asked)
 
+    def _field_of(self, name: str) -> str:
+        """The field of the message that a part of it is returned with."""
+        own = name.removeprefix(f"{CUSTOM}.")
+        return CUSTOM if own != name and own in self.own.by_name else name
+
     def shown(self, message: Message) -> Message:
         """The message without what is hidden."""
         for name in self.plan.fields if self.all_names else ():
             if name not in self.fields:
                 message.ClearField(name)
+        if self.access.hidden and CUSTOM in self.fields:
+            kept = getattr(message, CUSTOM).fields
+            for name in set(kept) - set(self.own.by_name):
+                del kept[name]
         return message
 
     def refusal(self, name: str) -> str:
@@ -72,13 +98,21 @@ class View:
             return NO_FIELD
         if name == "etag" or (one is not None and one.output_only):
             return "This field is output only."
-        return "You may not set this field." if name in self.access.read_only else ""
+        return NOT_YOURS if name in self.access.read_only else ""
+
+    def own_refusal(self, name: str) -> str:
+        """Why a caller may not set one of the tenant's own fields; "" when he may."""
+        if name not in self.own.by_name:
+            return NO_FIELD
+        return NOT_YOURS if f"{CUSTOM}.{name}" in self.access.read_only else ""
 
 
 def view_of(call: Call, plan: Plan) -> View:
     """The resource as the caller sees it."""
-    access = call.field_access(plan.plural)
-    if access not in plan.views:
-        plan.views[access] = View(plan, access)
-    view: View = plan.views[access]
-    return view
+    access, own = call.field_access(plan.plural), call.custom.of(plan.plural)
+    known: View | None = plan.views.get((access, own))
+    if known is None:
+        if len(plan.views) >= VIEWS_MAX:
+            plan.views.clear()
+        known = plan.views[access, own] = View(plan, access, own.without(access.hidden))
+    return known

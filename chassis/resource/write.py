@@ -37,7 +37,7 @@ async def insert_record(call: Call, tx: Tx, plan: Plan, row: Row, event: str) ->
     naming the field.
     """
     parts, values, message = _insert_values(call, plan, row, event)
-    await _run(tx, plan, _insert_of(plan, parts), values)
+    await _run(call, tx, plan, _insert_of(plan, parts), values)
     return message
 
 
@@ -45,7 +45,7 @@ async def insert_records(call: Call, tx: Tx, plan: Plan, rows: Sequence[Row]) ->
     """Insert many complete rows as version 1, pipelined."""
     made = [_insert_values(call, plan, row, "created") for row in rows]
     for parts, group in _grouped((parts, values) for parts, values, _ in made).items():
-        await _run_many(tx, plan, _insert_of(plan, parts), group)
+        await _run_many(call, tx, plan, _insert_of(plan, parts), group)
     return [message for _, _, message in made]
 
 
@@ -57,7 +57,7 @@ async def update_record(
     """
     parts, values, message = _update_values(call, plan, before, row, event)
     if values:
-        await _run(tx, plan, _update_of(plan, parts), values)
+        await _run(call, tx, plan, _update_of(plan, parts), values)
     return message
 
 
@@ -68,7 +68,7 @@ async def update_records(
     made = [_update_values(call, plan, before, row, event) for before, row in pairs]
     changed = ((parts, values) for parts, values, _ in made if values)
     for parts, group in _grouped(changed).items():
-        await _run_many(tx, plan, _update_of(plan, parts), group)
+        await _run_many(call, tx, plan, _update_of(plan, parts), group)
     return [message for _, _, message in made]
 
 
@@ -112,11 +112,20 @@ async def record_event(  # the parts of an event
 
 
 def differences(before: Record, after: Mapping[str, object]) -> dict[str, dict[str, object]]:
-    """{field: {"from": ..., "to": ...}} of two representations."""
-    return {
+    """{field: {"from": ..., "to": ...}} of two representations; a tenant's own fields by path."""
+    found = {
         name: {"from": before.get(name), "to": value}
         for name, value in after.items()
         if name not in UNTOLD and before.get(name) != value
+    }
+    own = found.pop(CUSTOM, None)
+    if own is None:
+        return found
+    old, new = (part if isinstance(part, dict) else {} for part in own.values())
+    return found | {
+        f"{CUSTOM}.{name}": {"from": old.get(name), "to": new.get(name)}
+        for name in {**old, **new}
+        if old.get(name) != new.get(name)
     }
 
 
@@ -157,7 +166,7 @@ def _grouped(made: Iterable[tuple[_Parts, Row]]) -> dict[_Parts, list[Row]]:
 
 
 def _insert_values(call: Call, plan: Plan, row: Row, event: str) -> _Made:
-    message = plan.to_message(())(row)
+    message = plan.to_message(())(row, call.custom.of(plan.plural))
     values = change_values(call, plan.singular, row, event, {}, plan.encode(message))
     keyed = _take_key(call, row, values)
     beside = _beside(call, plan, None, row, values)
@@ -180,8 +189,9 @@ def _beside(
 def _update_values(call: Call, plan: Plan, before: Record, row: Row, event: str) -> _Made:
     """The parts, parameters and message of a change; no parameters when nothing differs."""
     changed = changed_columns(before, row)
+    to_message, own = plan.to_message(()), call.custom.of(plan.plural)
     if not changed:
-        return _Parts((), (), keyed=False), {}, plan.to_message(())(before)
+        return _Parts((), (), keyed=False), {}, to_message(before, own)
     version: int = before["version"]
     after: Row = {
         **before,
@@ -191,10 +201,9 @@ def _update_values(call: Call, plan: Plan, before: Record, row: Row, event: str)
         "update_time": call.now,
         "updater_id": call.principal.id,
     }
-    to_message = plan.to_message(())
-    message = to_message(after)
+    message = to_message(after, own)
     representation = plan.encode(message)
-    changes = differences(plan.encode(to_message(before)), representation)
+    changes = differences(plan.encode(to_message(before, own)), representation)
     values = change_values(call, plan.singular, after, event, changes, representation)
     keyed = _take_key(call, after, values)
     beside = _beside(call, plan, before, after, values)
@@ -274,29 +283,37 @@ def _update_statement(plan: Plan, parts: _Parts) -> Statement:
 _EVENT = statement(change_part())
 
 
-async def _run(tx: Tx, plan: Plan, run: Statement, values: Mapping[str, object]) -> None:
+async def _run(
+    call: Call, tx: Tx, plan: Plan, run: Statement, values: Mapping[str, object]
+) -> None:
     try:
         await tx.execute(run, values)
     except asyncpg.UniqueViolationError as error:
-        raise taken(plan, error) from error
+        raise taken(call, plan, error) from error
 
 
-async def _run_many(tx: Tx, plan: Plan, run: Statement, rows: Sequence[Row]) -> None:
+async def _run_many(
+    call: Call, tx: Tx, plan: Plan, run: Statement, rows: Sequence[Row]
+) -> None:
     try:
         await tx.execute_many(run, rows)
     except asyncpg.UniqueViolationError as error:
-        raise taken(plan, error) from error
+        raise taken(call, plan, error) from error
 
 
-def taken(plan: Plan, error: asyncpg.UniqueViolationError) -> AlreadyExists:
-    """The caller's view of a violated unique index."""
-    name = error.constraint_name or ""
+def taken(call: Call, plan: Plan, error: asyncpg.UniqueViolationError) -> AlreadyExists:
+    """The caller's view of a violated unique index; a field hidden from him is not named."""
+    name, view = error.constraint_name or "", view_of(call, plan)
     field = plan.resource.unique.get(name, "")
     if name == f"uq_{plan.resource.table.name}_external":
         field = "external_id"
+    if name == UNIQUE_VALUE:
+        field = ", ".join(one.path for one in view.own.by_name.values() if one.unique)
+    if view.hides(field):
+        field = ""
     return AlreadyExists(
         "ALREADY_EXISTS",
         f"Another {plan.singular} has the same {field or 'unique value'}.",
         metadata={"resource": plan.singular, "field": field},
-        fields=[(field, "This value is taken.")] if field else (),
+        fields=[(one, "This value is taken.") for one in field.split(", ") if one],
     )
