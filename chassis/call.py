@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from chassis.access.model import EVERY_FIELD, Access, FieldAccess, Reach
+from chassis.access.field_rules import FieldAccess
+from chassis.access.model import Access, Reach
 from chassis.custom_fields.model import NO_CUSTOM_FIELDS, CustomFields
 from chassis.errors import PermissionDenied
 
@@ -85,6 +86,6 @@ class Call:
             )
         return reach
 
-    def field_access(self, _resource: str) -> FieldAccess:
+    def field_access(self, resource: str) -> FieldAccess:
         """Which fields of the resource the caller's roles hide from him or let him only read."""
-        return EVERY_FIELD
+        return self.access.field_access(self.principal.role_ids, resource)

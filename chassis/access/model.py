@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from chassis.access.field_rules import EVERY_FIELD, FieldAccess, Rules, read_rules, widest
+
 ALL_RESOURCES = "*"
 VERBS = (
     "READ", "CREATE", "UPDATE", "DELETE", "ASSIGN",
@@ -42,23 +44,16 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True)
-class FieldAccess:
-    """Fields of one resource that are hidden from a caller, and those that he may only read."""
-
-    hidden: frozenset[str] = frozenset()
-    read_only: frozenset[str] = frozenset()
-
-
-EVERY_FIELD = FieldAccess()
-
-
-@dataclass(frozen=True, slots=True)
 class Grant:
     """Verbs on one resource (or "*") within a scope."""
 
     resource: str
     verbs: frozenset[str]
     scope: str
+
+    def covers(self, resource: str) -> bool:
+        """Whether it allows anything on the resource."""
+        return bool(self.verbs) and self.resource in {resource, ALL_RESOURCES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +80,12 @@ class Access:
     members: Mapping[str, Member] = field(default_factory=dict)
     parents: Mapping[str, str] = field(default_factory=dict)
     roles: Mapping[str, tuple[Grant, ...]] = field(default_factory=dict)
+    # Of those roles only that have some.
+    field_rules: Mapping[str, Rules] = field(default_factory=dict)
+
+    @cached_property
+    def _fields(self) -> dict[tuple[tuple[str, ...], str], FieldAccess]:
+        return {}
 
     @cached_property
     def _reaches(self) -> dict[tuple[str, tuple[str, ...], str, str], Reach | None]:
@@ -108,6 +109,23 @@ class Access:
                 self._reaches.clear()
             self._reaches[key] = self._compute(user_id, role_ids, company_id, resource, verb)
         return self._reaches[key]
+
+    def field_access(self, role_ids: tuple[str, ...], resource: str) -> FieldAccess:
+        """What the roles that grant anything on the resource let be seen and set of its fields."""
+        if not self.field_rules:
+            return EVERY_FIELD
+        key = (role_ids, resource)
+        if key not in self._fields:
+            if len(self._fields) >= REACH_CACHE_MAX:
+                self._fields.clear()
+            self._fields[key] = widest(
+                [
+                    self.field_rules.get(role, {}).get(resource, {})
+                    for role in role_ids
+                    if any(one.covers(resource) for one in self.roles.get(role, ()))
+                ]
+            )
+        return self._fields[key]
 
     def _compute(
         self, user_id: str, role_ids: tuple[str, ...], company_id: str, resource: str, verb: str
@@ -175,6 +193,7 @@ def build_access(records: Iterable[AccessRecord], version: int) -> Access:
     members: dict[str, Member] = {}
     parents: dict[str, str] = {}
     roles: dict[str, tuple[Grant, ...]] = {}
+    field_rules: dict[str, Rules] = {}
     for record in records:
         data = record.data
         if record.kind == "tenant":
@@ -183,6 +202,8 @@ def build_access(records: Iterable[AccessRecord], version: int) -> Access:
             members[record.id] = _member(data)
         elif record.kind == "role":
             roles[record.id] = () if data.get("delete_time") else _grants(data)
+            if data.get("field_rules"):
+                field_rules[record.id] = read_rules(data["field_rules"])
         elif not data.get("delete_time"):
             parents[record.id] = _text(data, "parent_id")
     return Access(
@@ -193,6 +214,7 @@ def build_access(records: Iterable[AccessRecord], version: int) -> Access:
         members=members,
         parents=parents,
         roles=roles,
+        field_rules=field_rules,
     )
 
 

@@ -2,7 +2,7 @@
 have an index.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID, insert
@@ -92,6 +92,23 @@ def parameters(record: Row, fields: Sequence[Definition], values: Mapping[str, o
         f"{NAME}_record": record["id"],
         **{f"{NAME}_{name}": items for name, items in made.items()},
     }
+
+
+def written_keys(rows: Iterable[Row]) -> set[str]:
+    """The ids of the fields that rows with such parameters write unique values of."""
+    return {
+        str(field)
+        for row in rows
+        for field, key in zip(
+            _items(row, "field_id"), _items(row, "unique_key"), strict=True
+        )
+        if key is not None
+    }
+
+
+def _items(row: Row, name: str) -> Sequence[object]:
+    items = row.get(f"{NAME}_{name}")
+    return items if isinstance(items, list) else ()
 
 
 def _type(name: str) -> TypeEngine[object]:

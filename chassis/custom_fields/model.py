@@ -120,11 +120,6 @@ class OwnFields:
         values = stored_values(stored)
         return {one.name: values[key] for key, one in self.by_id.items() if key in values}
 
-    def without(self, hidden: frozenset[str]) -> "OwnFields":
-        """The same for a caller from whom these paths are hidden; itself when none is."""
-        kept = tuple(one for one in self.definitions if one.path not in hidden)
-        return self if len(kept) == len(self.definitions) else OwnFields(kept, self.lists)
-
 
 NO_FIELDS = OwnFields()
 

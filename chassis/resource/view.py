@@ -1,23 +1,24 @@
 """A resource as one caller sees it: without the fields that his roles hide from him."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from google.protobuf.message import Message
 
-from chassis.access.model import FieldAccess
+from chassis.access.field_rules import HIDDEN, READ, FieldAccess
 from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.custom_fields.fields import Source, own_filters, own_orders, own_sources, slot
 from chassis.custom_fields.model import CUSTOM, OwnFields
+from chassis.errors import CrmError
 from chassis.filter.fields import FilterField
 from chassis.resource.fields import Field
 from chassis.resource.order_by import OrderField
 from chassis.resource.plan import ALWAYS_RETURNED, Plan
 
 NO_FIELD = "There is no such field."
-NOT_YOURS = "You may not set this field."
+NOT_SETTABLE = "You may not set this field."
 VIEWS_MAX = 1000
 
 
@@ -85,26 +86,40 @@ class View:
             if name not in self.fields:
                 message.ClearField(name)
         if self.access.hidden and CUSTOM in self.fields:
-            kept = getattr(message, CUSTOM).fields
+            kept = message.custom_fields.fields  # type: ignore[attr-defined]  # resources without cannot have hidden ones
             for name in set(kept) - set(self.own.by_name):
                 del kept[name]
         return message
+
+    def rule(self, path: str) -> str:
+        """Why the caller's roles do not let him set a field or a part of one; "" when they do."""
+        return {HIDDEN: NO_FIELD, READ: NOT_SETTABLE}.get(self.access.level(path), "")
 
     def refusal(self, name: str) -> str:
         """Why a caller may not set a field; "" when he may."""
         descriptor = self.plan.descriptor.fields_by_name.get(name)
         one = self.plan.fields.get(name)
-        if descriptor is None or name in self.access.hidden:
+        rule = self.rule(name)
+        if descriptor is None or rule == NO_FIELD:
             return NO_FIELD
         if name == "etag" or (one is not None and one.output_only):
             return "This field is output only."
-        return NOT_YOURS if name in self.access.read_only else ""
+        return rule
 
     def own_refusal(self, name: str) -> str:
         """Why a caller may not set one of the tenant's own fields; "" when he may."""
-        if name not in self.own.by_name:
-            return NO_FIELD
-        return NOT_YOURS if f"{CUSTOM}.{name}" in self.access.read_only else ""
+        return self.rule(f"{CUSTOM}.{name}") if name in self.own.by_name else NO_FIELD
+
+    async def run_hook(self, hook: Callable[..., Awaitable[None]] | None, *given: object) -> None:
+        """Run a hook, if there is one; its refusal does not name what is hidden."""
+        if hook is None:
+            return
+        try:
+            await hook(*given)
+        except CrmError as error:
+            seen = (one for one in error.fields if self.access.level(one[0]) != HIDDEN)
+            error.fields = tuple(seen)
+            raise
 
 
 def view_of(call: Call, plan: Plan) -> View:
@@ -114,5 +129,10 @@ def view_of(call: Call, plan: Plan) -> View:
     if known is None:
         if len(plan.views) >= VIEWS_MAX:
             plan.views.clear()
-        known = plan.views[access, own] = View(plan, access, own.without(access.hidden))
+        known = plan.views[access, own] = View(plan, access, _seen(own, access))
     return known
+
+
+def _seen(own: OwnFields, access: FieldAccess) -> OwnFields:
+    kept = tuple(one for one in own.definitions if access.level(one.path) != HIDDEN)
+    return own if len(kept) == len(own.definitions) else OwnFields(kept, own.lists)

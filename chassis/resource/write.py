@@ -13,6 +13,9 @@ from sqlalchemy import CTE, Table, bindparam, insert, update
 from sqlalchemy.sql.dml import Insert
 
 from chassis.call import Call
+from chassis.custom_fields.companion import written_keys
+from chassis.custom_fields.model import CUSTOM
+from chassis.custom_fields.tables import UNIQUE_VALUE
 from chassis.db.pool import Record, Tx
 from chassis.db.schema import LANE_BULK, LANE_INTERACTIVE, chassis_tables, new_metadata
 from chassis.db.sql import Statement, statement
@@ -20,6 +23,7 @@ from chassis.errors import AlreadyExists, InvalidArgument
 from chassis.ids import new_id
 from chassis.resource.plan import Plan
 from chassis.resource.resource import Row
+from chassis.resource.view import view_of
 
 RECORD_BYTES_MAX = 64 * 1024
 BULK = frozenset({"import", "bulk"})
@@ -37,16 +41,16 @@ async def insert_record(call: Call, tx: Tx, plan: Plan, row: Row, event: str) ->
     naming the field.
     """
     parts, values, message = _insert_values(call, plan, row, event)
-    await _run(call, tx, plan, _insert_of(plan, parts), values)
-    return message
+    await _run(call, tx, plan, _insert_of(plan, parts), [values])
+    return view_of(call, plan).shown(message)
 
 
 async def insert_records(call: Call, tx: Tx, plan: Plan, rows: Sequence[Row]) -> list[Message]:
     """Insert many complete rows as version 1, pipelined."""
     made = [_insert_values(call, plan, row, "created") for row in rows]
     for parts, group in _grouped((parts, values) for parts, values, _ in made).items():
-        await _run_many(call, tx, plan, _insert_of(plan, parts), group)
-    return [message for _, _, message in made]
+        await _run(call, tx, plan, _insert_of(plan, parts), group)
+    return _shown(call, plan, made)
 
 
 async def update_record(
@@ -57,8 +61,8 @@ async def update_record(
     """
     parts, values, message = _update_values(call, plan, before, row, event)
     if values:
-        await _run(call, tx, plan, _update_of(plan, parts), values)
-    return message
+        await _run(call, tx, plan, _update_of(plan, parts), [values])
+    return view_of(call, plan).shown(message)
 
 
 async def update_records(
@@ -68,8 +72,8 @@ async def update_records(
     made = [_update_values(call, plan, before, row, event) for before, row in pairs]
     changed = ((parts, values) for parts, values, _ in made if values)
     for parts, group in _grouped(changed).items():
-        await _run_many(call, tx, plan, _update_of(plan, parts), group)
-    return [message for _, _, message in made]
+        await _run(call, tx, plan, _update_of(plan, parts), group)
+    return _shown(call, plan, made)
 
 
 def change_values(  # the parts of a change row
@@ -283,34 +287,35 @@ def _update_statement(plan: Plan, parts: _Parts) -> Statement:
 _EVENT = statement(change_part())
 
 
-async def _run(
-    call: Call, tx: Tx, plan: Plan, run: Statement, values: Mapping[str, object]
-) -> None:
+async def _run(call: Call, tx: Tx, plan: Plan, run: Statement, rows: Sequence[Row]) -> None:
     try:
-        await tx.execute(run, values)
+        if len(rows) == 1:
+            await tx.execute(run, rows[0])
+        else:
+            await tx.execute_many(run, rows)
     except asyncpg.UniqueViolationError as error:
-        raise taken(call, plan, error) from error
+        raise taken(call, plan, rows, error) from error
 
 
-async def _run_many(
-    call: Call, tx: Tx, plan: Plan, run: Statement, rows: Sequence[Row]
-) -> None:
-    try:
-        await tx.execute_many(run, rows)
-    except asyncpg.UniqueViolationError as error:
-        raise taken(call, plan, error) from error
+def _shown(call: Call, plan: Plan, made: Iterable[_Made]) -> list[Message]:
+    view = view_of(call, plan)
+    return [view.shown(message) for _, _, message in made]
 
 
-def taken(call: Call, plan: Plan, error: asyncpg.UniqueViolationError) -> AlreadyExists:
-    """The caller's view of a violated unique index; a field hidden from him is not named."""
+def taken(
+    call: Call, plan: Plan, rows: Sequence[Row], error: asyncpg.UniqueViolationError
+) -> AlreadyExists:
+    """The caller's view of a violated unique index; a field that he does not see is not named."""
     name, view = error.constraint_name or "", view_of(call, plan)
     field = plan.resource.unique.get(name, "")
     if name == f"uq_{plan.resource.table.name}_external":
         field = "external_id"
-    if name == UNIQUE_VALUE:
-        field = ", ".join(one.path for one in view.own.by_name.values() if one.unique)
-    if view.hides(field):
+    if field not in view.fields:
         field = ""
+    if name == UNIQUE_VALUE:
+        named = [view.own.by_id.get(one) for one in written_keys(rows)]
+        # Which one it was is not known; with one among them that he does not see, nothing is said.
+        field = ", ".join(one.path for one in named if one) if all(named) else ""
     return AlreadyExists(
         "ALREADY_EXISTS",
         f"Another {plan.singular} has the same {field or 'unique value'}.",

@@ -6,16 +6,17 @@ import orjson
 from sqlalchemy import any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
+from chassis.access.field_rules import read_rules, restricted
 from chassis.access.model import Grant
 from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.db.pool import Record, Tx
 from chassis.db.sql import statement
-from services.identity.methods.escalation import require_own
+from services.identity.methods.escalation import require_own, require_own_fields
 from services.identity.models.role import role
 
 _ROLES = statement(
-    select(role.c.id, role.c.grants, role.c.delete_time).where(
+    select(role.c.id, role.c.grants, role.c.field_rules, role.c.delete_time).where(
         role.c.tenant_id == bindparam("tenant_id"),
         role.c.id == any_(bindparam("ids", type_=ARRAY(UUID(as_uuid=False)))),
     )
@@ -24,14 +25,26 @@ _ROLES = statement(
 
 def read_grants(column: object) -> list[Grant]:
     """Grants as a role's column holds them: JSON text, or its value."""
-    value = orjson.loads(column) if isinstance(column, str) else column
+    value = _parsed(column)
     return [_grant(one) for one in value] if isinstance(value, list) else []
+
+
+def _parsed(column: object) -> object:
+    return orjson.loads(column) if isinstance(column, str) else column
 
 
 def grants_of(call: Call) -> list[Grant]:
     """What the caller's roles allow him."""
     roles = call.access.roles
     return [grant for one in call.principal.role_ids for grant in roles.get(one, ())]
+
+
+def require_fields(call: Call, role_row: Mapping[str, object]) -> None:
+    """FieldsBeyondOwn for a role that opens fields which the caller's own roles do not."""
+    rules = call.access.field_rules
+    own = restricted(rules[one] for one in call.principal.role_ids if one in rules)
+    given = _parsed(role_row["field_rules"])
+    require_own_fields(call.field_access, own, read_grants(role_row["grants"]), read_rules(given))
 
 
 async def require_roles(call: Call, tx: Tx, role_ids: Sequence[str]) -> None:
@@ -52,6 +65,7 @@ async def require_lesser(call: Call, tx: Tx, account: Mapping[str, object]) -> N
 def _require_own(call: Call, roles: Sequence[Record]) -> None:
     for one in roles:
         require_own(grants_of(call), read_grants(one["grants"]))
+        require_fields(call, one)
 
 
 async def _fetch(call: Call, tx: Tx, role_ids: Sequence[str]) -> Sequence[Record]:

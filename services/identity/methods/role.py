@@ -7,19 +7,21 @@ from chassis.db.pool import Tx
 from chassis.resource.resource import Resource, Row
 from crm.identity.v1.role_pb2 import Role
 from services.identity.methods.escalation import require_own
-from services.identity.methods.power import grants_of, read_grants
+from services.identity.methods.power import grants_of, read_grants, require_fields
 from services.identity.models.role import role
 
 
 async def _prepare_create(call: Call, _tx: Tx, row: Row, _message: Message) -> None:
     require_own(grants_of(call), read_grants(row["grants"]))
+    require_fields(call, row)
 
 
 async def _prepare_update(call: Call, _tx: Tx, before: Row, row: Row, _message: Message) -> None:
-    """Neither the grants that the role has nor those it gets go beyond the caller's."""
-    if "grants" in row:
-        require_own(grants_of(call), read_grants(before["grants"]))
-        require_own(grants_of(call), read_grants(row["grants"]))
+    """Neither the rights that the role has nor those it gets go beyond the caller's."""
+    if {"grants", "field_rules"} & row.keys():
+        for one in (before, before | row):
+            require_own(grants_of(call), read_grants(one["grants"]))
+            require_fields(call, one)
 
 
 ROLE = Resource(

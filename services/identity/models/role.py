@@ -12,6 +12,7 @@ role = Table(
     *resource_columns(owned=False),
     Column("name", Text, nullable=False),
     Column("grants", JSONB, nullable=False),
+    Column("field_rules", JSONB),
     *resource_constraints("role"),
     Index(
         "uq_role_name",
