@@ -3,8 +3,9 @@ have an index.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any  # the reason stands where it is used
 
-from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy import ColumnElement, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID, insert
 from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.types import TypeEngine
@@ -61,18 +62,21 @@ class OwnValues:
         return keep_values(bindparam(f"{NAME}_record", type_=_ID))
 
 
-def keep_values(record: object) -> ReturningInsert[tuple[object]]:
+def keep_values(
+    record: ColumnElement[Any],
+) -> ReturningInsert[tuple[object]]:  # Any: ids, one or unfolded
     """The insert of side rows from arrays by column, of the record or the records given."""
     arrays = {
         name: bindparam(f"{NAME}_{name}", type_=ARRAY(_type(name)))
         for name in ("field_id", *_VARYING)
     }
-    rows = select(
+    columns = [
         bindparam(f"{NAME}_tenant", type_=_ID),
-        record,  # type: ignore[arg-type]  # a parameter of ids, or one that unfolds to them
+        record,
         *(func.unnest(array) for array in arrays.values()),
-    )
-    made = insert(VALUE).from_select(["tenant_id", "record_id", *arrays], rows)
+    ]
+    names = ["tenant_id", "record_id", *arrays]
+    made = insert(VALUE).from_select(names, select(*columns))
     return made.on_conflict_do_update(
         index_elements=["tenant_id", "field_id", "record_id"],
         set_={name: made.excluded[name] for name in _VARYING},
@@ -99,9 +103,7 @@ def written_keys(rows: Iterable[Row]) -> set[str]:
     return {
         str(field)
         for row in rows
-        for field, key in zip(
-            _items(row, "field_id"), _items(row, "unique_key"), strict=True
-        )
+        for field, key in zip(_items(row, "field_id"), _items(row, "unique_key"), strict=True)
         if key is not None
     }
 
@@ -111,6 +113,5 @@ def _items(row: Row, name: str) -> Sequence[object]:
     return items if isinstance(items, list) else ()
 
 
-def _type(name: str) -> TypeEngine[object]:
-    kind: TypeEngine[object] = _ID if name == "field_id" else VALUE.c[name].type
-    return kind
+def _type(name: str) -> TypeEngine[Any]:  # Any: it is invariant, columns differ
+    return VALUE.c[name].type

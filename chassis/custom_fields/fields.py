@@ -5,13 +5,14 @@ Which field is meant is a parameter named by its place among the tenant's fields
 share the statements of the same shape.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
+from typing import Any  # the reason stands where it is used
 
 from sqlalchemy import ColumnElement, Table, bindparam, cast, func, literal_column, select
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
-from sqlalchemy.types import Boolean, Date, Numeric, Text
+from sqlalchemy.types import Boolean, Date, Numeric, Text, TypeEngine
 
 from chassis.custom_fields.model import CUSTOM, Definition, Kind, OwnFields
 from chassis.custom_fields.tables import FORMS, VALUE
@@ -31,7 +32,13 @@ KINDS: Mapping[Kind, FieldKind] = {
 # The order of ids means nothing to anybody.
 ORDERED = (Kind.TEXT, Kind.NUMBER, Kind.MONEY, Kind.DATE, Kind.BOOLEAN)
 _FORM = {Kind.NUMBER: "number", Kind.MONEY: "number", Kind.DATE: "date"}
-_TYPES = {
+_PARSE: Mapping[str, Callable[[str], object]] = {
+    "text": str,
+    "number": Decimal,
+    "date": date.fromisoformat,
+}
+_TYPES: Mapping[Kind, TypeEngine[Any]] = {  # Any: it is invariant, kinds differ
+
     Kind.NUMBER: Numeric(), Kind.MONEY: Numeric(), Kind.DATE: Date(), Kind.BOOLEAN: Boolean(),
 }  # fmt: skip
 
@@ -79,9 +86,7 @@ def side_row(one: Definition, value: object) -> dict[str, object]:
         return row | {
             "text_value": value["currency_code"], "number_value": Decimal(value["amount"]),
         }  # fmt: skip
-    text = str(value)
-    parse = {"text": str, "number": Decimal, "date": date.fromisoformat}[form]
-    return row | {FORMS[form]: parse(text)}
+    return row | {FORMS[form]: _PARSE[form](str(value))}
 
 
 class Source:
@@ -120,13 +125,11 @@ class Source:
 
     def _from_json(self, table: Table, key: ColumnElement[str]) -> ColumnElement[object]:
         kind, stored = self.definition.kind, table.c[CUSTOM]
-        part = stored.op("->", return_type=JSONB())(key)
-        text = stored.op("->>", return_type=Text())(key)
+        part: ColumnElement[object] = stored.op("->", return_type=JSONB())(key)
+        text = _text(stored, key)
         if kind is Kind.MONEY:
-            text, self._currency = (
-                part.op("->>", return_type=Text())(literal_column(f"'{name}'"))
-                for name in ("amount", "currency_code")
-            )
+            text = _text(part, literal_column("'amount'"))
+            self._currency = _text(part, literal_column("'currency_code'"))
         if kind is Kind.MULTI_CHOICE:
             items = select(func.jsonb_array_elements_text(part)).scalar_subquery()
             return func.array(items, type_=ARRAY(Text()))
@@ -143,3 +146,8 @@ class Source:
             side.c.form == literal_column(f"'{form}'"),
         )
         return side.c[FORMS[form]]
+
+
+def _text(stored: ColumnElement[object], key: ColumnElement[str]) -> ColumnElement[object]:
+    found: ColumnElement[Any] = stored.op("->>", return_type=Text())(key)  # Any: it is invariant
+    return found

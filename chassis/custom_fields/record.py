@@ -10,6 +10,7 @@ from chassis.call import Call
 from chassis.codec import encoder, invalid_fields
 from chassis.custom_fields.model import CHOOSING, CUSTOM, NOTHING, Definition, stored_values
 from chassis.custom_fields.values import BadValue, stored_value
+from chassis.db.pool import Record
 from chassis.resource.plan import Plan
 from chassis.resource.resource import Row
 from chassis.resource.view import View, view_of
@@ -32,7 +33,7 @@ def set_new(call: Call, plan: Plan, row: Row, message: Message) -> None:
     _check_lists(call, plan, row, {})
 
 
-def set_changed(call: Call, plan: Plan, row: Row, message: Message, before: Row) -> None:
+def set_changed(call: Call, plan: Plan, row: Row, message: Message, before: Record) -> None:
     """Complete the changes of a record with the own fields that are sent; null clears one."""
     sent = _sent(message)
     if sent:
@@ -97,7 +98,7 @@ def _default(one: Definition) -> object:
     return [chosen] if chosen and one.kind == "MULTI_CHOICE" else chosen
 
 
-def _check_lists(call: Call, plan: Plan, row: Row, before: Row) -> None:
+def _check_lists(call: Call, plan: Plan, row: Row, before: Record) -> None:
     """Pick-list fields hold choices of their list; a retired one may stay, never come."""
     own = call.custom.of(plan.plural)
     problems = []

@@ -147,7 +147,8 @@ def _label(at: int) -> str:
 def _conditions(query: _Query, ordered: Sequence[OrderField] = ()) -> list[ColumnElement[bool]]:
     table = query.plan.resource.table
     # A field of a side table that is filtered and ordered by is tied once.
-    ties = {id(one.ties): one.ties for one in (*query.filter.columns.values(), *ordered)}
+    used = [one.ties for one in query.filter.columns.values()] + [one.ties for one in ordered]
+    ties = {id(one): one for one in used}
     conditions = [
         table.c.tenant_id == bindparam("tenant_id"),
         query.filter.expression(),
@@ -172,9 +173,7 @@ def _page_statement(query: _Query) -> Statement:
     )
 
 
-def _fitting(
-    query: _Query, rows: Sequence[Record]
-) -> tuple[Sequence[Record], list[Message]]:
+def _fitting(query: _Query, rows: Sequence[Record]) -> tuple[Sequence[Record], list[Message]]:
     """As many rows as fit into a page of 2 MiB, at least one, with their messages."""
     to_message, own, size = query.plan.to_message(query.names), query.view.own, 0
     records: list[Message] = []

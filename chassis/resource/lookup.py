@@ -5,7 +5,7 @@ other services.
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import any_, bindparam, select
-from sqlalchemy.dialects.postgresql import ARRAY, UUID
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Text
 
 from chassis.call import Call
@@ -14,6 +14,7 @@ from chassis.db.pool import Database, Tx
 from chassis.db.sql import Statement, statement
 from chassis.resource.fields import Form
 from chassis.resource.plan import Plan, reach_condition, reach_shape, reach_values
+from chassis.resource.references import living_statement
 from chassis.resource.view import view_of
 from chassis.rpc.methods import Free, Methods, Unary
 from crm.chassis.v1 import import_pb2 as pb
@@ -47,7 +48,7 @@ class Lookups:
     async def check(self, _call: Call, request: pb.CheckRecordsRequest) -> pb.CheckRecordsResponse:
         """Which ids of a tenant exist and are not deleted."""
         plan = self._plan(request.resource)
-        run = plan.cached("check", lambda: _check_statement(plan))
+        run = plan.cached("living", lambda: living_statement(plan))
         async with self._database.transaction(request.tenant_id) as tx:
             values = {"tenant_id": request.tenant_id, "ids": list(request.ids)}
             rows = await tx.fetch(run, values)
@@ -94,15 +95,3 @@ def _lookup_statement(plan: Plan, field: str, shape: tuple[bool, bool], bound: b
     if bound:
         query = query.where(table.c.external_source == bindparam("source"))
     return statement(query.limit(bindparam("limit")))
-
-
-def _check_statement(plan: Plan) -> Statement:
-    table = plan.resource.table
-    ids = bindparam("ids", type_=ARRAY(UUID(as_uuid=False)))
-    return statement(
-        select(table.c.id).where(
-            table.c.tenant_id == bindparam("tenant_id"),
-            table.c.id == any_(ids),
-            table.c.delete_time.is_(None),
-        )
-    )

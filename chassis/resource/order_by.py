@@ -37,7 +37,7 @@ class OrderError(InvalidArgument):
 
 @dataclass(frozen=True, slots=True)
 class OrderField:
-    """One orderable field; `identity` and `ties` as in FilterField; not `nullable` allows faster paging."""
+    """One orderable field; the rest as in FilterField; not `nullable` allows faster paging."""
 
     name: str
     column: ColumnElement[object]

@@ -3,7 +3,7 @@ statements.
 """
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any  # the reason stands where it is used
 
@@ -14,6 +14,8 @@ from sqlalchemy import ColumnElement
 
 from chassis.access.model import Reach
 from chassis.codec import encoder
+from chassis.custom_fields.companion import OwnValues
+from chassis.custom_fields.model import CUSTOM
 from chassis.db.sql import Statement, StatementCache
 from chassis.filter.fields import FilterField, filter_fields
 from chassis.resource.companion import Companion
@@ -45,6 +47,8 @@ class Plan:
     # What callers see, by what their roles hide; companions are written with every record.
     views: dict[Hashable, Any] = field(default_factory=dict)  # Any: views know plans
     companions: tuple[Companion, ...] = ()
+    # The service that works with a resource which every service has.
+    home: str = ""
 
     @cached_property
     def descriptor(self) -> Descriptor:
@@ -64,7 +68,7 @@ class Plan:
     @cached_property
     def service(self) -> str:
         """Service that owns the resource."""
-        return self.descriptor.file.package.split(".")[1]
+        return self.home or self.descriptor.file.package.split(".")[1]
 
     @cached_property
     def _naming(self) -> resource_pb2.ResourceDescriptor:
@@ -151,11 +155,17 @@ class Plan:
         return self.fields[name]
 
 
-def make_plan(resource: Resource) -> Plan:
-    """Check a declaration and prepare it; a wrong one raises ValueError with one line."""
+def make_plan(resource: Resource, service: str = "") -> Plan:
+    """Check a declaration and prepare it; a wrong one raises ValueError with one line. What every
+    service has is told which one it is in.
+    """
     descriptor = resource.message.DESCRIPTOR
-    plan = Plan(resource, resource_fields(descriptor, resource.table))  # type: ignore[arg-type]  # the stubs make it a union
+    fields = resource_fields(descriptor, resource.table)  # type: ignore[arg-type]  # the stubs make it a union
+    plan = Plan(resource, fields, home=service)
+    if CUSTOM in fields:
+        plan = replace(plan, companions=(OwnValues(plan.plural),))
     names = {reference.field for reference in resource.references} | set(resource.importable)
+    names |= set(resource.choices)
     unknown = (names | set(resource.unique.values())) - set(plan.fields)
     if unknown:
         raise ValueError(f"{plan.singular} has no field {', '.join(sorted(unknown))}")

@@ -1,19 +1,25 @@
-"""References to records of other services: known from the local replica, else asked for at the
-owner.
+"""References to records of other services, and those in a tenant's own fields: known from the local
+replica or our own tables, else asked for at the owner.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from sqlalchemy import any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 from chassis.call import Call
 from chassis.codec import invalid_fields
+from chassis.contracts import owners
+from chassis.custom_fields.model import CUSTOM, stored_values
 from chassis.db.pool import Tx
 from chassis.db.schema import chassis_tables, new_metadata
-from chassis.db.sql import statement
+from chassis.db.sql import Statement, statement
 from chassis.resource.plan import Plan
 from chassis.resource.resource import Reference, Row
+
+if TYPE_CHECKING:
+    from chassis.resource.standard import Collection
 
 # (service, collection, tenant, ids) -> the ids that exist at the owner and live.
 AskOwner = Callable[[str, str, str, Sequence[str]], Awaitable[set[str]]]
@@ -33,24 +39,23 @@ _KNOWN = statement(
 
 
 async def check_references(
-    call: Call, tx: Tx, plan: Plan, rows: Sequence[Row], ask: AskOwner
+    call: Call, tx: Tx, own: "Collection", rows: Sequence[Row]
 ) -> dict[int, list[tuple[str, str]]]:
-    """Field errors by position in `rows` for ids of other services that exist nowhere."""
+    """Field errors by position in `rows` for ids of records that exist nowhere; our own columns are
+    left to their foreign keys.
+    """
     errors: dict[int, list[tuple[str, str]]] = {}
-    for reference in plan.resource.references:
-        if not reference.service:
-            continue
-        ids = {str(row[reference.field]) for row in rows if row.get(reference.field)}
-        missing = await _missing(call, tx, reference, ids, ask)
-        for at, row in enumerate(rows if missing else ()):
-            if str(row.get(reference.field)) in missing:
+    for reference, named in _named(call, own.plan, rows):
+        missing = await _missing(call, tx, own, reference, set(named.values()))
+        for at, one in named.items():
+            if one in missing:
                 errors.setdefault(at, []).append((reference.field, "There is no such record."))
     return errors
 
 
-async def require_references(call: Call, tx: Tx, plan: Plan, row: Row, ask: AskOwner) -> None:
+async def require_references(call: Call, tx: Tx, own: "Collection", row: Row) -> None:
     """Raise InvalidArgument naming the fields whose record exists nowhere."""
-    errors = await check_references(call, tx, plan, [row], ask)
+    errors = await check_references(call, tx, own, [row])
     if errors:
         raise invalid_fields(errors[0])
 
@@ -61,14 +66,49 @@ async def labels(call: Call, tx: Tx, resource: str, ids: Iterable[str]) -> dict[
     return {str(row["id"]): row["label"] for row in await tx.fetch(_KNOWN, values)}
 
 
+def living_statement(plan: Plan) -> Statement:
+    """Which of some ids live."""
+    table = plan.resource.table
+    return statement(
+        select(table.c.id).where(
+            table.c.tenant_id == bindparam("tenant_id"),
+            table.c.id == any_(bindparam("ids", type_=ARRAY(UUID(as_uuid=False)))),
+            table.c.delete_time.is_(None),
+        )
+    )
+
+
+def _named(
+    call: Call, plan: Plan, rows: Sequence[Row]
+) -> Iterator[tuple[Reference, dict[int, str]]]:
+    """Each reference to be checked, with the ids by position of the row that has one."""
+    for reference in plan.resource.references:
+        if reference.service:
+            name = reference.field
+            yield reference, {at: str(row[name]) for at, row in enumerate(rows) if row.get(name)}
+    for one in call.custom.of(plan.plural).references:
+        reference = Reference(one.path, one.reference, owners().get(one.reference, ""))
+        stored = enumerate(stored_values(row.get(CUSTOM)) for row in rows)
+        yield reference, {at: str(row[one.id]) for at, row in stored if one.id in row}
+
+
 async def _missing(
-    call: Call, tx: Tx, reference: Reference, ids: set[str], ask: AskOwner
+    call: Call, tx: Tx, own: "Collection", reference: Reference, ids: set[str]
 ) -> set[str]:
     if reference.resource == USERS:
         return {one for one in ids if one not in call.access.members}
-    unknown = ids - set(await labels(call, tx, reference.resource, ids)) if ids else set()
+    if not ids:
+        return ids
+    if reference.service == own.plan.service:
+        plan = next(
+            one.plan for one in own.siblings.values() if one.plan.plural == reference.resource
+        )
+        values = {"tenant_id": call.tenant_id, "ids": list(ids)}
+        found = await tx.fetch(plan.cached("living", lambda: living_statement(plan)), values)
+        return ids - {str(row["id"]) for row in found}
+    unknown = ids - set(await labels(call, tx, reference.resource, ids))
     if not unknown:
         return set()
-    return unknown - await ask(
+    return unknown - await own.ask_owner(
         reference.service, reference.resource, call.tenant_id, sorted(unknown)
     )
