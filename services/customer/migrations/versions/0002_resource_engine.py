@@ -136,7 +136,7 @@ def upgrade() -> None:
         sa.Column("required", sa.Boolean(), nullable=False),
         sa.Column("unique_values", sa.Boolean(), nullable=False),
         sa.Column("searchable", sa.Boolean(), nullable=False),
-        sa.Column("default_value", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("default_value", sa.Text(), nullable=True),
         sa.Column("reference_resource", sa.Text(), nullable=True),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("retired", sa.Boolean(), nullable=False),
