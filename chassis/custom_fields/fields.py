@@ -125,7 +125,7 @@ class Source:
 
     def _from_json(self, table: Table, key: ColumnElement[str]) -> ColumnElement[object]:
         kind, stored = self.definition.kind, table.c[CUSTOM]
-        part: ColumnElement[object] = stored.op("->", return_type=JSONB())(key)
+        part: ColumnElement[Any] = stored.op("->", return_type=JSONB())(key)  # Any: it is invariant
         text = _text(stored, key)
         if kind is Kind.MONEY:
             text = _text(part, literal_column("'amount'"))

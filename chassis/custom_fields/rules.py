@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import orjson
 from google.protobuf.message import Message
 
 from chassis.call import Call
@@ -10,7 +9,7 @@ from chassis.codec import invalid_fields
 from chassis.contracts import owners
 from chassis.custom_fields.model import CHOOSING, UNIQUE_KINDS, Definition, Kind
 from chassis.custom_fields.tables import CHOICE, FIELD
-from chassis.custom_fields.values import BadValue, stored_value
+from chassis.custom_fields.values import BadValue, stored_value, value_of_text
 from chassis.db.pool import Tx
 from chassis.errors import FailedPrecondition, ResourceExhausted
 from chassis.resource.plan import Plan
@@ -127,17 +126,14 @@ def _definition(row: Row) -> Definition:
 
 
 def _check_default(one: Definition, row: Row) -> None:
-    """Have the default stored as values are."""
-    default = row.get("default_value")
-    value = orjson.loads(str(default)) if default is not None else None
-    if value is None:
-        if "default_value" in row:
-            row["default_value"] = None
+    """A default must be a value of the field."""
+    text = str(row.get("default_value") or "")
+    if not text:
         return
     if one.kind in NO_DEFAULT or one.unique:
-        text = "Such a field has no default of its own."
-        raise invalid_fields([("default_value", text)])
+        refused = "Such a field has no default of its own."
+        raise invalid_fields([("default_value", refused)])
     try:
-        row["default_value"] = orjson.dumps(stored_value(one, value)).decode()
+        stored_value(one, value_of_text(one, text))
     except BadValue as error:
         raise invalid_fields([("default_value", str(error))]) from None

@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
-import orjson
 from sqlalchemy import Table, bindparam, select
 
 from chassis.custom_fields.model import (
@@ -16,6 +16,7 @@ from chassis.custom_fields.model import (
     OwnFields,
 )
 from chassis.custom_fields.tables import CHOICE, FIELD
+from chassis.custom_fields.values import stored_value, value_of_text
 from chassis.db.pool import Database, Record
 from chassis.db.sql import Statement, statement
 from chassis.events.bus import Bus
@@ -129,8 +130,7 @@ def _choice(row: Record) -> Choice:
 
 
 def _definition(row: Record, choices: Choices) -> Definition:
-    default = row["default_value"]
-    return Definition(
+    bare = Definition(
         id=str(row["id"]),
         name=row["name"],
         label=row["label"],
@@ -139,10 +139,11 @@ def _definition(row: Record, choices: Choices) -> Definition:
         required=row["required"],
         unique=row["unique_values"],
         searchable=row["searchable"],
-        default=None if default is None else orjson.loads(default),
         reference=row["reference_resource"] or "",
         retired=row["retired"],
         deleted=row["delete_time"] is not None,
         index_state=row["index_state"],
         choices=choices,
     )
+    text = row["default_value"]
+    return replace(bare, default=stored_value(bare, value_of_text(bare, text))) if text else bare

@@ -15,7 +15,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, UUID
+from sqlalchemy.dialects.postgresql import UUID
 
 from chassis.db.schema import list_indexes, new_metadata, resource_columns, resource_constraints
 
@@ -44,7 +44,7 @@ def _custom_field(metadata: MetaData) -> Table:
         Column("required", Boolean, nullable=False),
         Column("unique_values", Boolean, nullable=False),
         Column("searchable", Boolean, nullable=False),
-        Column("default_value", JSONB),
+        Column("default_value", Text),
         Column("reference_resource", Text),
         Column("position", Integer, nullable=False),
         Column("retired", Boolean, nullable=False),

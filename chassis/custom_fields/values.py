@@ -13,6 +13,8 @@ TEXT_MAX = 4000
 # What an index of the database can hold whatever the script.
 TRACKED_TEXT_MAX = 500
 CHOICES_MAX = 50
+LIST_MARK = ";"
+_BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?\Z")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 
@@ -27,6 +29,28 @@ def stored_value(own: Definition, value: object, before: object = None) -> objec
     Of choices that are retired only those `before` may stay.
     """
     return _STORE[own.kind](own, value, before)
+
+
+def value_of_text(own: Definition, text: str) -> object:
+    """The value that a text means, of a cell or a default, before it is checked: choices by label
+    or id, money as "12.50 CNY"; BadValue when it means none.
+    """
+    if own.kind is Kind.MONEY:
+        amount, _, code = text.partition(" ")
+        return {"currency_code": code.strip().upper(), "amount": amount}
+    if own.kind is Kind.BOOLEAN:
+        return _BOOLEANS.get(text.lower(), text)
+    if own.kind is Kind.CHOICE:
+        return _choice_id(own, text)
+    if own.kind is Kind.MULTI_CHOICE:
+        return [_choice_id(own, part.strip()) for part in text.split(LIST_MARK) if part.strip()]
+    return text
+
+
+def _choice_id(own: Definition, text: str) -> str:
+    """The open choice with this label, else the text as an id."""
+    named = (one for one in own.choices.values() if one.open and one.label == text)
+    return next((one.id for one in named), text)
 
 
 def unique_key(own: Definition, value: object) -> str | None:

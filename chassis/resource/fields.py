@@ -14,7 +14,6 @@ from chassis.filter.fields import FieldKind
 
 MONEY = "crm.type.v1.Money"
 STRUCT = "google.protobuf.Struct"
-VALUE = "google.protobuf.Value"
 TIMESTAMP = "google.protobuf.Timestamp"
 # Made by the engine itself, whatever the proto says.
 DERIVED = frozenset({"etag"})
@@ -35,7 +34,6 @@ class Form(StrEnum):
     TEXTS = "texts"
     MESSAGES = "messages"
     CUSTOM = "custom"
-    VALUE = "value"
 
 
 _KINDS = {
@@ -146,12 +144,7 @@ def _form(descriptor: FieldDescriptor, table: Table) -> Form:
     return form
 
 
-_MESSAGES = {
-    MONEY: Form.MONEY,
-    TIMESTAMP: Form.TIMESTAMP,
-    STRUCT: Form.CUSTOM,
-    VALUE: Form.VALUE,
-}
+_MESSAGES = {MONEY: Form.MONEY, TIMESTAMP: Form.TIMESTAMP, STRUCT: Form.CUSTOM}
 _TEXTS = {Uuid: Form.UUID, Date: Form.DATE}
 _SCALARS = {
     FieldDescriptor.TYPE_BOOL: Form.BOOLEAN,

@@ -11,10 +11,9 @@ import orjson
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from google.protobuf.struct_pb2 import Struct, Value
+from google.protobuf.struct_pb2 import Struct
 
 from chassis.codec import decoder, encoder, invalid_fields
-from chassis.codec.values import anything
 from chassis.custom_fields.model import NOTHING, OwnFields
 from chassis.money import currencies, rounded
 from chassis.resource.fields import Field, Form, enum_names
@@ -83,7 +82,6 @@ _CONVERTERS: Mapping[Form, Convert] = {
     Form.DATE: lambda value: value.isoformat(),
     Form.TIMESTAMP: _timestamp,
     Form.UUIDS: lambda value: [str(item) for item in value],
-    Form.VALUE: lambda value: anything(orjson.loads(value)),
 }
 
 
@@ -120,7 +118,6 @@ _WRITERS: Mapping[Form, Writer] = {
     Form.UUIDS: lambda _field, value: list(value),
     Form.TEXTS: lambda _field, value: list(value),
     Form.MESSAGES: lambda _field, value: _json([encoder(type(item))(item) for item in value]),
-    Form.VALUE: lambda _field, value: _json(encoder(Value)(value)),
 }
 
 
