@@ -19,6 +19,9 @@ from chassis.codec import fields
 from chassis.contracts import comments, contract_files
 from crm.type.v1.options_pb2 import Access, access
 
+# The package of what every service offers.
+EVERY_SERVICE = "chassis"
+
 
 @dataclass(frozen=True)
 class Method:
@@ -57,6 +60,13 @@ class Contracts:
     methods: tuple[Method, ...]
     resources: Mapping[str, Resource]
     comments: Mapping[str, str]
+
+    @property
+    def owners(self) -> Mapping[str, str]:
+        """The service that owns a collection; what every service has is nobody's."""
+        return {
+            name: one.target for name, one in self.resources.items() if one.target != EVERY_SERVICE
+        }
 
 
 @cache
