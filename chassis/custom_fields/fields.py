@@ -131,7 +131,7 @@ class Source:
             text = _text(part, literal_column("'amount'"))
             self._currency = _text(part, literal_column("'currency_code'"))
         if kind is Kind.MULTI_CHOICE:
-            items = select(func.jsonb_array_elements_text(part)).scalar_subquery()
+            items = select(func.jsonb_array_elements_text(part)).correlate(table).scalar_subquery()
             return func.array(items, type_=ARRAY(Text()))
         return cast(text, _TYPES[kind]) if kind in _TYPES else text
 

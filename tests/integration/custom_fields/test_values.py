@@ -2,64 +2,33 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 import pytest
 
-from tests.live import Tenant, as_dict
+from tests.integration.custom_fields.own import (
+    choice,
+    customer,
+    good,
+    own_field,
+    own_values,
+    refused,
+)
+from tests.live import Tenant
 
 MONEY = {"currency_code": "CNY", "amount": "12.5"}
-
-
-def good(response: httpx.Response) -> dict[str, object]:
-    """The body of an answer that must be a success."""
-    assert response.status_code == 200, response.text
-    return as_dict(response)
-
-
-def refused(response: httpx.Response, status: int, field: str = "") -> dict[str, object]:
-    """A problem of this status, naming the field."""
-    assert response.status_code == status, response.text
-    body = as_dict(response)
-    named = [str(one["field"]) for one in body["errors"]]  # type: ignore[attr-defined]  # a list, as problems have it
-    assert not field or field in named, body
-    return body
-
-
-def field(tenant: Tenant, name: str, kind: str, **values: object) -> dict[str, object]:
-    """A new own field of customers."""
-    body = {"name": name, "label": name.title(), "kind": kind, **values}
-    return good(tenant.post("customers/custom_fields", body))
-
-
-def choice(tenant: Tenant, of: str, label: str, **values: object) -> str:
-    """The id of a new choice."""
-    made = good(tenant.post("customers/choices", {"field": of, "label": label, **values}))
-    return str(made["id"])
-
-
-def customer(tenant: Tenant, **own: object) -> httpx.Response:
-    """Create a customer with these own values."""
-    return tenant.post("customers", {"name": "Acme", "custom_fields": own})
 
 
 @pytest.fixture(scope="module")
 def declared(tenant: Tenant) -> dict[str, str]:
     """A field of every kind; ids by name, and of the choices by label."""
-    ids = {
-        str(one["name"]): str(one["id"])
-        for one in (
-            field(tenant, "nickname", "TEXT"),
-            field(tenant, "score", "NUMBER"),
-            field(tenant, "fee", "MONEY"),
-            field(tenant, "since", "DATE"),
-            field(tenant, "vip", "BOOLEAN", default_value="false"),
-            field(tenant, "tier", "CHOICE"),
-            field(tenant, "needs", "MULTI_CHOICE"),
-            field(tenant, "guarantor", "REFERENCE", reference_resource="customers"),
-            field(tenant, "planner", "REFERENCE", reference_resource="users"),
-            field(tenant, "lead_product", "REFERENCE", reference_resource="products"),
-        )
-    }
+    kinds = {
+        "nickname": "TEXT", "score": "NUMBER", "fee": "MONEY", "since": "DATE", "tier": "CHOICE",
+        "needs": "MULTI_CHOICE",
+    }  # fmt: skip
+    ids = {name: own_field(tenant, name, kind) for name, kind in kinds.items()}
+    ids["vip"] = own_field(tenant, "vip", "BOOLEAN", default_value="false")
+    referred = {"guarantor": "customers", "planner": "users", "lead_product": "products"}
+    for name, target in referred.items():
+        ids[name] = own_field(tenant, name, "REFERENCE", reference_resource=target)
     for at, label in enumerate(("金", "银", "铜")):
         ids[label] = choice(tenant, ids["tier"], label, position=at, color="#ffaa00")
     ids["speed"], ids["price"] = (choice(tenant, ids["needs"], one) for one in ("speed", "price"))
@@ -118,21 +87,21 @@ def test_retired_choices_stay_and_never_come(tenant: Tenant, declared: dict[str,
     for label in ("铜", "speed"):
         good(tenant.patch(f"customers/choices/{declared[label]}", {"retired": True}))
     path = f"customers/{old['id']}"
-    assert good(tenant.get(path))["custom_fields"]["tier"] == declared["铜"]  # type: ignore[index]  # an object
+    assert own_values(good(tenant.get(path)))["tier"] == declared["铜"]
     good(tenant.patch(path, {"name": "Acme 2", "custom_fields": {"tier": declared["铜"]}}))
     good(tenant.patch(path, {"custom_fields": {"needs": [declared["speed"], declared["price"]]}}))
     refused(customer(tenant, tier=declared["铜"]), 400, "custom_fields.tier")
     refused(customer(tenant, needs=[declared["speed"]]), 400, "custom_fields.needs")
     good(tenant.delete(f"customers/choices/{declared['铜']}"))
-    assert good(tenant.get(path))["custom_fields"]["tier"] == declared["铜"]  # type: ignore[index]  # as above
+    assert own_values(good(tenant.get(path)))["tier"] == declared["铜"]
 
 
 def test_required_fields_and_defaults(other_tenant: Tenant) -> None:
     tenant = other_tenant
-    made = field(tenant, "region", "TEXT", required=True)
-    listed = field(tenant, "size", "CHOICE")
-    small = choice(tenant, str(listed["id"]), "small", is_default=True)
-    again = {"field": listed["id"], "label": "big", "is_default": True}
+    region = own_field(tenant, "region", "TEXT", required=True)
+    size = own_field(tenant, "size", "CHOICE")
+    small = choice(tenant, size, "small", is_default=True)
+    again = {"field": size, "label": "big", "is_default": True}
     refused(tenant.post("customers/choices", again), 409, "is_default")
     refused(customer(tenant), 400, "custom_fields.region")
     record = good(customer(tenant, region="north"))
@@ -140,7 +109,7 @@ def test_required_fields_and_defaults(other_tenant: Tenant) -> None:
     path = f"customers/{record['id']}"
     refused(tenant.patch(path, {"custom_fields": {"region": None}}), 400, "custom_fields.region")
     good(tenant.patch(path, {"name": "no own field is sent"}))
-    place = f"customers/custom_fields/{made['id']}"
+    place = f"customers/custom_fields/{region}"
     refused(tenant.delete(place), 400)
     good(tenant.patch(place, {"retired": True, "name": "area"}))
     assert good(tenant.get(path))["custom_fields"] == {"area": "north", "size": small}
@@ -153,7 +122,7 @@ def test_required_fields_and_defaults(other_tenant: Tenant) -> None:
 
 
 def test_unique_values_hold_among_the_living_and_under_races(tenant: Tenant) -> None:
-    field(tenant, "card", "TEXT", unique_values=True)
+    own_field(tenant, "card", "TEXT", unique_values=True)
     first = good(customer(tenant, card="A-1"))
     body = refused(customer(tenant, card="a-1"), 409, "custom_fields.card")
     assert body["reason"] == "ALREADY_EXISTS"
