@@ -22,11 +22,13 @@ from chassis.events.change_rpc import SERVICE as CHANGE_SERVICE
 from chassis.events.change_rpc import change_methods
 from chassis.events.change_service import SnapshotSource
 from chassis.events.consumer import Consumer
+from chassis.history.methods import SERVICE as HISTORY_SERVICE
+from chassis.history.methods import Histories
 from chassis.imports.wiring import Surroundings, deferred_work
+from chassis.lookup import Lookups
 from chassis.operations.deputy import Deputies
 from chassis.purge import SERVICE as PURGE_SERVICE
 from chassis.purge import Purge
-from chassis.resource.lookup import Lookups
 from chassis.resource.plan import Plan
 from chassis.resource.resource import Resource
 from chassis.resource.snapshot import snapshot_source
@@ -38,6 +40,8 @@ from chassis.rpc.methods import Methods
 from chassis.rpc.server import RpcServer
 from chassis.rpc.token import TokenVerifier
 from chassis.settings import ServiceSettings
+from chassis.shares.methods import SERVICE as SHARE_SERVICE
+from chassis.shares.methods import Shares
 
 STOP_MAX_S = 35.0
 
@@ -119,11 +123,12 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
     toolbox = Toolbox(settings, database, clients)
     parts = build(toolbox)
     background = Background(settings, database, clients)
+    identity = settings.service == "identity"
     access = AccessSource(
         database,
         parts.identity.fetch_access,
         background.feed_silent_for_s,
-        replicated=settings.service != "identity",
+        replicated=not identity,
     )
     custom = CustomFieldSource(database, background.own_feed_silent_for_s)
     plans = {one.plan.plural: one.plan for one in parts.collections}
@@ -136,12 +141,18 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
         {INDEX: own.work},
     )
     authority = Authority(verifier, access, custom)
-    server = RpcServer(settings.service, database, authority, background.wake_relay)
+
+    def on_change(tenant_id: str) -> None:
+        background.wake_relay()
+        if identity:  # who has just changed the organisation works on with it
+            access.forget(tenant_id)
+
+    server = RpcServer(settings.service, database, authority, on_change)
     collections = (*parts.collections, *own.collections)
     purge = Purge(settings.service, database, clients, [one.plan for one in collections])
     snapshots = {one.plan.singular: snapshot_source(one.plan, custom) for one in collections}
     snapshots |= parts.snapshots
-    shared = _shared_methods(settings.service, database, plans, snapshots) | deferred.methods
+    shared = _shared_methods(settings, database, plans, snapshots) | deferred.methods
     shared |= {PURGE_SERVICE: purge.methods(), **own.methods(deferred.wake)}
     for name, methods in {**parts.methods, **shared}.items():
         server.add(name, methods)
@@ -160,7 +171,7 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
 
 
 def _shared_methods(
-    service: str,
+    settings: ServiceSettings,
     database: Database,
     plans: Mapping[str, Plan],
     snapshots: Mapping[str, SnapshotSource],
@@ -168,7 +179,9 @@ def _shared_methods(
     """The methods that every service has, over its collections."""
     return {
         "crm.chassis.v1.LookupService": Lookups(database, list(plans.values())).methods(),
-        CHANGE_SERVICE: change_methods(database, service, snapshots),
+        SHARE_SERVICE: Shares(plans).methods(),
+        HISTORY_SERVICE: Histories(plans, settings.page_token_key).methods(),
+        CHANGE_SERVICE: change_methods(database, settings.service, snapshots),
     }
 
 

@@ -4,15 +4,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from chassis.access.field_rules import FieldAccess
-from chassis.access.model import Access, Reach
+from chassis.access.model import Access, Reach, scopes_allow
 from chassis.custom_fields.model import NO_CUSTOM_FIELDS, CustomFields
 from chassis.errors import PermissionDenied
+
+# The kinds of principals that belong to a tenant and have roles there.
+MEMBERS = frozenset({"user", "client"})
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is calling: a user of one tenant, or one of our own services (`kind` "service", no
-    tenant).
+    """Who is calling: a user or an API client (`kind` "client") of one tenant, or one of our own
+    services (`kind` "service", no tenant). `scopes` narrow what the roles allow.
     """
 
     kind: str
@@ -22,6 +25,7 @@ class Principal:
     role_ids: tuple[str, ...] = ()
     partner_company_id: str = ""
     access_version: int = 0
+    scopes: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -69,6 +73,12 @@ class Call:
         """Tenant on whose data the call works; empty for calls of services."""
         return self.principal.tenant_id
 
+    @property
+    def user_id(self) -> str:
+        """The user whose own records are the caller's own: himself, or an API client's owner."""
+        member = self.access.members.get(self.principal.id)
+        return (member.owner_id if member else "") or self.principal.id
+
     def reach(self, resource: str, verb: str) -> Reach:
         """Rows of the resource that the caller may do the verb to; PermissionDenied when there are
         none.
@@ -77,7 +87,8 @@ class Call:
             return Reach(everything=True)
         who = self.principal
         reach = self.access.reach(who.id, who.role_ids, who.partner_company_id, resource, verb)
-        if reach is None or who.kind != "user":
+        allowed = who.kind in MEMBERS and scopes_allow(who.scopes, resource, verb)
+        if reach is None or not allowed:
             values = {"verb": verb.lower(), "resource": resource}
             raise PermissionDenied(
                 "PERMISSION_DENIED",

@@ -5,6 +5,7 @@ them any more.
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 import asyncpg
 import grpc
@@ -16,17 +17,18 @@ from chassis.access.model import Access
 from chassis.call import Call, Principal
 from chassis.db.pool import Database, Record, Tx
 from chassis.db.sql import Statement, statement
-from chassis.errors import FailedPrecondition, NotFound, Unavailable
+from chassis.errors import FailedPrecondition, Unavailable
 from chassis.events.leader import leadership
 from chassis.ids import new_id
 from chassis.resource.fields import Form
 from chassis.resource.plan import Plan
-from chassis.resource.read import lock_record
+from chassis.resource.read import lock_record, plan_of
 from chassis.resource.resource import Reference, Row
 from chassis.resource.write import change_part, change_values
 from chassis.rpc.client import Clients
 from chassis.rpc.methods import Free, Methods, Unary
 from chassis.settings import TARGETS
+from chassis.shares.store import DROP_ALL as DROP_SHARES
 from crm.chassis.v1 import purge_pb2 as pb
 
 SERVICE = "crm.chassis.v1.PurgeService"
@@ -69,9 +71,7 @@ class Purge:
         self, call: Call, tx: Tx, request: pb.PurgeRecordRequest
     ) -> pb.PurgeRecordResponse:
         """Remove one record for good; FailedPrecondition while it lives or is referred to."""
-        plan = self._plans.get(request.resource)
-        if plan is None:
-            raise NotFound("COLLECTION_NOT_FOUND", f"There is no collection {request.resource}.")
+        plan = plan_of(self._plans, request.resource)
         before = await lock_record(call, tx, plan, request.id, "DELETE")
         if before["delete_time"] is None:
             raise FailedPrecondition(
@@ -133,12 +133,7 @@ class Purge:
             free = [one for one in ids if one not in referred]
             values = {"tenant_id": tenant_id, "ids": free, "now": call.now}
             for before in await tx.fetch(run, values):
-                try:
-                    async with tx.savepoint():
-                        await _purge_row(call, tx, plan, before)
-                except RecordReferred:
-                    continue
-                count += 1
+                count += await _purged(call, tx, plan, before)
         return count
 
     async def _referred(
@@ -160,16 +155,27 @@ class Purge:
         self, tx: Tx, request: pb.CheckReferrersRequest
     ) -> AsyncIterator[tuple[str, str]]:
         values = {"tenant_id": request.tenant_id, "ids": list(request.ids)}
-        for plan in self._plans.values():
-            for reference in plan.resource.references:
-                owner = reference.service or self._service
-                if (owner, reference.resource) == (request.service, request.resource):
-                    run = plan.cached(
-                        ("referrers", reference),
-                        lambda plan=plan, one=reference: _referrers(plan, one),  # type: ignore[misc]  # defaults bind the loop's variables
-                    )
-                    for row in await tx.fetch(run, values):
-                        yield str(row["id"]), plan.plural
+        asked = (request.service, request.resource)
+        pointing = [
+            (plan, reference)
+            for plan in self._plans.values()
+            for reference in plan.resource.references
+            if (reference.service or self._service, reference.resource) == asked
+        ]
+        for plan, reference in pointing:
+            make = partial(_referrers, plan, reference)
+            for row in await tx.fetch(plan.cached(("referrers", reference), make), values):
+                yield str(row["id"]), plan.plural
+
+
+async def _purged(call: Call, tx: Tx, plan: Plan, before: Record) -> bool:
+    """Remove a locked row unless something still refers to it."""
+    try:
+        async with tx.savepoint():
+            await _purge_row(call, tx, plan, before)
+    except RecordReferred:
+        return False
+    return True
 
 
 async def _purge_row(call: Call, tx: Tx, plan: Plan, before: Record) -> None:
@@ -179,6 +185,12 @@ async def _purge_row(call: Call, tx: Tx, plan: Plan, before: Record) -> None:
     keys = {"tenant_id": call.tenant_id, "id": before["id"]}
     for one in plan.companions:
         await tx.execute(one.purge, keys)
+    shares = {
+        "tenant_id": call.tenant_id,
+        "resource": plan.resource.table.name,
+        "record_id": before["id"],
+    }
+    await tx.execute(DROP_SHARES, shares)
     try:
         await tx.execute(plan.cached("purge", lambda: _purge_statement(plan)), {**values, **keys})
     except asyncpg.ForeignKeyViolationError as error:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+# Trailing metadata of a call: the fields that its answer lacks, for they look as if empty there.
+HIDDEN_FIELDS = "x-hidden-fields"
 HIDDEN, READ, WRITE = range(3)
 _LEVELS = {"HIDDEN": HIDDEN, "READ": READ}
 # Without these nobody could name a record or change it safely: rules on them count for nothing.

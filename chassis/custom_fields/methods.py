@@ -11,11 +11,10 @@ from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.custom_fields.source import CustomFieldSource
 from chassis.db.pool import Tx
-from chassis.errors import NotFound
 from chassis.filter.parser import parse_filter
 from chassis.resource.listing import list_records, page_values
 from chassis.resource.plan import Plan
-from chassis.resource.read import get_record, not_found
+from chassis.resource.read import get_record, not_found, plan_of
 from chassis.resource.standard import Collection
 from chassis.resource.view import view_of
 from chassis.rpc.methods import Handler, Unary
@@ -112,9 +111,7 @@ class Settings:
         """The call with the rights that it needs here, when its roles grant the verb on the
         collection.
         """
-        if resource not in self.plans:
-            raise NotFound("COLLECTION_NOT_FOUND", f"There is no collection {resource[:63]}.")
-        call.reach(resource, verb)
+        call.reach(plan_of(self.plans, resource).plural, verb)
         return replace(call, granted=self.collection.plan.plural)
 
     async def own(self, call: Call, tx: Tx, resource: str, record_id: str) -> Message:

@@ -95,11 +95,11 @@ async def list_records(call: Call, tx: Tx, plan: Plan, request: ListRequest, key
 
 def filter_context(call: Call, now: datetime) -> FilterContext:
     """What relative values in filters are relative to."""
-    member = call.access.members.get(call.principal.id)
+    member = call.access.members.get(call.user_id)
     return FilterContext(
         now=now,
         zone=ZoneInfo(call.access.time_zone),
-        user_id=call.principal.id,
+        user_id=call.user_id,
         department_id=(member.department_id or None) if member else None,
     )
 
@@ -155,7 +155,7 @@ def _conditions(query: _Query, ordered: Sequence[OrderField] = ()) -> list[Colum
         *(condition for tie in ties.values() for condition in tie),
         *reach_condition(query.plan, reach_shape(query.plan, query.reach)),
     ]
-    if not query.request.show_deleted:
+    if not query.request.show_deleted and "delete_time" in table.c:
         conditions.append(table.c.delete_time.is_(None))
     return conditions
 

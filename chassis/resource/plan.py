@@ -13,6 +13,15 @@ from google.protobuf.message import Message
 from sqlalchemy import ColumnElement
 
 from chassis.access.model import Reach
+from chassis.access.place import place_of
+from chassis.access.scope import (
+    Columns,
+    Shape,
+    reach_values,
+    scope_columns,
+    table_reach_condition,
+    table_reach_shape,
+)
 from chassis.codec import encoder
 from chassis.custom_fields.companion import OwnValues
 from chassis.custom_fields.model import CUSTOM
@@ -21,7 +30,6 @@ from chassis.filter.fields import FilterField, filter_fields
 from chassis.resource.companion import Companion
 from chassis.resource.fields import Field, Form, column_of, resource_fields
 from chassis.resource.order_by import OrderField
-from chassis.resource.reach import reach_values, table_reach_condition, table_reach_shape
 from chassis.resource.resource import Resource
 from chassis.resource.rows import ToMessage, message_reader
 
@@ -80,10 +88,22 @@ class Plan:
         return "owner_id" in self.resource.table.c
 
     @cached_property
+    def scope(self) -> Columns:
+        """The columns that scopes of grants go by; the proto names them where they are others than
+        owner_id and department_id.
+        """
+        return scope_columns(self.resource.table, place_of(self.descriptor))
+
+    @cached_property
     def column_names(self) -> tuple[str, ...]:
         """All columns that make up a record."""
         names = [name for one in self.fields.values() for name in one.columns]
-        return tuple(dict.fromkeys([*names, "version"]))
+        return tuple(dict.fromkeys([*names, *self._marks]))
+
+    @cached_property
+    def _marks(self) -> tuple[str, ...]:
+        """The columns that every read needs; records that never change have no version."""
+        return tuple(name for name in ("id", "version") if name in self.resource.table.c)
 
     @cached_property
     def writable(self) -> tuple[Field, ...]:
@@ -100,7 +120,8 @@ class Plan:
     @cached_property
     def orders(self) -> Mapping[str, OrderField]:
         """Order fields: the common and the declared ones."""
-        names = (*COMMON_ORDERS, *self.resource.orderable)
+        common = [name for name in COMMON_ORDERS if name in self.fields]
+        names = dict.fromkeys((*common, *self.resource.orderable))
         return {name: self._order_field(name) for name in names}
 
     @cached_property
@@ -126,7 +147,7 @@ class Plan:
         if not names:
             return [table.c[name] for name in self.column_names]
         wanted = [column for name in names for column in self.fields[name].columns]
-        return [table.c[name] for name in dict.fromkeys([*wanted, "id", "version"])]
+        return [table.c[name] for name in dict.fromkeys([*wanted, *self._marks])]
 
     def cached(self, key: Hashable, build: Callable[[], Statement]) -> Statement:
         """The statement of that shape, compiled at first use."""
@@ -175,11 +196,11 @@ def make_plan(resource: Resource, service: str = "") -> Plan:
     return plan
 
 
-def reach_shape(plan: Plan, reach: Reach) -> tuple[bool, bool]:
-    """What of a reach decides about the SQL text: narrowed by owner, narrowed by company."""
-    return table_reach_shape(plan.resource.table, reach)
+def reach_shape(plan: Plan, reach: Reach) -> Shape:
+    """What of a reach decides about the SQL text."""
+    return table_reach_shape(plan.scope, reach)
 
 
-def reach_condition(plan: Plan, shape: tuple[bool, bool]) -> list[ColumnElement[bool]]:
+def reach_condition(plan: Plan, shape: Shape) -> list[ColumnElement[bool]]:
     """The conditions that keep a statement to the rows within reach."""
-    return table_reach_condition(plan.resource.table, shape)
+    return table_reach_condition(plan.scope, shape)

@@ -1,13 +1,23 @@
-"""References to records of other services, and those in a tenant's own fields: known from the local
-replica or our own tables, else asked for at the owner.
+"""References to other records: whoever refers to one must be able to read it. Those of other
+services are known from the local replica, else asked for at the owner.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from sqlalchemy import any_, bindparam, select
+import orjson
+from sqlalchemy import ColumnElement, Table, any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
+from chassis.access.model import Reach
+from chassis.access.people import USERS, sees_user
+from chassis.access.scope import (
+    reach_values,
+    referred_table,
+    scope_columns,
+    table_reach_condition,
+    table_reach_shape,
+)
 from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.contracts import owners
@@ -15,21 +25,21 @@ from chassis.custom_fields.model import CUSTOM, stored_values
 from chassis.db.pool import Tx
 from chassis.db.schema import chassis_tables, new_metadata
 from chassis.db.sql import Statement, statement
+from chassis.errors import PermissionDenied
+from chassis.events.references import SCOPE_FIELDS
 from chassis.resource.plan import Plan
 from chassis.resource.resource import Reference, Row
 
 if TYPE_CHECKING:
     from chassis.resource.standard import Collection
 
-# (service, collection, tenant, ids) -> the ids that exist at the owner and live.
-AskOwner = Callable[[str, str, str, Sequence[str]], Awaitable[set[str]]]
+# (service, collection, tenant, ids, reach) -> the ids that exist at the owner, living and in reach.
+AskOwner = Callable[[str, str, str, Sequence[str], Reach], Awaitable[set[str]]]
 
-# Every service knows all users, because access needs them.
-USERS = "users"
 
 _TABLE = chassis_tables(new_metadata())["reference"]
 _KNOWN = statement(
-    select(_TABLE.c.id, _TABLE.c.label).where(
+    select(_TABLE.c.id, _TABLE.c.label, _TABLE.c.data).where(
         _TABLE.c.tenant_id == bindparam("tenant_id"),
         _TABLE.c.resource == bindparam("resource"),
         _TABLE.c.id == any_(bindparam("ids", type_=ARRAY(UUID(as_uuid=False)))),
@@ -41,12 +51,19 @@ _KNOWN = statement(
 async def check_references(
     call: Call, tx: Tx, own: "Collection", rows: Sequence[Row]
 ) -> dict[int, list[tuple[str, str]]]:
-    """Field errors by position in `rows` for ids of records that exist nowhere; our own columns are
-    left to their foreign keys.
+    """Field errors by position in `rows` for ids that exist nowhere, as far as the caller sees.
+
+    Whether one of our own exists at all is left to its foreign key, where it has one.
     """
     errors: dict[int, list[tuple[str, str]]] = {}
     for reference, named in _named(call, own.plan, rows):
-        missing = await _missing(call, tx, own, reference, set(named.values()))
+        ids = set(named.values())
+        if not ids:
+            continue
+        if reference.service not in {"", own.plan.service}:
+            missing = await _missing(call, tx, reference, ids, own.ask_owner)
+        else:
+            missing = await _hidden(call, tx, own, reference, ids)
         for at, one in named.items():
             if one in missing:
                 errors.setdefault(at, []).append((reference.field, "There is no such record."))
@@ -54,10 +71,23 @@ async def check_references(
 
 
 async def require_references(call: Call, tx: Tx, own: "Collection", row: Row) -> None:
-    """Raise InvalidArgument naming the fields whose record exists nowhere."""
+    """Raise InvalidArgument naming the fields whose record does not exist for the caller."""
     errors = await check_references(call, tx, own, [row])
     if errors:
         raise invalid_fields(errors[0])
+
+
+def _named(
+    call: Call, plan: Plan, rows: Sequence[Row]
+) -> Iterator[tuple[Reference, dict[int, str]]]:
+    """Each reference, those in the tenant's own fields too, with ids by the position of the row."""
+    for reference in plan.resource.references:
+        name = reference.field
+        yield reference, {at: str(row[name]) for at, row in enumerate(rows) if row.get(name)}
+    for one in call.custom.of(plan.plural).references:
+        stored = enumerate(stored_values(row.get(CUSTOM)) for row in rows)
+        named = {at: str(row[one.id]) for at, row in stored if one.id in row}
+        yield Reference(one.path, one.reference, owners()[one.reference]), named
 
 
 async def labels(call: Call, tx: Tx, resource: str, ids: Iterable[str]) -> dict[str, str]:
@@ -66,49 +96,73 @@ async def labels(call: Call, tx: Tx, resource: str, ids: Iterable[str]) -> dict[
     return {str(row["id"]): row["label"] for row in await tx.fetch(_KNOWN, values)}
 
 
-def living_statement(plan: Plan) -> Statement:
-    """Which of some ids live."""
-    table = plan.resource.table
+async def _missing(
+    call: Call, tx: Tx, reference: Reference, ids: set[str], ask: AskOwner
+) -> set[str]:
+    reach = _reach(call, reference.resource)
+    if reference.resource == USERS:
+        return {one for one in ids if not sees_user(call, reach, one)}
+    values = {"tenant_id": call.tenant_id, "resource": reference.resource, "ids": list(ids)}
+    rows = await tx.fetch(_KNOWN, values)
+    unknown = ids - {str(row["id"]) for row in rows if _covers(reach, orjson.loads(row["data"]))}
+    if not unknown:
+        return set()
+    return unknown - await ask(
+        reference.service, reference.resource, call.tenant_id, sorted(unknown), reach
+    )
+
+
+def _reach(call: Call, resource: str) -> Reach:
+    """What of a resource the caller may refer to: what he reads. Who is in the head office and has
+    no grant on it at all may name any, because forms do not show it to him.
+    """
+    try:
+        return call.reach(resource, "READ")
+    except PermissionDenied:
+        company_id = call.principal.partner_company_id
+        return Reach(everything=not company_id, company_id=company_id)
+
+
+def _covers(reach: Reach, data: Mapping[str, object]) -> bool:
+    """Whether the replica says that a record is in reach; the owner knows more when it does not."""
+    return reach.covers(*(str(data.get(name) or "") for name in SCOPE_FIELDS))
+
+
+async def _hidden(
+    call: Call, tx: Tx, own: "Collection", reference: Reference, ids: set[str]
+) -> set[str]:
+    """The ids of our own records that the caller does not see."""
+    plan, reach, kept = own.plan, _reach(call, reference.resource), bool(reference.service)
+    target = (
+        own.table_of(reference.resource)
+        if kept
+        else referred_table(plan.resource.table, reference.field)
+    )
+    if reference.resource == USERS and (reach.company_id or not reach.everything):
+        return {one for one in ids if not sees_user(call, reach, one)}
+    if target is None:
+        return set()
+    columns = scope_columns(target)
+    shape = table_reach_shape(columns, reach)
+    if not any(shape) and not kept:
+        return set()
+    run = plan.cached(
+        ("refer", target.name, shape, kept),
+        lambda: _seen_statement(target, table_reach_condition(columns, shape), kept),
+    )
+    values = {**reach_values(reach), "tenant_id": call.tenant_id, "ids": list(ids)}
+    return ids - {str(row["id"]) for row in await tx.fetch(run, values)}
+
+
+def _seen_statement(
+    table: Table, conditions: Sequence[ColumnElement[bool]], living: bool
+) -> Statement:
+    alive = [table.c.delete_time.is_(None)] if living else []
     return statement(
         select(table.c.id).where(
             table.c.tenant_id == bindparam("tenant_id"),
             table.c.id == any_(bindparam("ids", type_=ARRAY(UUID(as_uuid=False)))),
-            table.c.delete_time.is_(None),
+            *conditions,
+            *alive,
         )
-    )
-
-
-def _named(
-    call: Call, plan: Plan, rows: Sequence[Row]
-) -> Iterator[tuple[Reference, dict[int, str]]]:
-    """Each reference to be checked, with the ids by position of the row that has one."""
-    for reference in plan.resource.references:
-        if reference.service:
-            name = reference.field
-            yield reference, {at: str(row[name]) for at, row in enumerate(rows) if row.get(name)}
-    for one in call.custom.of(plan.plural).references:
-        reference = Reference(one.path, one.reference, owners().get(one.reference, ""))
-        stored = enumerate(stored_values(row.get(CUSTOM)) for row in rows)
-        yield reference, {at: str(row[one.id]) for at, row in stored if one.id in row}
-
-
-async def _missing(
-    call: Call, tx: Tx, own: "Collection", reference: Reference, ids: set[str]
-) -> set[str]:
-    if reference.resource == USERS:
-        return {one for one in ids if one not in call.access.members}
-    if not ids:
-        return ids
-    if reference.service == own.plan.service:
-        plan = next(
-            one.plan for one in own.siblings.values() if one.plan.plural == reference.resource
-        )
-        values = {"tenant_id": call.tenant_id, "ids": list(ids)}
-        found = await tx.fetch(plan.cached("living", lambda: living_statement(plan)), values)
-        return ids - {str(row["id"]) for row in found}
-    unknown = ids - set(await labels(call, tx, reference.resource, ids))
-    if not unknown:
-        return set()
-    return unknown - await own.ask_owner(
-        reference.service, reference.resource, call.tenant_id, sorted(unknown)
     )

@@ -7,6 +7,7 @@ from functools import partial
 
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+from sqlalchemy import Table
 
 from chassis.call import Call
 from chassis.custom_fields.model import CUSTOM, NOTHING
@@ -46,6 +47,11 @@ class Collection:
     page_token_key: bytes
     ask_owner: AskOwner
     siblings: "dict[str, Collection]" = field(default_factory=dict)
+
+    def table_of(self, plural: str) -> Table | None:
+        """The table of another collection of the service; None when there is none."""
+        plans = (one.plan for one in self.siblings.values())
+        return next((plan.resource.table for plan in plans if plan.plural == plural), None)
 
     def methods(self) -> dict[str, Handler]:
         """The standard methods by rpc name; a dict merge replaces or adds any."""
@@ -179,18 +185,13 @@ class Collection:
         }
         row |= values
         if self.plan.owned:
-            owner = str(row["owner_id"] or call.principal.id)
-            member = call.access.members.get(owner)
-            row["owner_id"] = owner
-            row["department_id"] = (member.department_id or None) if member else None
-            row["partner_company_id"] = call.principal.partner_company_id or None
+            row |= owned_by(call, row["owner_id"])
         return row
 
     def _check_new_owner(self, call: Call, before: Mapping[str, object], row: Row) -> None:
         if "owner_id" in row and str(before["owner_id"]) != str(row["owner_id"]):
             call.reach(self.plan.plural, "ASSIGN")
-            if row["owner_id"] is None:
-                row["owner_id"] = call.principal.id
+            row |= owned_by(call, row["owner_id"])
 
 
 def collection(
@@ -202,3 +203,16 @@ def collection(
 ) -> Collection:
     """Check the declaration and make the collection; a wrong one raises ValueError."""
     return Collection(make_plan(resource, service), page_token_key, ask_owner, siblings)
+
+
+def owned_by(call: Call, owner_id: object) -> Row:
+    """The columns of a record that is given to an owner (None: the caller): his department and
+    partner company of this moment.
+    """
+    owner = str(owner_id or call.user_id)
+    member = call.access.members.get(owner)
+    return {
+        "owner_id": owner,
+        "department_id": (member.department_id or None) if member else None,
+        "partner_company_id": call.access.company_of(owner) or None,
+    }

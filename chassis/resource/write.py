@@ -14,7 +14,6 @@ from sqlalchemy.sql.dml import Insert
 
 from chassis.call import Call
 from chassis.custom_fields.companion import written_keys
-from chassis.custom_fields.model import CUSTOM
 from chassis.custom_fields.tables import UNIQUE_VALUE
 from chassis.db.pool import Record, Tx
 from chassis.db.schema import LANE_BULK, LANE_INTERACTIVE, chassis_tables, new_metadata
@@ -29,6 +28,7 @@ RECORD_BYTES_MAX = 64 * 1024
 BULK = frozenset({"import", "bulk"})
 # Bookkeeping that every change touches says nothing about what was changed.
 UNTOLD = frozenset({"etag", "update_time", "updater_id"})
+BOOKKEEPING = ("version", "update_time", "updater_id")
 
 _TABLES = chassis_tables(new_metadata())
 _CHANGE, _IDEMPOTENCY = _TABLES["change"], _TABLES["idempotency"]
@@ -76,6 +76,16 @@ async def update_records(
     return _shown(call, plan, made)
 
 
+async def note_record(  # the parts of a change
+    call: Call, tx: Tx, plan: Plan, before: Record, event: str, changes: Mapping[str, object]
+) -> None:
+    """Tell of a change beside a locked record, of its shares for example: a version and an event
+    of its own.
+    """
+    parts, values, _ = _new_version(call, plan, before, {}, event, changes)
+    await _run(call, tx, plan, _update_of(plan, parts), [values])
+
+
 def change_values(  # the parts of a change row
     call: Call,
     resource: str,
@@ -116,20 +126,11 @@ async def record_event(  # the parts of an event
 
 
 def differences(before: Record, after: Mapping[str, object]) -> dict[str, dict[str, object]]:
-    """{field: {"from": ..., "to": ...}} of two representations; a tenant's own fields by path."""
-    found = {
+    """{field: {"from": ..., "to": ...}} of two representations."""
+    return {
         name: {"from": before.get(name), "to": value}
         for name, value in after.items()
         if name not in UNTOLD and before.get(name) != value
-    }
-    own = found.pop(CUSTOM, None)
-    if own is None:
-        return found
-    old, new = (part if isinstance(part, dict) else {} for part in own.values())
-    return found | {
-        f"{CUSTOM}.{name}": {"from": old.get(name), "to": new.get(name)}
-        for name in {**old, **new}
-        if old.get(name) != new.get(name)
     }
 
 
@@ -192,10 +193,17 @@ def _beside(
 
 def _update_values(call: Call, plan: Plan, before: Record, row: Row, event: str) -> _Made:
     """The parts, parameters and message of a change; no parameters when nothing differs."""
-    changed = changed_columns(before, row)
-    to_message, own = plan.to_message(()), call.custom.of(plan.plural)
+    changed = {name: row[name] for name in changed_columns(before, row)}
     if not changed:
-        return _Parts((), (), keyed=False), {}, to_message(before, own)
+        own = call.custom.of(plan.plural)
+        return _Parts((), (), keyed=False), {}, plan.to_message(())(before, own)
+    return _new_version(call, plan, before, changed, event, {})
+
+
+def _new_version(  # the parts of a change
+    call: Call, plan: Plan, before: Record, row: Row, event: str, beside: Mapping[str, object]
+) -> _Made:
+    """The same for the next version; `beside` are changes of what is no column of it."""
     version: int = before["version"]
     after: Row = {
         **before,
@@ -205,14 +213,16 @@ def _update_values(call: Call, plan: Plan, before: Record, row: Row, event: str)
         "update_time": call.now,
         "updater_id": call.principal.id,
     }
+    to_message, own = plan.to_message(()), call.custom.of(plan.plural)
     message = to_message(after, own)
     representation = plan.encode(message)
-    changes = differences(plan.encode(to_message(before, own)), representation)
+    changes = {**differences(plan.encode(to_message(before, own)), representation), **beside}
     values = change_values(call, plan.singular, after, event, changes, representation)
     keyed = _take_key(call, after, values)
-    beside = _beside(call, plan, before, after, values)
-    columns = tuple(sorted({*changed, "version", "update_time", "updater_id"}))
-    return _Parts(columns, beside, keyed), {**after, **values, "old_version": version}, message
+    companions = _beside(call, plan, before, after, values)
+    columns = tuple(sorted({*row, *BOOKKEEPING}))
+    parts = _Parts(columns, companions, keyed)
+    return parts, {**after, **values, "old_version": version}, message
 
 
 def _take_key(call: Call, row: Mapping[str, object], values: Row) -> bool:

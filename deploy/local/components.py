@@ -97,6 +97,8 @@ class Wiring:
         if service == "identity":
             environment["SERVICE_SECRETS"] = json.dumps(dict(self._secrets.service_secrets))
             environment["SIGNING_KEYS"] = json.dumps(list(self._secrets.signing_keys))
+            environment["LOG_KEYS"] = json.dumps(list(self._secrets.log_keys))
+            environment["LOG_ROOT_DIR"] = str(self._settings.run_dir / "log-roots")
         return environment
 
     def migration_environment(self, service: str) -> dict[str, str]:

@@ -29,6 +29,7 @@ class Secrets:
     database_passwords: Mapping[str, str]
     service_secrets: Mapping[str, str]
     signing_keys: Sequence[Mapping[str, object]]
+    log_keys: Sequence[Mapping[str, object]]
 
 
 def load_secrets(path: Path) -> Secrets:
@@ -48,6 +49,7 @@ def load_secrets(path: Path) -> Secrets:
             name: of_services.get(name) or _secret() for name in (*SERVICES, GATEWAY, OPERATOR)
         },
         "signing_keys": stored.get("signing_keys") or [_signing_key()],
+        "log_keys": stored.get("log_keys") or [_signing_key()],
     }
     if complete != stored:
         write_private(path, complete)

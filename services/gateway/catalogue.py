@@ -3,6 +3,8 @@
 import re
 from collections.abc import Mapping
 
+from services.gateway import chinese
+
 ENGLISH, CHINESE = "en", "zh"
 LANGUAGES = {ENGLISH: 0, CHINESE: 1}
 
@@ -35,9 +37,17 @@ DETAILS: Mapping[str, tuple[str, str]] = {
         "The answer took too long. A change may have been made: look, or repeat with the same key.",
         "处理时间过长。更改可能已经生效：请先查看，或使用同一幂等键重试。",
     ),
+    "DEPARTMENT_NOT_IN_SCOPE": (
+        "You may not do this in this department.",
+        "您不能在该部门执行此操作。",
+    ),
     "ETAG_MISMATCH": (
         "Someone has changed the record meanwhile. Read it again, then repeat your change.",
         "记录已被他人修改。请重新读取后再提交更改。",
+    ),
+    "GRANT_BEYOND_OWN": (
+        "You do not have the right to {verb} {resource} as widely yourself.",
+        "您自己没有同等范围的 {resource} {verb} 权限。",
     ),
     "IDEMPOTENCY_IN_FLIGHT": (
         "A request with the same idempotency key is still being worked on.",
@@ -50,6 +60,15 @@ DETAILS: Mapping[str, tuple[str, str]] = {
     "INTERNAL": (
         "Something went wrong on our side. It has been recorded under the request id.",
         "我们这边出了问题，已按请求编号记录。",
+    ),
+    "SECRETS_EXHAUSTED": (
+        "A client has at most {limit} secrets; remove one first.",
+        "一个客户端最多有 {limit} 个密钥，请先移除一个。",
+    ),
+    "SECRET_NOT_FOUND": ("The client has no such secret.", "该客户端没有此密钥。"),
+    "METHOD_NOT_OPEN": (
+        "This is for people who have signed in, not for programs.",
+        "此操作仅供已登录的用户使用，不对程序开放。",
     ),
     "CREDENTIALS_INVALID": (
         "Name or password is wrong.",
@@ -73,6 +92,18 @@ DETAILS: Mapping[str, tuple[str, str]] = {
         "路径包含不允许的字符。",
     ),
     "INVALID_QUERY": ("The query of the address is not right.", "地址中的查询参数有误。"),
+    "LOG_NOT_INTACT": (
+        "The operation log is not intact: verify it.",
+        "操作日志不完整：请先进行校验。",
+    ),
+    "LOG_ROOT_PENDING": (
+        "No signed root covers the entry yet; try again in a minute.",
+        "该条日志尚未被签名根覆盖，请一分钟后再试。",
+    ),
+    "LOG_SCOPE_ALL_REQUIRED": (
+        "Reading the operation log takes a role with scope ALL.",
+        "查看操作日志需要数据范围为“全部”的角色。",
+    ),
     "METHOD_NOT_ALLOWED": (
         "This path takes only: {allowed}.",
         "该路径只支持：{allowed}。",
@@ -82,7 +113,23 @@ DETAILS: Mapping[str, tuple[str, str]] = {
         "记录不存在，或您无权查看。",
     ),
     "OPERATION_NOT_FOUND": ("There is no such operation.", "没有这个操作。"),
+    "ORGANISATION_CYCLE": (
+        "Nothing in the organisation can be above itself.",
+        "组织中的任何人或部门都不能成为自己的上级。",
+    ),
+    "ORGANISATION_TOO_DEEP": (
+        "The organisation has at most {levels_max} levels.",
+        "组织层级最多 {levels_max} 级。",
+    ),
     "OVERLOADED": ("There are too many requests just now.", "当前请求过多。"),
+    "OWNER_NOT_IN_SCOPE": (
+        "You may not create records for this owner.",
+        "您不能为该负责人创建记录。",
+    ),
+    "PARTNER_COMPANY_NESTED": (
+        "A partner company cannot lie in another one.",
+        "合作伙伴公司不能位于另一个合作伙伴公司之内。",
+    ),
     "PERMISSION_DENIED": (
         "Your roles do not allow you to {verb} {resource}.",
         "您的角色不允许对 {resource} 执行 {verb}。",
@@ -141,6 +188,16 @@ _FIELD_MESSAGES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"is given by the path", "已由路径给出"),
         (r"is unknown", "是未知字段"),
         (r"is read-only", "是只读字段"),
+        (r"There is no such field\.", "没有这个字段。"),
+        (r"There is no such field: (.+)\.", r"没有这些字段：\1。"),
+        (r"This field is output only\.", "此字段由系统填写，不能设置。"),
+        (r"This field cannot be changed\.", "此字段创建后不能修改。"),
+        (r"You may not set this field\.", "您无权设置此字段。"),
+        (r"There is no such record\.", "没有这条记录。"),
+        (r"This value is taken\.", "该值已被使用。"),
+        (r"There is no such value\.", "没有这个选项。"),
+        (r"There is no such currency\.", "没有这种货币。"),
+        (r"It must be a date, YYYY-MM-DD\.", "必须是日期，格式为 YYYY-MM-DD。"),
         (r"This field is required\.", "此字段为必填项。"),
         (r"At most (\d+) characters\.", r"最多 \1 个字符。"),
         (r"At least (\d+) characters\.", r"至少 \1 个字符。"),
@@ -181,10 +238,11 @@ def title(status: int, language: str) -> str:
 def detail(reason: str, metadata: Mapping[str, str], language: str) -> str | None:
     """The text for a reason; None when the catalogue has none or a value is missing."""
     texts = DETAILS.get(reason)
-    if texts is None:
-        return None
+    text = texts[LANGUAGES[language]] if texts else None
+    if text is None and language == CHINESE:
+        text = chinese.DETAILS.get(reason)
     try:
-        return texts[LANGUAGES[language]].format_map(dict(metadata))
+        return None if text is None else text.format_map(dict(metadata))
     except (KeyError, IndexError, ValueError):
         return None
 

@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from chassis.errors import Unavailable
 from services.gateway.exchange import Exchange
+from services.gateway.presence import Presence
 from services.gateway.problems import Problem, problem_of, problem_response
 from services.gateway.ratelimit import RateLimiter
 from services.gateway.routing import Endpoint, Router
@@ -55,11 +56,13 @@ class Edge:
         router: Router,
         tokens: Tokens,
         limiter: RateLimiter,
+        presence: Presence,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._router = router
         self._tokens = tokens
         self._limiter = limiter
+        self._presence = presence
         self._clock = clock
         self._working = 0
         self._policy = limiter.policy.encode("ascii")
@@ -102,6 +105,7 @@ class Edge:
         if not endpoint.public:
             exchange.bearer = bearer_of(exchange.header("authorization"))
             exchange.caller = await self._tokens.caller(exchange.bearer)
+            self._presence.seen(exchange.caller)
         outcome.rate_limit = self._limiter.take(_bucket(exchange), self._clock())
         return await self._bounded(endpoint, exchange)
 

@@ -12,6 +12,7 @@ from crm.identity.v1.session_pb2 import (
     RefreshSessionRequest,
     Session,
 )
+from services.gateway.oauth_docs import oauth_paths
 from services.gateway.schemas import PROBLEM_RESPONSES, Schema, Schemas
 
 _ID: Schema = {
@@ -26,8 +27,13 @@ _PUBLIC: Schema = {"security": []}
 
 
 def handwritten_paths(schemas: Schemas) -> dict[str, dict[str, object]]:
-    """Path items of sessions, operations, imports and live updates."""
-    return {**_session_paths(schemas), **_operation_paths(schemas), **_other_paths(schemas)}
+    """Path items of sessions, OAuth, operations, imports and live updates."""
+    return {
+        **_session_paths(schemas),
+        **oauth_paths(schemas),
+        **_operation_paths(schemas),
+        **_other_paths(schemas),
+    }
 
 
 def _session_paths(schemas: Schemas) -> dict[str, dict[str, object]]:

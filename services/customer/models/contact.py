@@ -1,6 +1,6 @@
 """Contacts of customers."""
 
-from sqlalchemy import Column, ForeignKeyConstraint, Index, Table, Text
+from sqlalchemy import Column, ForeignKeyConstraint, Table, Text
 from sqlalchemy.dialects.postgresql import UUID
 
 from chassis.db.schema import list_indexes, resource_columns, resource_constraints
@@ -22,6 +22,14 @@ contact = Table(
         ["customer.tenant_id", "customer.id"],
         name="fk_contact_tenant_id_customer_id",
     ),
-    Index("ix_contact_customer_id", "tenant_id", "customer_id", "id"),
 )
-list_indexes(contact, "name")
+list_indexes(
+    contact,
+    orderable=("name",),
+    filterable=(
+        "customer_id",
+        "job_title",
+        "phone",
+        "email",
+    ),
+)

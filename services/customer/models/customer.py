@@ -4,12 +4,10 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKeyConstraint,
-    Index,
     Integer,
     Numeric,
     Table,
     Text,
-    text,
 )
 from sqlalchemy.dialects.postgresql import UUID
 
@@ -41,12 +39,21 @@ customer = Table(
         ["customer.tenant_id", "customer.id"],
         name="fk_customer_tenant_id_parent_id",
     ),
-    Index(
-        "ix_customer_parent_id",
-        "tenant_id",
-        "parent_id",
-        postgresql_where=text("parent_id IS NOT NULL"),
-    ),
-    Index("ix_customer_industry", "tenant_id", "industry", "id"),
 )
-list_indexes(customer, "name", "annual_revenue")
+list_indexes(
+    customer,
+    orderable=(
+        "name",
+        "annual_revenue",
+    ),
+    filterable=(
+        "kind",
+        "phone",
+        "email",
+        "industry",
+        "country",
+        "founded_year",
+        "employee_count",
+        "parent_id",
+    ),
+)

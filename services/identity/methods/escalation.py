@@ -3,12 +3,8 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from chassis.access.field_rules import FieldAccess, Rules, wider
-from chassis.access.model import ALL_RESOURCES, Grant
+from chassis.access.model import Grant, beyond
 from chassis.errors import PermissionDenied
-
-# Scopes that a wider one holds in itself; ALL holds every one, and everybody's own is the least.
-_WITHIN = {"DEPARTMENT_TREE": frozenset({"DEPARTMENT"})}
-_LEAST = frozenset({"", "SCOPE_UNSPECIFIED", "OWN"})
 
 
 class GrantBeyondOwn(PermissionDenied):
@@ -49,22 +45,11 @@ def require_own_fields(
             raise FieldsBeyondOwn(resource)
 
 
-def require_own(own: Iterable[Grant], wanted: Iterable[Grant]) -> None:
-    """GrantBeyondOwn when some wanted grant is not within the caller's own."""
-    held = list(own)
-    for grant in wanted:
-        for verb in sorted(grant.verbs):
-            if not any(_holds(one, grant, verb) for one in held):
-                raise GrantBeyondOwn(grant.resource, verb)
+def require_own(own: Iterable[Grant], wanted: Iterable[Grant], *, in_company: bool = False) -> None:
+    """GrantBeyondOwn when some wanted grant is not within the caller's own.
 
-
-def _holds(own: Grant, wanted: Grant, verb: str) -> bool:
-    return (
-        own.resource in {wanted.resource, ALL_RESOURCES}
-        and verb in own.verbs
-        and (
-            own.scope in {"ALL", wanted.scope}
-            or wanted.scope in _LEAST
-            or wanted.scope in _WITHIN.get(own.scope, ())
-        )
-    )
+    `in_company`: the caller is a partner user, whose rights end where his company does.
+    """
+    missing = beyond(own, wanted, in_company=in_company)
+    if missing is not None:
+        raise GrantBeyondOwn(*missing)

@@ -6,30 +6,29 @@ from chassis.call import Call
 from chassis.db.pool import Tx
 from chassis.resource.resource import Resource, Row
 from crm.identity.v1.role_pb2 import Role
-from services.identity.methods.escalation import require_own
-from services.identity.methods.power import grants_of, read_grants, require_fields
+from services.identity.methods.power import require_rights
 from services.identity.models.role import role
 
 
 async def _prepare_create(call: Call, _tx: Tx, row: Row, _message: Message) -> None:
-    require_own(grants_of(call), read_grants(row["grants"]))
-    require_fields(call, row)
+    """What a partner user makes is his company's."""
+    row["partner_company_id"] = call.principal.partner_company_id or None
+    require_rights(call, row)
 
 
 async def _prepare_update(call: Call, _tx: Tx, before: Row, row: Row, _message: Message) -> None:
     """Neither the rights that the role has nor those it gets go beyond the caller's."""
     if {"grants", "field_rules"} & row.keys():
-        for one in (before, before | row):
-            require_own(grants_of(call), read_grants(one["grants"]))
-            require_fields(call, one)
+        require_rights(call, before)
+        require_rights(call, before | row)
 
 
 ROLE = Resource(
     message=Role,
     table=role,
-    filterable=("name",),
+    filterable=("name", "key", "partner_company_id"),
     orderable=("name",),
     unique={"uq_role_name": "name"},
     prepare_create=_prepare_create,
     prepare_update=_prepare_update,
-)
+)  # fmt: skip

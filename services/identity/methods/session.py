@@ -15,7 +15,6 @@ from chassis.db.pool import Database, Record, Tx
 from chassis.db.sql import statement
 from chassis.errors import InvalidArgument, Unauthenticated
 from chassis.ids import new_id
-from chassis.rpc.token import LIFETIME_S, sign
 from crm.identity.v1 import session_pb2 as pb
 from services.identity.domain.session import (
     ACCESS_LIFETIME,
@@ -26,11 +25,13 @@ from services.identity.domain.session import (
     is_reuse,
     lifetimes,
 )
+from services.identity.methods.access_time import access_time
+from services.identity.methods.issue import internal_token
+from services.identity.methods.organisation import company_of
 from services.identity.methods.passwords import Passwords
 from services.identity.methods.revoke import revoke_session, revoke_sessions
+from services.identity.methods.sign_in_log import SignInLog
 from services.identity.methods.user import SET_PASSWORD
-from services.identity.models.department import department
-from services.identity.models.role import role
 from services.identity.models.tenant import tenant
 from services.identity.models.user import credential, session, user
 
@@ -82,17 +83,13 @@ _ROTATE = statement(
     .where(session.c.tenant_id == bindparam("tenant_id"), session.c.id == bindparam("session_id"))
 )
 _USER = select(
-    user.c.tenant_id, user.c.id, user.c.role_ids, user.c.state, user.c.delete_time
-).add_columns(
-    func.greatest(
-        *[
-            select(func.max(table.c.update_time))
-            .where(table.c.tenant_id == user.c.tenant_id)
-            .scalar_subquery()
-            for table in (user.alias("anyone"), department, role, tenant)
-        ]
-    ).label("access_time")
-)
+    user.c.tenant_id,
+    user.c.id,
+    user.c.role_ids,
+    user.c.department_id,
+    user.c.state,
+    user.c.delete_time,
+).add_columns(access_time(user.c.tenant_id))
 _BY_ACCESS = statement(
     _USER.add_columns(
         session.c.id.label("session_id"),
@@ -117,10 +114,13 @@ _PASSWORD = statement(
 class Sessions:
     """The methods of SessionService that are about people."""
 
-    def __init__(self, database: Database, passwords: Passwords, key: OKPKey) -> None:
+    def __init__(
+        self, database: Database, passwords: Passwords, key: OKPKey, log: SignInLog
+    ) -> None:
         self._database = database
         self._passwords = passwords
         self._key = key
+        self._log = log
 
     async def create(self, call: Call, request: pb.CreateSessionRequest) -> pb.Session:
         """Sign in; every way to fail looks the same from outside and takes the same time."""
@@ -140,10 +140,11 @@ class Sessions:
             and one["state"] == "ACTIVE"
         ]
         if not matches:
+            self._log.refused(call, request, candidates)
             raise CredentialsInvalid
         if len(matches) > 1:
             raise InvalidArgument("TENANT_REQUIRED", "Name the tenant that you sign in to.")
-        return await self._open(call.now, str(matches[0]["tenant_id"]), str(matches[0]["id"]))
+        return await self._open(call, str(matches[0]["tenant_id"]), str(matches[0]["id"]))
 
     async def refresh(self, call: Call, request: pb.RefreshSessionRequest) -> pb.Session:
         """The next pair of tokens; a refresh token that was used before ends the session."""
@@ -190,6 +191,7 @@ class Sessions:
         async with self._database.transaction(call.tenant_id) as tx:
             values = {**who, "password_hash": hashed, "update_time": call.now}
             await tx.execute(SET_PASSWORD, values)
+            await self._log.password_changed(call, tx, call.principal.id)
             await revoke_sessions(call, tx, call.principal.id)
         return pb.ChangePasswordResponse()
 
@@ -199,35 +201,31 @@ class Sessions:
         """
         async with self._database.worker() as tx:
             row = await tx.fetch_row(_BY_ACCESS, {"hash": _hash(request.access_token)})
+            company_id = await company_of(tx, row) if row else ""
         if row is None or row["revoke_time"] is not None or not _is_active(row):
             raise SessionInvalid
         if min(row["access_expire_time"], row["expire_time"]) <= call.now:
             raise Unauthenticated(
                 "TOKEN_EXPIRED", "The access token has expired; refresh the session."
             )
-        return self._token(_principal(row, str(row["session_id"])), call.now)
-
-    async def deferred(
-        self, _call: Call, request: pb.IssueDeferredTokenRequest
-    ) -> pb.InternalToken:
-        """A token with a user's present rights, without a session, for another service."""
-        return await self.act_for(request.tenant_id, request.user_id)
+        return self._token(_principal(row, str(row["session_id"]), company_id), call.now)
 
     async def act_for(self, tenant_id: str, user_id: str) -> pb.InternalToken:
         """A token with a user's present rights; Unauthenticated when he may not work any more."""
         async with self._database.worker() as tx:
             row = await tx.fetch_row(_BY_ID, {"tenant_id": tenant_id, "user_id": user_id})
+            company_id = await company_of(tx, row) if row else ""
         if row is None or not _is_active(row):
             raise Unauthenticated("USER_INACTIVE", "The user may not work any more.")
-        return self._token(_principal(row, ""), datetime.now(UTC))
+        return self._token(_principal(row, "", company_id), datetime.now(UTC))
 
     def service_token(self, service: str) -> pb.InternalToken:
         """A token for one of our own services."""
         return self._token(Principal(kind="service", id=service), datetime.now(UTC))
 
-    async def _open(self, now: datetime, tenant_id: str, user_id: str) -> pb.Session:
+    async def _open(self, call: Call, tenant_id: str, user_id: str) -> pb.Session:
         family = f"crm_rt_{secrets.token_urlsafe(16)}"
-        answer, values = _fresh(now, (tenant_id, new_id(), user_id), family)
+        answer, values = _fresh(call.now, (tenant_id, new_id(), user_id), family)
         async with self._database.transaction(tenant_id) as tx:
             await tx.execute(
                 _NEW,
@@ -236,21 +234,15 @@ class Sessions:
                     "id": answer.id,
                     "user_id": user_id,
                     "revoke_time": None,
-                    "create_time": now,
+                    "create_time": call.now,
+                    "last_seen_time": call.now,
                 },
             )
+            await self._log.opened(call, tx, (tenant_id, answer.id, user_id))
         return answer
 
     def _token(self, principal: Principal, now: datetime) -> pb.InternalToken:
-        issued = int(now.timestamp())
-        token = pb.InternalToken(
-            token=sign(self._key, principal, issued),
-            tenant_id=principal.tenant_id,
-            principal_id=principal.id,
-            session_id=principal.session_id,
-        )
-        token.expire_time.FromSeconds(issued + LIFETIME_S)
-        return token
+        return internal_token(self._key, principal, now)
 
 
 def _fresh(
@@ -301,13 +293,14 @@ def _is_active(row: Record) -> bool:
     return row["state"] == "ACTIVE" and row["delete_time"] is None
 
 
-def _principal(row: Record, session_id: str) -> Principal:
+def _principal(row: Record, session_id: str, company_id: str) -> Principal:
     return Principal(
         kind="user",
         id=str(row["id"]),
         tenant_id=str(row["tenant_id"]),
         session_id=session_id,
         role_ids=tuple(str(one) for one in row["role_ids"]),
+        partner_company_id=company_id,
         access_version=micros(row["access_time"]),
     )
 

@@ -101,11 +101,16 @@ class Tenants:
 
     async def _create_roles(self, call: Call, tx: Tx) -> dict[str, str]:
         ids: dict[str, str] = {}
-        for name, grants in ready_made_roles().items():
-            values = {"name": name, "grants": orjson.dumps(grants).decode()}
+        for one in ready_made_roles():
+            values = {
+                "key": one.key,
+                "name": one.name,
+                "description": one.description,
+                "grants": orjson.dumps(one.grants).decode(),
+            }
             row = self._roles.new_row(call, values)
             await insert_record(call, tx, self._roles.plan, row, "created")
-            ids[name] = str(row["id"])
+            ids[one.key] = str(row["id"])
         return ids
 
     def _admin(

@@ -3,6 +3,7 @@ disabled.
 """
 
 import asyncio
+from collections.abc import Collection
 
 from google.protobuf.message import Message
 from sqlalchemy import bindparam, func, select
@@ -20,6 +21,12 @@ from chassis.resource.view import view_of
 from chassis.resource.write import changed_columns
 from crm.identity.v1.user_pb2 import GetOwnUserRequest, User
 from services.identity.domain.login import login_from, next_free
+from services.identity.methods.organisation import (
+    check_written,
+    lock_organisation,
+    require_living,
+    require_within,
+)
 from services.identity.methods.passwords import Passwords
 from services.identity.methods.power import require_lesser, require_roles
 from services.identity.methods.revoke import revoke_sessions
@@ -62,8 +69,11 @@ class UserRules:
         configure users.
         """
         assert isinstance(message, User)
+        row["department_id"] = row["department_id"] or call.principal.partner_company_id or None
+        require_within(call, call.reach("users", "CREATE"), row["department_id"])
         if message.role_ids or message.password:
-            call.reach("users", "CONFIGURE")
+            require_within(call, call.reach("users", "CONFIGURE"), row["department_id"])
+        await self._keep_lines(call, tx, row, str(row["id"]), {"department_id", "manager_id"})
         row["state"] = "ACTIVE"
         if not row["login"]:
             row["login"] = await self._free_login(call, tx, message.name)
@@ -76,15 +86,17 @@ class UserRules:
     ) -> None:
         """Check the rights and references of what changes; a disabled user's sessions end."""
         assert isinstance(message, User)
-        if POWER & changed_columns(before, row) or message.password:
-            call.reach("users", "CONFIGURE")
+        changed, record_id = changed_columns(before, row), str(before["id"])
+        if POWER & changed or message.password:
+            reach = call.reach("users", "CONFIGURE")
+            for place in (before, before | row):
+                require_within(call, reach, place["department_id"], record_id)
             await require_lesser(call, tx, before)
+        await self._keep_lines(call, tx, row, record_id, changed)
         if "login" in row and not row["login"]:
             raise invalid_fields([("login", "A user needs a login.")])
-        if "role_ids" in changed_columns(before, row):
+        if "role_ids" in changed:
             await require_roles(call, tx, list(message.role_ids))
-        if str(before["id"]) == str(row.get("manager_id")):
-            raise invalid_fields([("manager_id", "Nobody reports to himself.")])
         if message.password:
             await self._set_password(call, tx, before["id"], message.password)
         if row.get("state") == "DISABLED":
@@ -95,6 +107,16 @@ class UserRules:
         if str(before["id"]) == call.principal.id:
             raise FailedPrecondition("USER_IS_CALLER", "You cannot delete your own account.")
         await revoke_sessions(call, tx, str(before["id"]))
+
+    async def _keep_lines(
+        self, call: Call, tx: Tx, row: Row, user_id: str, changed: Collection[str]
+    ) -> None:
+        """Departments live; reporting lines end."""
+        if "department_id" in changed:
+            await require_living(call, tx, "department_id", row["department_id"])
+        if "manager_id" in changed and row["manager_id"]:
+            await lock_organisation(call, tx)
+            tx.after(check_written, call, "user", user_id, "manager_id")
 
     async def _set_password(self, call: Call, tx: Tx, user_id: object, password: str) -> None:
         values = {

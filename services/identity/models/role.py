@@ -1,7 +1,7 @@
 """Roles with their grants."""
 
 from sqlalchemy import Column, Index, Table, Text, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, UUID
 
 from chassis.db.schema import list_indexes, resource_columns, resource_constraints
 from services.identity.models import metadata
@@ -12,6 +12,10 @@ role = Table(
     *resource_columns(owned=False),
     Column("name", Text, nullable=False),
     Column("grants", JSONB, nullable=False),
+    Column("description", Text),
+    # Names of ready-made roles for programs; NULL for the tenant's own.
+    Column("key", Text),
+    Column("partner_company_id", UUID(as_uuid=False)),
     Column("field_rules", JSONB),
     *resource_constraints("role"),
     Index(
@@ -22,4 +26,4 @@ role = Table(
         postgresql_where=text("delete_time IS NULL"),
     ),
 )
-list_indexes(role, "name")
+list_indexes(role, orderable=("name",), filterable=("key",))

@@ -49,9 +49,19 @@ user = Table(
     ),
     Index("ix_user_sign_in_login", text("lower(login)"), postgresql_where=_LIVING),
     Index("ix_user_sign_in_email", text("lower(email)"), postgresql_where=_LIVING),
-    Index("ix_user_manager_id", "tenant_id", "manager_id"),
 )
-list_indexes(user, "name", "login")
+list_indexes(
+    user,
+    orderable=(
+        "name",
+        "login",
+    ),
+    filterable=(
+        "email",
+        "manager_id",
+        "state",
+    ),
+)
 
 credential = Table(
     "credential",
@@ -82,6 +92,8 @@ session = Table(
     Column("access_expire_time", DateTime(timezone=True), nullable=False),
     Column("expire_time", DateTime(timezone=True), nullable=False),
     Column("revoke_time", DateTime(timezone=True)),
+    # When a request came with it, to the minute.
+    Column("last_seen_time", DateTime(timezone=True)),
     Column("create_time", DateTime(timezone=True), nullable=False),
     Column("update_time", DateTime(timezone=True), nullable=False),
     PrimaryKeyConstraint("tenant_id", "id"),
@@ -94,4 +106,5 @@ session = Table(
     Index("uq_session_access_hash", "access_hash", unique=True),
     Index("uq_session_family_hash", "family_hash", unique=True),
     Index("ix_session_user_id", "tenant_id", "user_id"),
+    Index("ix_session_last_seen_time", "tenant_id", "last_seen_time"),
 )

@@ -19,4 +19,12 @@ campaign = Table(
     *resource_constraints("campaign"),
     CheckConstraint("end_date >= start_date", name="end_date"),
 )
-list_indexes(campaign, "name", "budget", "start_date", "end_date")
+list_indexes(
+    campaign,
+    orderable=(
+        "name",
+        "budget",
+        "start_date",
+        "end_date",
+    ),
+)

@@ -32,9 +32,13 @@ campaign_member = Table(
         postgresql_nulls_not_distinct=True,
         postgresql_where=text("delete_time IS NULL"),
     ),
-    Index("ix_campaign_member_campaign_id", "tenant_id", "campaign_id", "id"),
-    Index("ix_campaign_member_customer_id", "tenant_id", "customer_id", "id"),
-    Index("ix_campaign_member_contact_id", "tenant_id", "contact_id", "id"),
-    Index("ix_campaign_member_response", "tenant_id", "response", "id"),
 )
-list_indexes(campaign_member)
+list_indexes(
+    campaign_member,
+    filterable=(
+        "campaign_id",
+        "customer_id",
+        "contact_id",
+        "response",
+    ),
+)

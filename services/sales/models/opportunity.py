@@ -5,7 +5,6 @@ from sqlalchemy import (
     Column,
     Date,
     ForeignKeyConstraint,
-    Index,
     Numeric,
     Table,
     Text,
@@ -51,12 +50,22 @@ opportunity = Table(
         ["stage.tenant_id", "stage.id", "stage.pipeline_id", "stage.outcome"],
         name="fk_opportunity_tenant_id_stage_id",
     ),
-    Index("ix_opportunity_customer_id", "tenant_id", "customer_id", "id"),
-    Index("ix_opportunity_product_id", "tenant_id", "product_id", "id"),
-    Index("ix_opportunity_pipeline_id", "tenant_id", "pipeline_id", "id"),
-    Index("ix_opportunity_stage_id", "tenant_id", "stage_id", "id"),
-    Index("ix_opportunity_campaign_id", "tenant_id", "campaign_id", "id"),
-    Index("ix_opportunity_state", "tenant_id", "state", "id"),
-    Index("ix_opportunity_engage_date", "tenant_id", "engage_date", "id"),
 )
-list_indexes(opportunity, "name", "amount", "expected_close_date", "close_date")
+list_indexes(
+    opportunity,
+    orderable=(
+        "name",
+        "amount",
+        "expected_close_date",
+        "close_date",
+    ),
+    filterable=(
+        "customer_id",
+        "product_id",
+        "pipeline_id",
+        "stage_id",
+        "campaign_id",
+        "state",
+        "engage_date",
+    ),
+)

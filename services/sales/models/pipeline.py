@@ -26,4 +26,4 @@ pipeline = Table(
         postgresql_where=text("delete_time IS NULL"),
     ),
 )
-list_indexes(pipeline, "name")
+list_indexes(pipeline, orderable=("name",), filterable=("is_default",))

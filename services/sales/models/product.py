@@ -23,7 +23,15 @@ product = Table(
         unique=True,
         postgresql_where=text("code IS NOT NULL AND delete_time IS NULL"),
     ),
-    Index("ix_product_code", "tenant_id", "code", "id"),
-    Index("ix_product_series", "tenant_id", "series", "id"),
 )
-list_indexes(product, "name", "list_price")
+list_indexes(
+    product,
+    orderable=(
+        "name",
+        "list_price",
+    ),
+    filterable=(
+        "code",
+        "series",
+    ),
+)

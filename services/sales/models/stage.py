@@ -50,6 +50,15 @@ stage = Table(
         unique=True,
         postgresql_where=text("outcome <> 'OPEN' AND delete_time IS NULL"),
     ),
-    Index("ix_stage_pipeline_id", "tenant_id", "pipeline_id", "position", "id"),
 )
-list_indexes(stage, "name", "position")
+list_indexes(
+    stage,
+    orderable=(
+        "name",
+        "position",
+    ),
+    filterable=(
+        "pipeline_id",
+        "outcome",
+    ),
+)

@@ -16,6 +16,8 @@ MINIMAL: Mapping[str, Mapping[str, object]] = {
     "Department": {"name": "部门 {tag}"},
     "Role": {"name": "Role {tag}"},
     "User": {"name": "User {tag}", "login": "u{tag}"},
+    "ApiClient": {"name": "Client {tag}"},
+    "Announcement": {"title": "Announcement {tag}", "body": "{tag}"},
     "Customer": {"name": "Customer {tag}"},
     "Contact": {"name": "Contact {tag}", "customer_id": "@Customer"},
     "Product": {"name": "Product {tag}", "code": "P{tag}"},

@@ -4,10 +4,24 @@ with another rule than its row, fails the test.
 
 from collections.abc import Iterator, Mapping
 
-from crm.chassis.v1 import import_pb2, operation_pb2, purge_pb2
+from crm.chassis.v1 import history_pb2, import_pb2, operation_pb2, purge_pb2, share_pb2
 from crm.customer.v1 import contact_pb2, customer_pb2
 from crm.event.v1 import change_pb2
-from crm.identity.v1 import department_pb2, role_pb2, session_pb2, tenant_pb2, user_pb2
+from crm.identity.v1 import (
+    announcement_pb2,
+    announcement_receipt_pb2,
+    api_client_pb2,
+    api_client_secret_pb2,
+    client_token_pb2,
+    department_pb2,
+    log_entry_pb2,
+    preferences_pb2,
+    presence_pb2,
+    role_pb2,
+    session_pb2,
+    tenant_pb2,
+    user_pb2,
+)
 from crm.marketing.v1 import campaign_member_pb2, campaign_pb2
 from crm.reporting.v1 import report_pb2
 from crm.sales.v1 import (
@@ -22,15 +36,22 @@ from tests.integration.security.wire import SERVICES
 
 # Every file with services; importing them puts them into the descriptor pool.
 FILES = (
-    import_pb2, operation_pb2, purge_pb2, contact_pb2,
-    customer_pb2, change_pb2, department_pb2, role_pb2,
+    history_pb2, share_pb2, import_pb2, operation_pb2, purge_pb2, contact_pb2,
+    customer_pb2, change_pb2, department_pb2, log_entry_pb2, role_pb2,
     session_pb2, tenant_pb2, user_pb2, campaign_member_pb2, campaign_pb2, report_pb2,
     opportunity_pb2, opportunity_transition_pb2, pipeline_pb2, product_pb2, stage_move_pb2,
-    stage_pb2,
+    stage_pb2, announcement_pb2, announcement_receipt_pb2, api_client_pb2, api_client_secret_pb2,
+    client_token_pb2, preferences_pb2, presence_pb2,
 )  # fmt: skip
 # Collections with the standard methods, by process.
 COLLECTIONS: Mapping[str, Mapping[str, str]] = {
-    "identity": {"User": "users", "Department": "departments", "Role": "roles"},
+    "identity": {
+        "User": "users",
+        "Department": "departments",
+        "Role": "roles",
+        "ApiClient": "api_clients",
+        "Announcement": "announcements",
+    },
     "customer": {"Customer": "customers", "Contact": "contacts"},
     "sales": {
         "Product": "products",
@@ -57,6 +78,22 @@ SPECIAL: Mapping[str, str] = {
     "crm.identity.v1.SessionService/IssueDeferredToken": "internal",
     "crm.identity.v1.SessionService/GetKeys": "open",
     "crm.identity.v1.SessionService/GetAccess": "internal",
+    "crm.identity.v1.LogEntryService/GetLogEntry": "log_entries read",
+    "crm.identity.v1.LogEntryService/ListLogEntries": "log_entries read",
+    "crm.identity.v1.LogEntryService/ListOwnLogEntries": "self",
+    "crm.identity.v1.LogEntryService/GetLogEntryProof": "log_entries read",
+    "crm.identity.v1.LogEntryService/VerifyLogEntries": "log_entries read",
+    "crm.identity.v1.ApiClientSecretService/AddSecret": "api_clients configure",
+    "crm.identity.v1.ApiClientSecretService/RemoveSecret": "api_clients configure",
+    "crm.identity.v1.ClientTokenService/CreateClientToken": "internal",
+    "crm.identity.v1.ClientTokenService/RevokeClientToken": "internal",
+    "crm.identity.v1.PreferencesService/GetPreferences": "self",
+    "crm.identity.v1.PreferencesService/UpdatePreferences": "self",
+    "crm.identity.v1.PresenceService/ListOnlineUsers": "users read",
+    "crm.identity.v1.PresenceService/TouchSessions": "internal",
+    "crm.identity.v1.AnnouncementReceiptService/ListInbox": "self",
+    "crm.identity.v1.AnnouncementReceiptService/MarkRead": "self",
+    "crm.identity.v1.AnnouncementReceiptService/ListReceipts": "announcements read",
     "crm.identity.v1.TenantService/CreateTenant": "internal",
     "crm.identity.v1.TenantService/ListTenants": "internal",
     "crm.sales.v1.OpportunityTransitionService/WinOpportunity": "opportunities update",
@@ -65,15 +102,19 @@ SPECIAL: Mapping[str, str] = {
     "crm.sales.v1.OpportunityTransitionService/ReopenOpportunity": "opportunities update",
     "crm.sales.v1.StageMoveService/ListStageMoves": "opportunities read",
     "crm.reporting.v1.ReportService/GetPipelineSummary": "opportunities read",
-    "crm.chassis.v1.ImportService/UploadFile": "self",
-    "crm.chassis.v1.ImportService/CreateImport": "self",
-    "crm.chassis.v1.LookupService/LookupRecords": "self",
+    "crm.chassis.v1.HistoryService/ListHistory": "self clients",
+    "crm.chassis.v1.ShareService/ListShares": "self clients",
+    "crm.chassis.v1.ShareService/CreateShare": "self clients",
+    "crm.chassis.v1.ShareService/DeleteShare": "self clients",
+    "crm.chassis.v1.ImportService/UploadFile": "self clients",
+    "crm.chassis.v1.ImportService/CreateImport": "self clients",
+    "crm.chassis.v1.LookupService/LookupRecords": "self clients",
     "crm.chassis.v1.LookupService/CheckRecords": "internal",
-    "crm.chassis.v1.OperationService/GetOperation": "self",
-    "crm.chassis.v1.OperationService/ListOperations": "self",
-    "crm.chassis.v1.OperationService/CancelOperation": "self",
-    "crm.chassis.v1.OperationService/DownloadErrors": "self",
-    "crm.chassis.v1.PurgeService/PurgeRecord": "self",
+    "crm.chassis.v1.OperationService/GetOperation": "self clients",
+    "crm.chassis.v1.OperationService/ListOperations": "self clients",
+    "crm.chassis.v1.OperationService/CancelOperation": "self clients",
+    "crm.chassis.v1.OperationService/DownloadErrors": "self clients",
+    "crm.chassis.v1.PurgeService/PurgeRecord": "self clients",
     "crm.chassis.v1.PurgeService/CheckReferrers": "internal",
     "crm.event.v1.ChangeService/StreamSnapshot": "internal",
     "crm.event.v1.ChangeService/ListChanges": "internal",
@@ -82,7 +123,9 @@ WITHOUT_COLLECTIONS = "reporting"
 
 
 def policy() -> dict[str, str]:
-    """The rule of every method by full name: "open", "internal", "self" or "<resource> <verb>"."""
+    """The rule of every method by full name: "open", "internal", "self" (with " clients" when API
+    clients may call it, too) or "<resource> <verb>".
+    """
     return {**SPECIAL, **dict(_standard())}
 
 

@@ -303,11 +303,32 @@ def upgrade() -> None:
         postgresql_where=sa.text("delete_time IS NOT NULL"),
     )
     op.create_index(
+        "ix_contact_email",
+        "contact",
+        ["tenant_id", "email", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "ix_contact_job_title",
+        "contact",
+        ["tenant_id", "job_title", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.create_index(
         "ix_contact_partner_company_id",
         "contact",
         ["tenant_id", "partner_company_id", "id"],
         unique=False,
         postgresql_where=sa.text("partner_company_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_contact_phone",
+        "contact",
+        ["tenant_id", "phone", "id"],
+        unique=False,
+        postgresql_where=None,
     )
     op.create_index(
         "ix_contact_tags",
@@ -343,6 +364,18 @@ def upgrade() -> None:
             nullable=False,
         ),
     )
+    op.drop_index(
+        op.f("ix_customer_parent_id"),
+        table_name="customer",
+        postgresql_where="(parent_id IS NOT NULL)",
+    )
+    op.create_index(
+        "ix_customer_parent_id",
+        "customer",
+        ["tenant_id", "parent_id", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
     op.create_index(
         "ix_customer_annual_revenue_desc",
         "customer",
@@ -354,6 +387,13 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_index(
+        "ix_customer_country",
+        "customer",
+        ["tenant_id", "country", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.create_index(
         "ix_customer_delete_time",
         "customer",
         ["tenant_id", "delete_time", "id"],
@@ -361,11 +401,46 @@ def upgrade() -> None:
         postgresql_where=sa.text("delete_time IS NOT NULL"),
     )
     op.create_index(
+        "ix_customer_email",
+        "customer",
+        ["tenant_id", "email", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "ix_customer_employee_count",
+        "customer",
+        ["tenant_id", "employee_count", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "ix_customer_founded_year",
+        "customer",
+        ["tenant_id", "founded_year", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "ix_customer_kind",
+        "customer",
+        ["tenant_id", "kind", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.create_index(
         "ix_customer_partner_company_id",
         "customer",
         ["tenant_id", "partner_company_id", "id"],
         unique=False,
         postgresql_where=sa.text("partner_company_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_customer_phone",
+        "customer",
+        ["tenant_id", "phone", "id"],
+        unique=False,
+        postgresql_where=None,
     )
     op.create_index(
         "ix_customer_tags",

@@ -348,6 +348,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("delete_time IS NOT NULL"),
     )
     op.create_index(
+        "ix_pipeline_is_default",
+        "pipeline",
+        ["tenant_id", "is_default", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.create_index(
         "ix_pipeline_tags",
         "pipeline",
         ["tenant_id", "tags"],
@@ -408,12 +415,27 @@ def upgrade() -> None:
             nullable=False,
         ),
     )
+    op.drop_index(op.f("ix_stage_pipeline_id"), table_name="stage")
+    op.create_index(
+        "ix_stage_pipeline_id",
+        "stage",
+        ["tenant_id", "pipeline_id", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
     op.create_index(
         "ix_stage_delete_time",
         "stage",
         ["tenant_id", "delete_time", "id"],
         unique=False,
         postgresql_where=sa.text("delete_time IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_stage_outcome",
+        "stage",
+        ["tenant_id", "outcome", "id"],
+        unique=False,
+        postgresql_where=None,
     )
     op.create_index(
         "ix_stage_tags",

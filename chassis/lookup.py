@@ -5,16 +5,17 @@ other services.
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import any_, bindparam, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, UUID
 from sqlalchemy.types import Text
 
+from chassis.access.model import SHARED, Reach
+from chassis.access.scope import Shape
 from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.db.pool import Database, Tx
 from chassis.db.sql import Statement, statement
 from chassis.resource.fields import Form
 from chassis.resource.plan import Plan, reach_condition, reach_shape, reach_values
-from chassis.resource.references import living_statement
 from chassis.resource.view import view_of
 from chassis.rpc.methods import Free, Methods, Unary
 from crm.chassis.v1 import import_pb2 as pb
@@ -46,11 +47,12 @@ class Lookups:
         )
 
     async def check(self, _call: Call, request: pb.CheckRecordsRequest) -> pb.CheckRecordsResponse:
-        """Which ids of a tenant exist and are not deleted."""
-        plan = self._plan(request.resource)
-        run = plan.cached("living", lambda: living_statement(plan))
+        """Which ids of a tenant exist, are not deleted and within the reach given."""
+        plan, reach = self._plan(request.resource), _reach(request)
+        shape = reach_shape(plan, reach)
+        run = plan.cached(("check", shape), lambda: _check_statement(plan, shape))
+        values = {**reach_values(reach), "tenant_id": request.tenant_id, "ids": list(request.ids)}
         async with self._database.transaction(request.tenant_id) as tx:
-            values = {"tenant_id": request.tenant_id, "ids": list(request.ids)}
             rows = await tx.fetch(run, values)
         return pb.CheckRecordsResponse(ids=[str(row["id"]) for row in rows])
 
@@ -84,7 +86,7 @@ async def find_records(  # what is looked for, and where
     return [(row["value"], str(row["id"])) for row in await tx.fetch(run, parameters)]
 
 
-def _lookup_statement(plan: Plan, field: str, shape: tuple[bool, bool], bound: bool) -> Statement:
+def _lookup_statement(plan: Plan, field: str, shape: Shape, bound: bool) -> Statement:
     table = plan.resource.table
     query = select(table.c[field].label("value"), table.c.id).where(
         table.c.tenant_id == bindparam("tenant_id"),
@@ -95,3 +97,30 @@ def _lookup_statement(plan: Plan, field: str, shape: tuple[bool, bool], bound: b
     if bound:
         query = query.where(table.c.external_source == bindparam("source"))
     return statement(query.limit(bindparam("limit")))
+
+
+def _reach(request: pb.CheckRecordsRequest) -> Reach:
+    if not request.HasField("reach"):
+        return Reach(everything=True)
+    given = request.reach
+    return Reach(
+        everything=given.everything,
+        owner_ids=frozenset(given.owner_ids),
+        department_ids=frozenset(given.department_ids),
+        company_id=given.company_id,
+        grantee_ids=frozenset(given.grantee_ids),
+        shares=SHARED["READ"],
+    )
+
+
+def _check_statement(plan: Plan, shape: Shape) -> Statement:
+    table = plan.resource.table
+    ids = bindparam("ids", type_=ARRAY(UUID(as_uuid=False)))
+    return statement(
+        select(table.c.id).where(
+            table.c.tenant_id == bindparam("tenant_id"),
+            table.c.id == any_(ids),
+            table.c.delete_time.is_(None),
+            *reach_condition(plan, shape),
+        )
+    )
