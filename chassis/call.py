@@ -7,6 +7,7 @@ from chassis.access.field_rules import FieldAccess
 from chassis.access.model import Access, Reach, scopes_allow
 from chassis.custom_fields.model import NO_CUSTOM_FIELDS, CustomFields
 from chassis.errors import PermissionDenied
+from chassis.ids import new_id
 
 # The kinds of principals that belong to a tenant and have roles there.
 MEMBERS = frozenset({"user", "client"})
@@ -100,3 +101,17 @@ class Call:
     def field_access(self, resource: str) -> FieldAccess:
         """Which fields of the resource the caller's roles hide from him or let him only read."""
         return self.access.field_access(self.principal.role_ids, resource)
+
+
+def service_call(service: str, tenant_id: str, now: datetime, cause_id: str = "") -> Call:
+    """The call of a service that works by itself; it has no rights of a user and needs none."""
+    return Call(
+        principal=Principal(kind="service", id=service, tenant_id=tenant_id),
+        access=Access(),
+        method="",
+        now=now,
+        deadline=0.0,
+        request_id=new_id(),
+        through="rule",
+        cause_id=cause_id,
+    )

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Table, bindparam, cast, func, literal_colu
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 from sqlalchemy.types import Boolean, Date, Numeric, Text, TypeEngine
 
-from chassis.custom_fields.model import CUSTOM, Definition, Kind, OwnFields
+from chassis.custom_fields.model import CUSTOM, Definition, Kind, OwnFields, ids_by_label
 from chassis.custom_fields.tables import FORMS, VALUE
 from chassis.filter.fields import FieldKind, FilterField, Ties, filter_fields
 from chassis.resource.order_by import OrderField
@@ -106,7 +106,7 @@ class Source:
         """The field in filters; a choice goes by its label or its id."""
         one = self.definition
         ids = {choice.id: choice.id for choice in one.choices.values()}
-        labels = {choice.label: choice.id for choice in one.choices.values() if not choice.deleted}
+        labels = ids_by_label(one.choices)
         return FilterField(
             one.path,
             self._value,

@@ -49,6 +49,11 @@ class Choice:
 Choices = Mapping[str, Choice]
 
 
+def ids_by_label(choices: Choices) -> dict[str, str]:
+    """What the labels of a list stand for in filters."""
+    return {one.label: one.id for one in choices.values() if not one.deleted}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Definition:
     """One field; `default` is a value as it is stored, None for none."""

@@ -55,8 +55,9 @@ def _custom_field(metadata: MetaData) -> Table:
             "uq_custom_field_name", "tenant_id", "resource", "name",
             unique=True, postgresql_where=LIVING,
         ),
+        Index("ix_custom_field_resource", "tenant_id", "resource", "position", "id"),
     )  # fmt: skip
-    list_indexes(table, "position")
+    list_indexes(table, orderable=("position",))
     return table
 
 
@@ -79,7 +80,8 @@ def _choice(metadata: MetaData) -> Table:
     Index("uq_choice_label", *of_list, label, unique=True, postgresql_where=LIVING)
     single = text("is_default AND delete_time IS NULL")
     Index("uq_choice_default", *of_list, unique=True, postgresql_where=single)
-    list_indexes(table, "position")
+    Index("ix_choice_list", *of_list, table.c.position, table.c.id)
+    list_indexes(table, orderable=("position",))
     return table
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 
-from chassis.custom_fields.model import Definition, Kind
+from chassis.custom_fields.model import Choices, Definition, Kind
 from chassis.ids import is_id
 from chassis.money import currencies, rounded
 
@@ -41,15 +41,16 @@ def value_of_text(own: Definition, text: str) -> object:
     if own.kind is Kind.BOOLEAN:
         return _BOOLEANS.get(text.lower(), text)
     if own.kind is Kind.CHOICE:
-        return _choice_id(own, text)
+        return choice_id(own.choices, text)
     if own.kind is Kind.MULTI_CHOICE:
-        return [_choice_id(own, part.strip()) for part in text.split(LIST_MARK) if part.strip()]
+        parts = (part.strip() for part in text.split(LIST_MARK))
+        return [choice_id(own.choices, part) for part in parts if part]
     return text
 
 
-def _choice_id(own: Definition, text: str) -> str:
-    """The open choice with this label, else the text as an id."""
-    named = (one for one in own.choices.values() if one.open and one.label == text)
+def choice_id(choices: Choices, text: str) -> str:
+    """The id of the choice with this label that is not deleted, else the text as an id."""
+    named = (one for one in choices.values() if one.label == text and not one.deleted)
     return next((one.id for one in named), text)
 
 

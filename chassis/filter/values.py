@@ -92,7 +92,8 @@ def _read_timestamp(_field: FilterField, text: str, context: FilterContext) -> F
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
-def _read_uuid(_field: FilterField, text: str, _context: FilterContext) -> FilterValue:
+def _read_uuid(field: FilterField, text: str, _context: FilterContext) -> FilterValue:
+    text = field.stored.get(text, text)
     if not _UUID.fullmatch(text):
         raise ValueError("expected a UUID")
     return UUID(text)

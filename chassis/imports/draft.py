@@ -7,7 +7,7 @@ from hashlib import blake2b
 from google.protobuf.message import Message
 
 from chassis.custom_fields.model import CUSTOM
-from chassis.custom_fields.values import value_of_text
+from chassis.custom_fields.values import choice_id, value_of_text
 from chassis.imports.cells import BadRow, read_cells
 from chassis.imports.convert import BadValue, convert, items, scaled, shown
 from chassis.imports.mapping import KEY, SOURCE, ImportMapping, Target
@@ -96,6 +96,8 @@ def fill(mapping: ImportMapping, draft: Draft, known: Known) -> None:
                 _set_reference(mapping, values, name, resolved[path])
             elif name == CUSTOM:
                 _set_own(mapping, values.setdefault(name, {}), part, text)
+            elif name in mapping.plan.resource.choices:
+                values[name] = choice_id(mapping.own.lists.get(name, {}), text)
             elif not part:
                 values[name] = convert(mapping.fields[name], text)
         except BadValue as error:

@@ -1,7 +1,7 @@
 """A resource as one caller sees it: without the fields that his roles hide from him."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from google.protobuf.message import Message
@@ -10,7 +10,7 @@ from chassis.access.field_rules import HIDDEN, READ, FieldAccess
 from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.custom_fields.fields import Source, own_filters, own_orders, own_sources, slot
-from chassis.custom_fields.model import CUSTOM, OwnFields
+from chassis.custom_fields.model import CUSTOM, OwnFields, ids_by_label
 from chassis.errors import CrmError
 from chassis.filter.fields import FilterField
 from chassis.resource.fields import Field
@@ -42,6 +42,9 @@ class View:
         """The fields that filters may name; parts of a field (`amount.amount`) go with it."""
         filters = self.plan.filters
         seen = {name: one for name, one in filters.items() if name.split(".")[0] in self.fields}
+        for name in self.plan.resource.choices:
+            if name in seen:
+                seen[name] = replace(seen[name], stored=ids_by_label(self.own.lists.get(name, {})))
         return {**seen, **own_filters(self._sources)}
 
     @cached_property

@@ -32,6 +32,9 @@ customer = Table(
     Column("annual_revenue_currency", Text),
     Column("parent_id", UUID(as_uuid=False)),
     Column("description", Text),
+    # Choices of the lists so named.
+    Column("source_id", UUID(as_uuid=False)),
+    Column("class_id", UUID(as_uuid=False)),
     *resource_constraints("customer"),
     CheckConstraint("kind IN ('COMPANY','PERSON')", name="kind"),
     ForeignKeyConstraint(
@@ -55,5 +58,7 @@ list_indexes(
         "founded_year",
         "employee_count",
         "parent_id",
+        "source_id",
+        "class_id",
     ),
 )
