@@ -18,6 +18,8 @@ from chassis.custom_fields.index import KIND as INDEX
 from chassis.custom_fields.source import CustomFieldSource
 from chassis.custom_fields.wiring import own_fields
 from chassis.db.pool import Database
+from chassis.describe import SERVICE as DESCRIBE_SERVICE
+from chassis.describe import Descriptions
 from chassis.events.change_rpc import SERVICE as CHANGE_SERVICE
 from chassis.events.change_rpc import change_methods
 from chassis.events.change_service import SnapshotSource
@@ -180,6 +182,7 @@ def _shared_methods(
     return {
         "crm.chassis.v1.LookupService": Lookups(database, list(plans.values())).methods(),
         SHARE_SERVICE: Shares(plans).methods(),
+        DESCRIBE_SERVICE: Descriptions(plans).methods(),
         HISTORY_SERVICE: Histories(plans, settings.page_token_key).methods(),
         CHANGE_SERVICE: change_methods(database, settings.service, snapshots),
     }

@@ -146,7 +146,7 @@ def _column_problems(view: View, spec: ImportSpec) -> Iterator[tuple[str, str]]:
     seen: set[str] = set()
     for at, column in enumerate(spec.columns):
         place = f"spec.columns[{at}]"
-        text = _field_problem(view, column.field)
+        text = field_problem(view, column.field)
         if text:
             yield f"{place}.field", text
             continue
@@ -168,7 +168,7 @@ def _is_number(view: View, path: str) -> bool:
 
 def _default_problems(view: View, spec: ImportSpec) -> Iterator[tuple[str, str]]:
     for path in spec.defaults:
-        text = _field_problem(view, path)
+        text = field_problem(view, path)
         if text or path == KEY:
             yield f"spec.defaults.{path}", text or "Every record has its own external id."
 
@@ -181,7 +181,7 @@ def _key_problems(plan: Plan, spec: ImportSpec) -> Iterator[tuple[str, str]]:
         yield "spec.external_source", f"{plan.plural} have no external source."
 
 
-def _field_problem(view: View, path: str) -> str:
+def field_problem(view: View, path: str) -> str:
     """Why the path cannot be filled; "" when it can."""
     name, _, part = path.partition(".")
     plan = view.plan
