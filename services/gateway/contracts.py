@@ -52,6 +52,7 @@ class Resource:
     has none of these.
     """
 
+    message: str
     singular: str
     plural: str
     target: str
@@ -130,6 +131,7 @@ def _resources(module: ModuleType) -> Iterator[Resource]:
         if found is not None:
             place, names = place_of(message), set(message.fields_by_name)
             yield Resource(
+                message=message.name,
                 singular=found.singular,
                 plural=found.plural,
                 target=_target(module.DESCRIPTOR.package),

@@ -141,6 +141,14 @@ def _other_paths(schemas: Schemas) -> dict[str, dict[str, object]]:
                 },
             }
         },
+        "/v1/openapi.json": {
+            "get": _operation(
+                "GetOwnDocument",
+                "resources",
+                "This description with the tenant's own fields",
+                {"application/json": {"schema": {"type": "object"}}},
+            )
+        },
         "/v1/events": {
             "get": {
                 **_operation("StreamEvents", "events", "Follow what changes, as it does", stream),
