@@ -184,7 +184,7 @@ def test_definitions_are_resources_like_all_others(tenant: Tenant) -> None:
     assert stale.status_code == 412
     refused(tenant.patch(path, {"kind": "DATE"}), 400, "kind")
     page = good(tenant.get("contacts/custom_fields", filter='label = "爱好" OR name = "x"'))
-    assert [one["name"] for one in page["custom_fields"]] == ["hobby"]  # type: ignore[attr-defined]  # a list
+    assert [one["name"] for one in page["custom_fields"]] == ["hobby"]  # type: ignore[attr-defined]  # JSON: a list
     assert not good(tenant.get("contacts/custom_fields", filter="name = nickname"))["custom_fields"]
     broken = tenant.get("contacts/custom_fields", filter='name = "x')
     refused(broken, 400, "filter")
