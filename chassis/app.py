@@ -165,7 +165,7 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
         server.add(name, methods)
     await server.start(settings.grpc_listen)
     background.start(access, custom, parts.consumers)
-    own_jobs = {"purge": purge.run, "search": search.refresh, "search rows": search.fill}
+    own_jobs = {"purge": purge.run, "search": search.keep_fresh, "search rows": search.keep_full}
     for name, job in {**own_jobs, **deferred.jobs, **parts.jobs}.items():
         background.run(name, job)
     log.info("service started", listen=settings.grpc_listen)
