@@ -74,7 +74,7 @@ def ids(tenant: Tenant) -> dict[str, str]:
     for name, own in ROWS:
         made = good(tenant.post("customers", {"name": name, "custom_fields": own}))
         found[name] = str(made["id"])
-    more = {
+    more: dict[str, dict[str, object]] = {
         "a": {"tier": found["gold"], "needs": [found["speed"]]},
         "b": {"needs": [found["speed"], found["price"]], "friend": found["a"]},
     }
@@ -95,13 +95,13 @@ def build(tenant: Tenant, fields: list[str]) -> None:
     """Have indexes made and wait until they are ready."""
     for one in fields:
         good(tenant.post(f"customers/custom_fields/{one}:buildIndex", {}))
-    for one in fields:
-        eventually(lambda one=one: state(tenant, one) == "READY", timeout_s=60, every_s=0.3)
+    eventually(lambda: ready(tenant, fields), timeout_s=60, every_s=0.3)
 
 
-def state(tenant: Tenant, field_id: str) -> object:
-    """The state of a field's index."""
-    return good(tenant.get(f"customers/custom_fields/{field_id}"))["index_state"]
+def ready(tenant: Tenant, fields: list[str]) -> bool:
+    """Whether the fields have their indexes."""
+    states = [good(tenant.get(f"customers/custom_fields/{one}"))["index_state"] for one in fields]
+    return set(states) == {"READY"}
 
 
 def test_filters(tenant: Tenant, ids: dict[str, str], looked_at: str) -> None:
