@@ -41,6 +41,7 @@ from chassis.rpc.identity import Owners
 from chassis.rpc.methods import Methods
 from chassis.rpc.server import RpcServer
 from chassis.rpc.token import TokenVerifier
+from chassis.search.upkeep import SearchUpkeep
 from chassis.settings import ServiceSettings
 from chassis.shares.methods import SERVICE as SHARE_SERVICE
 from chassis.shares.methods import Shares
@@ -151,7 +152,9 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
 
     server = RpcServer(settings.service, database, authority, on_change)
     collections = (*parts.collections, *own.collections)
-    purge = Purge(settings.service, database, clients, [one.plan for one in collections])
+    every_plan = [one.plan for one in collections]
+    purge = Purge(settings.service, database, clients, every_plan)
+    search = SearchUpkeep(settings.service, database, every_plan)
     snapshots = {one.plan.singular: snapshot_source(one.plan, custom) for one in collections}
     snapshots |= parts.snapshots
     shared = _shared_methods(settings, database, plans, snapshots) | deferred.methods
@@ -160,7 +163,8 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
         server.add(name, methods)
     await server.start(settings.grpc_listen)
     background.start(access, custom, parts.consumers)
-    for name, job in {"purge": purge.run, **deferred.jobs, **parts.jobs}.items():
+    own_jobs = {"purge": purge.run, "search": search.refresh, "search rows": search.fill}
+    for name, job in {**own_jobs, **deferred.jobs, **parts.jobs}.items():
         background.run(name, job)
     log.info("service started", listen=settings.grpc_listen)
     await stopping.wait()

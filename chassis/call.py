@@ -27,6 +27,15 @@ class Principal:
     partner_company_id: str = ""
     access_version: int = 0
     scopes: tuple[str, ...] = ()
+    # Reason for which the session may do nothing else first (a one-time password); "" for most.
+    restriction: str = ""
+
+
+class SessionRestricted(PermissionDenied):
+    """The session may do nothing else before what the reason names is put right."""
+
+    def __init__(self, restriction: str) -> None:
+        super().__init__(restriction, "Your session is restricted until this is put right.")
 
 
 @dataclass(slots=True)

@@ -32,6 +32,8 @@ from chassis.resource.fields import Field, Form, column_of, resource_fields
 from chassis.resource.order_by import OrderField
 from chassis.resource.resource import Resource
 from chassis.resource.rows import ToMessage, message_reader
+from chassis.search.companion import SearchCompanion
+from chassis.search.search import Search, make_search
 
 ALWAYS_RETURNED = ("id",)
 # What every resource has can be filtered and ordered by without a declaration.
@@ -55,6 +57,7 @@ class Plan:
     # What callers see, by what their roles hide; companions are written with every record.
     views: dict[Hashable, Any] = field(default_factory=dict)  # Any: views know plans
     companions: tuple[Companion, ...] = ()
+    search: Search | None = None
     # The service that works with a resource which every service has.
     home: str = ""
 
@@ -182,14 +185,18 @@ def make_plan(resource: Resource, service: str = "") -> Plan:
     """
     descriptor = resource.message.DESCRIPTOR
     fields = resource_fields(descriptor, resource.table)  # type: ignore[arg-type]  # the stubs make it a union
-    plan = Plan(resource, fields, home=service)
+    search = make_search(resource.table, resource.searchable) if resource.searchable else None
+    companions: tuple[Companion, ...] = (SearchCompanion(search),) if search else ()
+    plan = Plan(resource, fields, home=service, companions=companions, search=search)
     if CUSTOM in fields:
-        plan = replace(plan, companions=(OwnValues(plan.plural),))
+        plan = replace(plan, companions=(*companions, OwnValues(plan.plural)))
     names = {reference.field for reference in resource.references} | set(resource.importable)
     names |= set(resource.choices)
     unknown = (names | set(resource.unique.values())) - set(plan.fields)
+    texts = {name for name, one in fields.items() if one.form is Form.TEXT}
+    unknown |= set(resource.searchable) - texts
     if unknown:
-        raise ValueError(f"{plan.singular} has no field {', '.join(sorted(unknown))}")
+        raise ValueError(f"{plan.singular} has no such field: {', '.join(sorted(unknown))}")
     # Touched here so that a wrong declaration stops the process at start-up.
     if not plan.filters or not plan.orders:
         raise ValueError(f"{plan.singular} can neither be filtered nor ordered")

@@ -48,6 +48,12 @@ class View:
         return {**seen, **own_filters(self._sources)}
 
     @cached_property
+    def searched(self) -> tuple[str, ...]:
+        """The fields whose texts searches look at."""
+        search = self.plan.search
+        return tuple(name for name in search.fields if name in self.fields) if search else ()
+
+    @cached_property
     def orders(self) -> Mapping[str, OrderField]:
         """The fields that order_by may name."""
         seen = {name: one for name, one in self.plan.orders.items() if name in self.fields}

@@ -125,6 +125,16 @@ async def record_event(  # the parts of an event
     await tx.execute(_EVENT, change_values(call, resource, row, event, {}, data))
 
 
+async def record_update(  # the parts of a change
+    call: Call, tx: Tx, resource: str, before: Row, row: Row, data: Row
+) -> None:
+    """Write the change row of an update of something that is no resource (a tenant); `row` names
+    its tenant, id and new version, `before` and `data` are its representations.
+    """
+    values = change_values(call, resource, row, "updated", differences(before, data), data)
+    await tx.execute(_EVENT, values)
+
+
 def differences(before: Record, after: Mapping[str, object]) -> dict[str, dict[str, object]]:
     """{field: {"from": ..., "to": ...}} of two representations."""
     return {

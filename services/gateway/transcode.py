@@ -41,6 +41,7 @@ def endpoints(contracts: Contracts, upstreams: Upstreams) -> list[Endpoint]:
             method.verb,
             method.template,
             Transcoder(method, _targets(method, contracts, upstreams)).handle,
+            restricted=method.access.restricted,
         )
         for method in contracts.methods
     ]

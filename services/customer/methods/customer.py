@@ -23,6 +23,7 @@ CUSTOMER = Resource(
         "class_id",
     ),
     orderable=("name", "annual_revenue"),
+    searchable=("name", "phone", "email", "website"),
     references=(
         Reference("owner_id", "users", "identity"),
         Reference("parent_id", "customers"),

@@ -12,6 +12,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import UUID
 
 from chassis.db.schema import list_indexes, resource_columns, resource_constraints
+from chassis.search.table import search_table
 from services.customer.models import metadata
 
 customer = Table(
@@ -62,3 +63,4 @@ list_indexes(
         "class_id",
     ),
 )
+search_table(customer)
