@@ -62,9 +62,10 @@ class OwnValues:
         return keep_values(bindparam(f"{NAME}_record", type_=_ID))
 
 
-def keep_values(
-    record: ColumnElement[Any],
-) -> ReturningInsert[tuple[object]]:  # Any: ids, one or unfolded
+Ids = ColumnElement[Any]  # Any: one id, or a list that unfolds to many
+
+
+def keep_values(record: Ids) -> ReturningInsert[tuple[object]]:
     """The insert of side rows from arrays by column, of the record or the records given."""
     arrays = {
         name: bindparam(f"{NAME}_{name}", type_=ARRAY(_type(name)))

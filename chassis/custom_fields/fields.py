@@ -1,8 +1,5 @@
 """Own fields in filters and orders: read from the record's JSON, or from the side table where they
-have an index.
-
-Which field is meant is a parameter named by its place among the tenant's fields, so that tenants
-share the statements of the same shape.
+have an index. A parameter says which field is meant, so that tenants share statements.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any  # the reason stands where it is used
 
-from sqlalchemy import ColumnElement, Table, bindparam, cast, func, literal_column, select
+from sqlalchemy import Cast, ColumnElement, Table, bindparam, func, literal_column, select
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 from sqlalchemy.types import Boolean, Date, Numeric, Text, TypeEngine
 
@@ -133,7 +130,7 @@ class Source:
         if kind is Kind.MULTI_CHOICE:
             items = select(func.jsonb_array_elements_text(part)).correlate(table).scalar_subquery()
             return func.array(items, type_=ARRAY(Text()))
-        return cast(text, _TYPES[kind]) if kind in _TYPES else text
+        return Cast(text, _TYPES[kind]) if kind in _TYPES else text
 
     def _from_side_table(self, table: Table, place: str) -> ColumnElement[object]:
         kind = self.definition.kind

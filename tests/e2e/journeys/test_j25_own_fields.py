@@ -75,13 +75,13 @@ def described(tenant: Tenant) -> Mapping[str, Mapping[str, object]]:
 def test_forms_learn_of_the_fields_at_once(tenant: Tenant, ids: dict[str, str]) -> None:
     told = good(tenant.get("customers:describe"))
     fields = described(tenant)
-    assert {"READ", "CONFIGURE"} <= set(told["verbs"])  # type: ignore[call-overload]  # a list
+    assert {"READ", "CONFIGURE"} <= set(told["verbs"])  # type: ignore[call-overload]  # a list of objects
     assert list(fields)[-6:] == [
         f"custom_fields.{name}" for name in ("tier", "budget", "since", "vip", "wishes", "secret")
     ]
     tier = fields["custom_fields.tier"]
     assert (tier["label"], tier["kind"], tier["custom_field_id"]) == ("等级", "CHOICE", ids["tier"])
-    assert [(one["label"], one["color"]) for one in tier["choices"]] == [  # type: ignore[attr-defined]  # a list
+    assert [(one["label"], one["color"]) for one in tier["choices"]] == [  # type: ignore[attr-defined]  # a list of objects
         ("金", "#ffd700"), ("银", "#ffd700"),
     ]  # fmt: skip
     name, made = fields["name"], fields["create_time"]
@@ -172,7 +172,7 @@ def test_a_file_fills_them(tenant: Tenant, ids: dict[str, str]) -> None:
     }
     started = good(imported(tenant, spec))
     done = eventually(lambda: ended(tenant, str(started["name"])), timeout_s=30)
-    counts = done["metadata"]["counts"]  # type: ignore[index]  # an object
+    counts = done["metadata"]["counts"]  # type: ignore[index]  # an object of JSON
     assert (counts["created"], counts["failed"]) == (2, 2)
     errors = tenant.get(f"operations/{started['name']}/errors").text
     assert '"4","tier"' in errors

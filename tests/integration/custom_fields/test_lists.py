@@ -166,7 +166,7 @@ def test_index_is_made_while_writes_go_on(other_tenant: Tenant) -> None:
             "customers", filter=text, order_by="custom_fields.mark", show_deleted="true"
         )
         assert {one["id"] for one in ordered} == {one["id"] for one in records}
-        marks = [float(one["custom_fields"]["mark"]) for one in ordered]  # type: ignore[index]  # an object
+        marks = [float(one["custom_fields"]["mark"]) for one in ordered]  # type: ignore[index]  # an object of JSON
         assert marks == sorted(marks)
     everything = tenant.list("customers", show_deleted="true", page_size=1000)
     over = [x for x in everything if float(x["custom_fields"]["mark"]) > 30]  # type: ignore[index]  # as above
