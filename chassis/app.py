@@ -24,6 +24,8 @@ from chassis.events.change_rpc import SERVICE as CHANGE_SERVICE
 from chassis.events.change_rpc import change_methods
 from chassis.events.change_service import SnapshotSource
 from chassis.events.consumer import Consumer
+from chassis.explain.methods import SERVICE as ACCESS_SERVICE
+from chassis.explain.methods import Explanations
 from chassis.history.methods import SERVICE as HISTORY_SERVICE
 from chassis.history.methods import Histories
 from chassis.imports.wiring import Surroundings, deferred_work
@@ -186,6 +188,7 @@ def _shared_methods(
     return {
         "crm.chassis.v1.LookupService": Lookups(database, list(plans.values())).methods(),
         SHARE_SERVICE: Shares(plans).methods(),
+        ACCESS_SERVICE: Explanations(plans).methods(),
         DESCRIBE_SERVICE: Descriptions(plans).methods(),
         HISTORY_SERVICE: Histories(plans, settings.page_token_key).methods(),
         CHANGE_SERVICE: change_methods(database, settings.service, snapshots),

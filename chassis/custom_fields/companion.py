@@ -62,10 +62,9 @@ class OwnValues:
         return keep_values(bindparam(f"{NAME}_record", type_=_ID))
 
 
-Ids = ColumnElement[Any]  # Any: one id, or a list that unfolds to many
-
-
-def keep_values(record: Ids) -> ReturningInsert[tuple[object]]:
+def keep_values(
+    record: ColumnElement[Any],  # Any: ids, one or unfolded
+) -> ReturningInsert[tuple[object]]:
     """The insert of side rows from arrays by column, of the record or the records given."""
     arrays = {
         name: bindparam(f"{NAME}_{name}", type_=ARRAY(_type(name)))

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import BigInteger, Cast, bindparam, delete, func, select, tuple_
+from sqlalchemy import BigInteger, bindparam, cast, delete, func, select, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 from sqlalchemy.types import Text
 
@@ -41,7 +41,7 @@ _FILL = statement(keep_values(func.unnest(_IDS)))
 
 def _number(snapshot: str) -> Statement:
     edge = getattr(func, snapshot)(func.pg_current_snapshot())
-    return statement(select(Cast(Cast(edge, Text), BigInteger).label("number")))
+    return statement(select(cast(cast(edge, Text), BigInteger).label("number")))  # SQL's cast
 
 
 _NEXT, _OLDEST = _number("pg_snapshot_xmax"), _number("pg_snapshot_xmin")
