@@ -37,6 +37,7 @@ def handwritten_paths(schemas: Schemas) -> dict[str, dict[str, object]]:
         **oauth_paths(schemas),
         **_operation_paths(schemas),
         **_other_paths(schemas),
+        **_own_document_path(),
     }
 
 
@@ -108,6 +109,13 @@ def _operation_paths(schemas: Schemas) -> dict[str, dict[str, object]]:
     }
 
 
+def _own_document_path() -> dict[str, dict[str, object]]:
+    summary = "This description with the tenant's own fields"
+    return {
+        "/v1/openapi.json": {"get": _operation("GetOwnDocument", "resources", summary, _empty())}
+    }
+
+
 def _other_paths(schemas: Schemas) -> dict[str, dict[str, object]]:
     spec = schemas.reference(fields.descriptor_of(ImportSpec))
     form: Schema = {
@@ -140,14 +148,6 @@ def _other_paths(schemas: Schemas) -> dict[str, dict[str, object]]:
                     },
                 },
             }
-        },
-        "/v1/openapi.json": {
-            "get": _operation(
-                "GetOwnDocument",
-                "resources",
-                "This description with the tenant's own fields",
-                {"application/json": {"schema": {"type": "object"}}},
-            )
         },
         "/v1/events": {
             "get": {
