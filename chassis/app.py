@@ -15,12 +15,14 @@ from chassis.access.model import AccessRecord
 from chassis.access.source import AccessSource
 from chassis.background import Background
 from chassis.db.pool import Database
+from chassis.deferred import Surroundings, deferred_work
 from chassis.events.change_rpc import SERVICE as CHANGE_SERVICE
 from chassis.events.change_rpc import change_methods
 from chassis.events.change_service import SnapshotSource
 from chassis.events.consumer import Consumer
-from chassis.imports.wiring import Surroundings, deferred_work
 from chassis.operations.deputy import Deputies
+from chassis.operations.runner import Work
+from chassis.operations.start import Starter
 from chassis.resource.lookup import Lookups
 from chassis.resource.resource import Resource
 from chassis.resource.snapshot import snapshot_source
@@ -58,6 +60,7 @@ class Toolbox:
     settings: ServiceSettings
     database: Database
     clients: Clients
+    starter: Starter
     _siblings: dict[str, Collection] = field(default_factory=dict)
 
     def collection(self, resource: Resource) -> Collection:
@@ -78,6 +81,8 @@ class Parts:
     consumers: Sequence[Consumer] = ()
     snapshots: Mapping[str, SnapshotSource] = field(default_factory=dict)
     jobs: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
+    # Operations of its own by kind, beside those of every service.
+    works: Mapping[str, Work] = field(default_factory=dict)
 
 
 # What is done with a service's settings and parts: serve, or a command of operators.
@@ -110,7 +115,8 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
     stopping = _stop_event()
     database = Database(settings.service, settings.database_url, settings.worker_database_url)
     clients = Clients(settings.service, settings.service_secret, settings.targets)
-    parts = build(Toolbox(settings, database, clients))
+    starter = Starter(settings.service, database)
+    parts = build(Toolbox(settings, database, clients, starter))
     background = Background(settings, database, clients)
     access = AccessSource(
         database,
@@ -119,11 +125,9 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
         replicated=settings.service != "identity",
     )
     verifier = TokenVerifier(parts.identity.fetch_keys)
-    deferred = deferred_work(
-        Surroundings(settings, database, clients, background.wake_relay),
-        parts.collections,
-        Deputies(parts.identity.deferred_token, verifier, access),
-    )
+    deputies = Deputies(parts.identity.deferred_token, verifier, access)
+    around = Surroundings(settings, starter, clients, deputies, background.wake_relay)
+    deferred = deferred_work(around, parts.collections, parts.works)
     authority = Authority(verifier, access)
     server = RpcServer(settings.service, database, authority, background.wake_relay)
     shared = _shared_methods(settings.service, database, parts) | deferred.methods

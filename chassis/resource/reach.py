@@ -1,7 +1,10 @@
 """Row scope as SQL: a reach on any table that holds owner, department and partner company."""
 
-from sqlalchemy import ColumnElement, Table, and_, any_, bindparam, or_
+from collections.abc import Sequence
+
+from sqlalchemy import BindParameter, ColumnElement, Table, and_, any_, bindparam, or_
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
+from sqlalchemy.sql.visitors import ExternallyTraversible, replacement_traverse
 
 from chassis.access.model import Reach
 
@@ -26,6 +29,22 @@ def table_reach_condition(table: Table, shape: tuple[bool, bool]) -> list[Column
     if shape[1]:
         conditions.append(and_(table.c.partner_company_id == _COMPANY))
     return conditions
+
+
+def beside(conditions: Sequence[ColumnElement[bool]]) -> list[ColumnElement[bool]]:
+    """The conditions over parameters named `also_...`, for a second reach in one statement."""
+
+    def rename(element: ExternallyTraversible, **_: object) -> ExternallyTraversible | None:
+        if not isinstance(element, BindParameter):
+            return None
+        return bindparam(f"also_{element.key}", type_=element.type)
+
+    return [replacement_traverse(one, {}, rename) for one in conditions]
+
+
+def beside_values(reach: Reach) -> dict[str, object]:
+    """The values of those parameters."""
+    return {f"also_{name}": value for name, value in reach_values(reach).items()}
 
 
 def reach_values(reach: Reach) -> dict[str, object]:
