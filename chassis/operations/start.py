@@ -61,10 +61,7 @@ class Starter:
         try:
             async with self.database.transaction(call.tenant_id) as tx:
                 row = await store.repeated_operation(tx, operation, own.key, own.fingerprint)
-                if row is None:
-                    row = await _insert(tx, operation, own)
-                    if note is not None:
-                        await note(tx, operation)
+                row = row or await _insert(tx, operation, own, note)
         except asyncpg.UniqueViolationError:
             async with self.database.transaction(call.tenant_id) as tx:
                 row = await store.repeated_operation(tx, operation, own.key, own.fingerprint)
@@ -79,13 +76,15 @@ def _once(call: Call) -> Once:
     return Once(key.key, key.fingerprint) if key else Once()
 
 
-async def _insert(tx: Tx, operation: Operation, once: Once) -> Record:
+async def _insert(tx: Tx, operation: Operation, once: Once, note: Note | None) -> Record:
     keys = {"tenant_id": operation.tenant_id, "id": operation.id}
     count = await tx.fetch_row(store.COUNT_OPEN, keys)
     if count is not None and count["count"] >= OPEN_MAX:
         text = f"At most {OPEN_MAX} operations may wait at a time."
         raise ResourceExhausted("OPERATIONS_MAX", text)
     await store.add_operation(tx, operation, once.key, once.fingerprint)
+    if note is not None:
+        await note(tx, operation)
     row = await tx.fetch_row(store.GET, {**keys, "principal_id": operation.principal_id})
     assert row is not None
     return row

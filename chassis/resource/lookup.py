@@ -36,6 +36,7 @@ class Lookups:
         return {
             "LookupRecords": Unary(self.lookup),
             "GetLabels": Unary(self.labels),
+            "ListOwnedCollections": Free(self.owned),
             "CheckRecords": Free(self.check),
         }
 
@@ -57,6 +58,13 @@ class Lookups:
         """Names of records within the caller's reach."""
         plan = self._plan(request.resource)
         return pb.GetLabelsResponse(labels=await find_labels(call, tx, plan, request.ids))
+
+    async def owned(
+        self, _call: Call, _request: pb.ListOwnedCollectionsRequest
+    ) -> pb.ListOwnedCollectionsResponse:
+        """The collections whose records have owners."""
+        names = [name for name, plan in self._plans.items() if plan.owned]
+        return pb.ListOwnedCollectionsResponse(resources=names)
 
     async def check(self, _call: Call, request: pb.CheckRecordsRequest) -> pb.CheckRecordsResponse:
         """Which ids of a tenant exist and are not deleted."""

@@ -83,7 +83,8 @@ class Plan:
     @cached_property
     def filters(self) -> Mapping[str, FilterField]:
         """Declared filter fields."""
-        return filter_fields(self._filter_field(name) for name in self.resource.filterable)
+        names = dict.fromkeys((*self.resource.filterable, "tags"))
+        return filter_fields(self._filter_field(name) for name in names)
 
     @cached_property
     def orders(self) -> Mapping[str, OrderField]:

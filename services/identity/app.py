@@ -17,6 +17,7 @@ from services.identity.methods.passwords import Passwords
 from services.identity.methods.role import ROLE
 from services.identity.methods.session import Sessions
 from services.identity.methods.tenant import Tenants, tenant_snapshot
+from services.identity.methods.transfer import TRANSFER, Transfers
 from services.identity.methods.user import OwnUser, user_resource
 from services.identity.settings import Settings, read_settings
 
@@ -72,10 +73,12 @@ def build(toolbox: Toolbox, settings: Settings) -> Parts:
     plans = [users.plan, departments.plan, roles.plan]
     identity = LocalIdentity(toolbox, plans, settings, sessions)
     tenants = Tenants(toolbox.database, passwords, users, roles)
+    transfers = Transfers(users, toolbox.starter, toolbox.clients, tuple(toolbox.settings.targets))
     return Parts(
         identity=identity,
         collections=(users, departments, roles),
         snapshots={"tenant": tenant_snapshot},
+        works={TRANSFER: transfers.work},
         methods={
             "crm.identity.v1.UserService": users.methods()
             | {"GetOwnUser": Unary(OwnUser(users.plan).get)},
@@ -85,6 +88,7 @@ def build(toolbox: Toolbox, settings: Settings) -> Parts:
                 "CreateTenant": Free(tenants.create),
                 "ListTenants": Free(tenants.list),
             },
+            "crm.identity.v1.TransferService": transfers.methods(),
             "crm.identity.v1.SessionService": _session_methods(identity, sessions),
         },
     )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from chassis.codec import decoder, encoder
 from crm.chassis.v1.import_pb2 import ImportSpec
-from crm.chassis.v1.operation_pb2 import OperationResult, OperationMetadata
+from crm.chassis.v1.operation_pb2 import OperationMetadata, OperationResult
 from crm.customer.v1.customer_pb2 import Customer
 from crm.identity.v1.user_pb2 import User
 from services.gateway.parse import parse_json
