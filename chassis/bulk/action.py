@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
@@ -46,22 +47,27 @@ class Action:
         if kind == "tag" and not (tag.add or tag.remove):
             raise invalid_fields([("action.tag", "Name a tag to add or to remove.")])
         if kind != "delete":
-            request = update_request(plan, self._values([]))
-            message: Message = getattr(request, plan.singular)
-            names = masked_fields(call, plan, message, request.update_mask)  # type: ignore[attr-defined]  # every Update request has it
+            message: Message = getattr(self._first, plan.singular)
+            names = masked_fields(call, plan, message, self._first.update_mask)  # type: ignore[attr-defined]  # every Update request has it
             row = column_values(message, [plan.fields[name] for name in names])
             await require_references(call, tx, plan, row, self.collection.ask_owner)
 
     async def row(self, call: Call, tx: Tx, before: Record) -> Row:
         """The columns that change in a locked row."""
-        request = update_request(self.collection.plan, self._values(before["tags"]))
+        tags = before["tags"] if self._kind == "tag" else []
+        request = update_request(self.collection.plan, self._values(tags)) if tags else self._first
         return await self.collection.changed(call, tx, before, request)
 
     async def discard(self, call: Call, tx: Tx, before: Record) -> None:
         """Put a locked row into the recycle bin."""
         await self.collection.discard(call, tx, before, force=self.action.delete.force)
 
-    @property
+    @cached_property
+    def _first(self) -> Message:
+        """The request for a record without tags, which is the one for all unless tags change."""
+        return update_request(self.collection.plan, self._values([]))
+
+    @cached_property
     def _kind(self) -> str:
         kind: str | None = self.action.WhichOneof("action")
         if kind is None:

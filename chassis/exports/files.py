@@ -64,6 +64,9 @@ def _sheet_cell(sheet: _WorkbookChild, cell: Cell) -> object:
     if not isinstance(cell, str):
         return cell
     text = ILLEGAL_CHARACTERS_RE.sub("", cell)[:CELL_CHARACTERS_MAX]
+    # All that openpyxl would not take for text: formulas, and errors such as #N/A.
+    if not text.startswith(("=", "#")):
+        return text
     made = WriteOnlyCell(sheet, text)
     made.data_type = "s"
     return made

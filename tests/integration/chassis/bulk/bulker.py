@@ -15,6 +15,7 @@ from tests.integration.chassis.imports.importer import OPERATIONS, Importer, met
 
 BULKS = "crm.chassis.v1.BulkService"
 EXPORTS = "crm.chassis.v1.ExportService"
+COLUMNS = "event, through, lane, version, actor_id, representation::text"
 INDUSTRY = {"external_id": "id", "name": "name", "industry": "industry"}
 
 
@@ -42,9 +43,7 @@ class Bulker:
 
     async def start(self, request: bulk_pb2.CreateBulkRequest, key: str = "") -> Operation:
         """Begin a bulk change of customers."""
-        return await self.importer.call(
-            "customer", f"{BULKS}/CreateBulk", request, Operation, key
-        )
+        return await self.importer.call("customer", f"{BULKS}/CreateBulk", request, Operation, key)
 
     async def preview(self, request: bulk_pb2.PreviewBulkRequest) -> bulk_pb2.PreviewBulkResponse:
         """What it would work on."""
@@ -65,7 +64,7 @@ class Bulker:
         """Take it back."""
         request = operation_pb2.UndoOperationRequest(id=name)
         method = f"{OPERATIONS}/UndoOperation"
-        return await self.importer.call(name.split("-")[0], method, request, Operation)
+        return await self.importer.call(name.split("-", maxsplit=1)[0], method, request, Operation)
 
     async def export(self, request: export_pb2.CreateExportRequest) -> str:
         """Export customers to the end; the operation."""
@@ -79,7 +78,7 @@ class Bulker:
     async def result(self, name: str) -> tuple[str, bytes]:
         """Name and content of the result file."""
         facts = method_facts(OPERATIONS)["DownloadResult"]
-        stub = self.importer._channel(name.split("-")[0]).unary_stream(
+        stub = self.importer._channel(name.split("-", maxsplit=1)[0]).unary_stream(
             f"/{OPERATIONS}/DownloadResult",
             facts.request.SerializeToString,
             facts.response.FromString,
@@ -96,12 +95,19 @@ class Bulker:
 
     async def changes(self, cause_id: str) -> Sequence[asyncpg.Record]:
         """The change rows of customers that an operation caused."""
+        return await self._rows("cause_id", cause_id)
+
+    async def events(self, name: str) -> Sequence[asyncpg.Record]:
+        """What was logged about an operation."""
+        return await self._rows("record_id::text", name.partition("-")[2])
+
+    async def _rows(self, column: str, value: str) -> Sequence[asyncpg.Record]:
         connection = await asyncpg.connect(
             self.importer.platform.database_url("customer", "worker")
         )
         try:
-            query = "SELECT * FROM base.change WHERE cause_id = $1 ORDER BY seq"
-            rows: Sequence[asyncpg.Record] = await connection.fetch(query, cause_id)
+            query = f"SELECT {COLUMNS} FROM base.change WHERE {column} = $1 ORDER BY seq"  # noqa: S608  # columns named here
+            rows: Sequence[asyncpg.Record] = await connection.fetch(query, value)
         finally:
             await connection.close()
         return rows

@@ -95,7 +95,9 @@ async def test_tags_are_added_removed_and_found(bulker: Bulker) -> None:
     request.action.tag.remove.append("=1+1")
     assert (await bulker.run(request))[1] == Done(updated=3)
     assert (await bulker.run(request))[1] == Done(skipped=3)
-    assert [list(one.tags) for one in await bulker.importer.customers('tags:"vip"')] == [["vip"]] * 3
+    assert [list(one.tags) for one in await bulker.importer.customers('tags:"vip"')] == [
+        ["vip"]
+    ] * 3
     request.action.tag.add.extend(f"t{at}" for at in range(50))
     del request.action.tag.add[0]
     name, counts = await bulker.run(request)
@@ -182,7 +184,7 @@ async def test_a_cancelled_change_stops_at_the_next_batch(bulker: Bulker) -> Non
 
 
 async def test_rights_taken_away_end_the_change(bulker: Bulker) -> None:
-    await bulker.customers(6000)
+    await bulker.customers(20_000)
     colleague = Bulker(
         await bulker.importer.colleague("joe", [grant("customers", "READ", "UPDATE")])
     )
@@ -197,7 +199,7 @@ async def test_rights_taken_away_end_the_change(bulker: Bulker) -> None:
     )
     ended = await colleague.importer.end(operation.name, 30)
     assert ended.error.message == "Your roles do not allow you to update customers."
-    assert metadata(ended).counts.updated < 6000
+    assert metadata(ended).counts.updated < 20_000
 
 
 async def test_the_same_key_starts_one_change(bulker: Bulker) -> None:
