@@ -66,7 +66,7 @@ def _sheet_cell(sheet: _WorkbookChild, cell: Cell) -> object:
     text = ILLEGAL_CHARACTERS_RE.sub("", cell)[:CELL_CHARACTERS_MAX]
     # All that openpyxl would not take for text: formulas, and errors such as #N/A.
     if not text.startswith(("=", "#")):
-        return text
+        return text or None
     made = WriteOnlyCell(sheet, text)
     made.data_type = "s"
     return made

@@ -4,10 +4,17 @@ with another rule than its row, fails the test.
 
 from collections.abc import Iterator, Mapping
 
-from crm.chassis.v1 import import_pb2, operation_pb2
+from crm.chassis.v1 import bulk_pb2, export_pb2, import_pb2, operation_pb2
 from crm.customer.v1 import contact_pb2, customer_pb2
 from crm.event.v1 import change_pb2
-from crm.identity.v1 import department_pb2, role_pb2, session_pb2, tenant_pb2, user_pb2
+from crm.identity.v1 import (
+    department_pb2,
+    role_pb2,
+    session_pb2,
+    tenant_pb2,
+    transfer_pb2,
+    user_pb2,
+)
 from crm.marketing.v1 import campaign_member_pb2, campaign_pb2
 from crm.reporting.v1 import report_pb2
 from crm.sales.v1 import (
@@ -25,7 +32,7 @@ FILES = (
     import_pb2, operation_pb2, contact_pb2, customer_pb2, change_pb2, department_pb2, role_pb2,
     session_pb2, tenant_pb2, user_pb2, campaign_member_pb2, campaign_pb2, report_pb2,
     opportunity_pb2, opportunity_transition_pb2, pipeline_pb2, product_pb2, stage_move_pb2,
-    stage_pb2,
+    stage_pb2, bulk_pb2, export_pb2, transfer_pb2,
 )  # fmt: skip
 # Collections with the standard methods, by process.
 COLLECTIONS: Mapping[str, Mapping[str, str]] = {
@@ -64,13 +71,21 @@ SPECIAL: Mapping[str, str] = {
     "crm.sales.v1.OpportunityTransitionService/ReopenOpportunity": "opportunities update",
     "crm.sales.v1.StageMoveService/ListStageMoves": "opportunities read",
     "crm.reporting.v1.ReportService/GetPipelineSummary": "opportunities read",
+    "crm.identity.v1.TransferService/CreateTransfer": "users configure",
+    "crm.chassis.v1.BulkService/PreviewBulk": "self",
+    "crm.chassis.v1.BulkService/CreateBulk": "self",
+    "crm.chassis.v1.ExportService/CreateExport": "self",
     "crm.chassis.v1.ImportService/UploadFile": "self",
     "crm.chassis.v1.ImportService/CreateImport": "self",
     "crm.chassis.v1.LookupService/LookupRecords": "self",
+    "crm.chassis.v1.LookupService/GetLabels": "self",
+    "crm.chassis.v1.LookupService/ListOwnedCollections": "internal",
     "crm.chassis.v1.LookupService/CheckRecords": "internal",
     "crm.chassis.v1.OperationService/GetOperation": "self",
     "crm.chassis.v1.OperationService/ListOperations": "self",
     "crm.chassis.v1.OperationService/CancelOperation": "self",
+    "crm.chassis.v1.OperationService/UndoOperation": "self",
+    "crm.chassis.v1.OperationService/DownloadResult": "self",
     "crm.chassis.v1.OperationService/DownloadErrors": "self",
     "crm.event.v1.ChangeService/StreamSnapshot": "internal",
     "crm.event.v1.ChangeService/ListChanges": "internal",
@@ -89,6 +104,8 @@ def processes(method: str) -> tuple[str, ...]:
     if package in SERVICES:
         return (package,)
     worked_on = method.split("/", maxsplit=1)[0] in {
+        "crm.chassis.v1.BulkService",
+        "crm.chassis.v1.ExportService",
         "crm.chassis.v1.ImportService",
         "crm.chassis.v1.OperationService",
     }
