@@ -107,6 +107,7 @@ def test_everything_moves_though_identity_dies(
     assert (counts["updated"], counts["skipped"], counts["failed"]) == (sum(before.values()), 0, 0)
     assert as_dict(victim.get(f"users/{leaver}"))["state"] == "DISABLED"
     assert eventually(lambda: session.get("customers").status_code == 401)
+    session.http.close()
     again = victim.post(f"users/{leaver}:transfer", body, idempotency_key="leave")
     assert as_dict(again)["name"] == name
     versions = {one["etag"] for one in victim.list("customers", page_size=1000)}
@@ -137,3 +138,4 @@ def test_a_team_takes_over_through_its_head(fragile: Platform, victim: Tenant) -
     assert as_dict(victim.get(f"customers/{customer['id']}"))["owner_id"] == head
     member = signed_in(victim.url, victim.slug, victim.id, f"member@{victim.slug}.example.com")
     assert member.post(path, {"to_user_id": head}).status_code == 403
+    member.http.close()
