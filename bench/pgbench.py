@@ -143,6 +143,8 @@ def _row(plan: Plan, call: Call, tenant: Tenant) -> dict[str, object]:
         "kind": "COMPANY",
         "name": "张三贸易有限公司",
         "phone": "+86 138 00000000",
+        "custom_fields": "{}",
+        "tags": [],
     }
 
 

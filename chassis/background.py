@@ -31,7 +31,7 @@ EDGE_CHECK_S = 10.0
 HOUSEKEEPING_S = 3600.0
 MONTHS_AHEAD = 2
 
-_PARTITIONS = statement(select(func.base.ensure_change_partitions(MONTHS_AHEAD)))
+_PARTITIONS = statement(select(func.base.ensure_partitions(MONTHS_AHEAD)))
 log = structlog.get_logger()
 Work = Callable[[], Awaitable[None]]
 

@@ -3,14 +3,18 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from chassis.access.model import EVERY_FIELD, Access, FieldAccess, Reach
+from chassis.access.field_rules import FieldAccess
+from chassis.access.model import Access, Reach, scopes_allow
 from chassis.errors import PermissionDenied
+
+# The kinds of principals that belong to a tenant and have roles there.
+MEMBERS = frozenset({"user", "client"})
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is calling: a user of one tenant, or one of our own services (`kind` "service", no
-    tenant).
+    """Who is calling: a user or an API client (`kind` "client") of one tenant, or one of our own
+    services (`kind` "service", no tenant). `scopes` narrow what the roles allow.
     """
 
     kind: str
@@ -20,6 +24,16 @@ class Principal:
     role_ids: tuple[str, ...] = ()
     partner_company_id: str = ""
     access_version: int = 0
+    scopes: tuple[str, ...] = ()
+    # Reason for which the session may do nothing else first (a one-time password); "" for most.
+    restriction: str = ""
+
+
+class SessionRestricted(PermissionDenied):
+    """The session may do nothing else before what the reason names is put right."""
+
+    def __init__(self, restriction: str) -> None:
+        super().__init__(restriction, "Your session is restricted until this is put right.")
 
 
 @dataclass(slots=True)
@@ -64,13 +78,20 @@ class Call:
         """Tenant on whose data the call works; empty for calls of services."""
         return self.principal.tenant_id
 
+    @property
+    def user_id(self) -> str:
+        """The user whose own records are the caller's own: himself, or an API client's owner."""
+        member = self.access.members.get(self.principal.id)
+        return (member.owner_id if member else "") or self.principal.id
+
     def reach(self, resource: str, verb: str) -> Reach:
         """Rows of the resource that the caller may do the verb to; PermissionDenied when there are
         none.
         """
         who = self.principal
         reach = self.access.reach(who.id, who.role_ids, who.partner_company_id, resource, verb)
-        if reach is None or who.kind != "user":
+        allowed = who.kind in MEMBERS and scopes_allow(who.scopes, resource, verb)
+        if reach is None or not allowed:
             values = {"verb": verb.lower(), "resource": resource}
             raise PermissionDenied(
                 "PERMISSION_DENIED",
@@ -79,6 +100,6 @@ class Call:
             )
         return reach
 
-    def field_access(self, _resource: str) -> FieldAccess:
+    def field_access(self, resource: str) -> FieldAccess:
         """Which fields of the resource the caller's roles hide from him or let him only read."""
-        return EVERY_FIELD
+        return self.access.field_access(self.principal.role_ids, resource)

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from cli import bulk, events, imports, operations, records, reports, session, tenant
+from cli import bulk, events, imports, log, operations, records, reports, session, tenant
 from cli.errors import CliError
 from cli.options import command
 
@@ -32,6 +32,7 @@ app.command("import-export")(imports.import_export)
 app.add_typer(operations.app, name="operations")
 app.add_typer(reports.app, name="report")
 app.add_typer(events.app, name="events")
+app.add_typer(log.app, name="log")
 app.add_typer(tenant.app, name="tenant")
 
 

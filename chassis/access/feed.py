@@ -13,7 +13,7 @@ from chassis.events.envelope import Event
 from chassis.events.feed import Feed, Told
 from chassis.events.streams import stream_name
 
-KINDS = ("tenant", "user", "department", "role")
+KINDS = ("tenant", "user", "api_client", "department", "role")
 SOURCE = Source("identity", KINDS)
 
 

@@ -10,10 +10,10 @@ from chassis.bulk.action import Action
 from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.db.pool import Tx
+from chassis.lookup import LABEL, has_label
 from chassis.operations.message import BULK
 from chassis.operations.start import Starter
 from chassis.resource.listing import Page, list_records
-from chassis.resource.lookup import LABEL, has_label
 from chassis.resource.read import read_found
 from chassis.resource.standard import Collection
 from chassis.rpc.methods import Free, Methods, Unary

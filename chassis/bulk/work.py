@@ -11,11 +11,11 @@ from chassis.bulk.action import Action
 from chassis.call import Call
 from chassis.db.pool import Record, Tx
 from chassis.errors import CrmError, FailedPrecondition
+from chassis.lookup import LABEL, has_label
 from chassis.operations.changes import Changes, commit_whole_or_parts, parts, write_each
 from chassis.operations.items import REASON_LENGTH_MAX, Item, Items
 from chassis.operations.task import Task
 from chassis.resource.listing import list_records
-from chassis.resource.lookup import LABEL, has_label
 from chassis.resource.read import lock_found, read_found
 from chassis.resource.resource import Row
 from chassis.resource.standard import Collection

@@ -188,8 +188,10 @@ class Database:
     service's own work.
     """
 
-    def __init__(self, service: str, runtime_url: str, worker_url: str) -> None:
-        self._runtime = Pool(runtime_url, f"{service}-runtime")
+    def __init__(
+        self, service: str, runtime_url: str, worker_url: str, connections: int = CONNECTIONS_MAX
+    ) -> None:
+        self._runtime = Pool(runtime_url, f"{service}-runtime", connections)
         self._worker = Pool(worker_url, f"{service}-worker")
 
     async def close(self) -> None:

@@ -1,5 +1,6 @@
 """The tables that every service has beside its own, and the columns that every resource row has."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any  # the reason stands where it is used
 
@@ -29,6 +30,7 @@ NAMING = {
 }
 LANE_INTERACTIVE = 0
 LANE_BULK = 1
+SCOPE_COLUMNS = ("owner_id", "department_id", "partner_company_id")
 
 
 def new_metadata() -> MetaData:
@@ -102,6 +104,27 @@ def resource_constraints(name: str) -> tuple[PrimaryKeyConstraint | Index, ...]:
     )
 
 
+def list_indexes(
+    table: Table, orderable: Sequence[str] = (), filterable: Sequence[str] = ()
+) -> None:
+    """The indexes that lists of a resource walk: its times, what row scope needs, and the fields
+    that may be ordered or filtered by.
+
+    A plain index read backwards has its NULLs first, and lists have them last both ways: a field
+    that may be NULL has two.
+    """
+    scope = [name for name in SCOPE_COLUMNS if name in table.c]
+    names = ("create_time", "update_time", *scope, *orderable, *filterable)
+    for name in dict.fromkeys(names):
+        column = table.c[name]
+        sparse = column.is_not(None) if name == "partner_company_id" else None
+        keys = (table.c.tenant_id, column, table.c.id)
+        Index(f"ix_{table.name}_{name}", *keys, postgresql_where=sparse)
+        if name in orderable and column.nullable:
+            back = (table.c.tenant_id, column.desc().nulls_last(), table.c.id.desc())
+            Index(f"ix_{table.name}_{name}_desc", *back)
+
+
 def chassis_tables(metadata: MetaData) -> dict[str, Table]:
     """Declare the shared tables in a service's metadata; by name."""
     declare = (
@@ -113,6 +136,7 @@ def chassis_tables(metadata: MetaData) -> dict[str, Table]:
         _consumer_boot,
         _reference,
         _access_record,
+        _share,
         _operation,
         _operation_error,
         _operation_later,
@@ -258,6 +282,30 @@ def _access_record(metadata: MetaData) -> Table:
         Column("version", BigInteger, nullable=False),
         Column("data", JSONB, nullable=False),
         PrimaryKeyConstraint("tenant_id", "kind", "id"),
+    )
+
+
+def _share(metadata: MetaData) -> Table:
+    """Records of this service that are shared beyond the scopes of roles; the grantee is a user or
+    a department.
+    """
+    return Table(
+        "share",
+        metadata,
+        _id("tenant_id"),
+        _id(),
+        Column("resource", Text, nullable=False),
+        _id("record_id"),
+        Column("grantee_kind", Text, nullable=False),
+        _id("grantee_id"),
+        Column("level", Text, nullable=False),
+        Column("creator_id", Text, nullable=False),
+        _time("create_time"),
+        PrimaryKeyConstraint("tenant_id", "id"),
+        UniqueConstraint("tenant_id", "resource", "record_id", "grantee_id"),
+        CheckConstraint("grantee_kind IN ('USER','DEPARTMENT')", name="grantee_kind"),
+        CheckConstraint("level IN ('READ','WRITE')", name="level"),
+        Index("ix_share_grantee", "tenant_id", "grantee_id", "resource", "level", "record_id"),
     )
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, MetaData, Table
 
 SETTING = "NULLIF(current_setting('crm.tenant', true), '')::uuid"
+# The `info` of a table whose rows the runtime role may add and read, never change or remove.
+APPEND_ONLY = {"runtime": "SELECT, INSERT"}
 
 
 def build_wall(connection: Connection, service: str, metadata: MetaData) -> None:
@@ -30,13 +32,14 @@ def build_wall(connection: Connection, service: str, metadata: MetaData) -> None
 
 def _view(table: Table, runtime: str) -> list[str]:
     columns = ", ".join(f'"{column.name}"' for column in table.columns)
+    rights = table.info.get("runtime", "SELECT, INSERT, UPDATE, DELETE")
     return [
         f'DROP VIEW IF EXISTS tenant."{table.name}"',
         (
             f'CREATE VIEW tenant."{table.name}" AS SELECT {columns} FROM base."{table.name}"'  # noqa: S608  # names of our own tables
             f" WHERE tenant_id = {SETTING} WITH LOCAL CHECK OPTION"
         ),
-        f'GRANT SELECT, INSERT, UPDATE, DELETE ON tenant."{table.name}" TO {runtime}',
+        f'GRANT {rights} ON tenant."{table.name}" TO {runtime}',
     ]
 
 

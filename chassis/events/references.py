@@ -8,12 +8,15 @@ import orjson
 from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from chassis.access.place import COMPANY, OWNED
 from chassis.db.pool import Tx
 from chassis.db.sql import statement
 from chassis.events.consumer import Handler
 from chassis.events.envelope import EnvelopeError, Event, parse_time
 from chassis.events.tables import REFERENCE
 
+# Kept of every record that has them, so that references to it can be checked.
+SCOPE_FIELDS = (OWNED.owner, OWNED.department, COMPANY)
 DELETIONS = frozenset({"deleted", "purged"})
 
 _write = upsert(REFERENCE).values(
@@ -53,7 +56,8 @@ def reference_handler(projections: Mapping[str, Projection]) -> Handler:
 
 def reference_row(projection: Projection, event: Event) -> dict[str, object]:
     """The replica's row of a record as the event tells it."""
-    kept = {name: event.data[name] for name in projection.fields if name in event.data}
+    names = (*projection.fields, *SCOPE_FIELDS)
+    kept = {name: event.data[name] for name in names if name in event.data}
     return {
         "p_tenant_id": event.tenant_id,
         "p_resource": projection.collection,

@@ -8,8 +8,8 @@ from chassis.db.pool import Database
 from chassis.errors import PermissionDenied
 from chassis.imports.draft import Draft, matched_values
 from chassis.imports.mapping import ImportMapping, Target
+from chassis.lookup import MATCHES_MAX, find_labels, find_records
 from chassis.operations.deputy import Deputy
-from chassis.resource.lookup import MATCHES_MAX, find_labels, find_records
 from chassis.resource.plan import Plan
 from chassis.resource.resource import Reference
 from chassis.rpc.client import Clients

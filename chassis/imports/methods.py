@@ -9,7 +9,7 @@ from google.protobuf.json_format import MessageToJson
 from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.errors import PermissionDenied
-from chassis.imports.mapping import ImportMapping, make_mapping
+from chassis.imports.mapping import ImportMapping, make_mapping, refuse_denied
 from chassis.imports.matches import Lookup
 from chassis.imports.source import Source
 from chassis.operations.blob import BlobStore, content_digest
@@ -19,6 +19,7 @@ from chassis.operations.runner import shown_error
 from chassis.operations.start import Once, Starter
 from chassis.operations.store import Operation
 from chassis.resource.standard import Collection
+from chassis.resource.view import view_of
 from chassis.rpc.methods import ClientStream, Free, Methods
 from crm.chassis.v1 import import_pb2 as pb
 from crm.chassis.v1.operation_pb2 import FileChunk
@@ -64,6 +65,7 @@ class Imports:
         source = Source(self._blobs, call.tenant_id, request.file_id)
         size = await source.size()
         header = await source.header()
+        refuse_denied(view_of(call, collection.plan), spec)
         mapping = make_mapping(collection.plan, spec, header.names)
         text = MessageToJson(spec, preserving_proto_field_name=True, indent=None)
         asked = {"resource": spec.resource, "file_id": request.file_id, "spec": text}

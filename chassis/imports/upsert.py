@@ -8,6 +8,7 @@ from typing import Literal
 from sqlalchemy import Text, any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from chassis.access.scope import covers_row
 from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.codec.validate import validator
@@ -22,7 +23,8 @@ from chassis.resource.checks import check_owner
 from chassis.resource.plan import Plan
 from chassis.resource.resource import Row
 from chassis.resource.rows import column_values
-from chassis.resource.standard import Collection
+from chassis.resource.standard import Collection, owned_by
+from chassis.resource.view import view_of
 from chassis.resource.write import changed_columns
 
 BREATH_ROWS = 25
@@ -91,8 +93,7 @@ class Upsert:
             self._call, column_values(message, self._mapping.create_fields)
         )
         hook = plan.resource.prepare_create
-        if hook is not None:
-            await hook(self._call, self._tx, row, message)
+        await view_of(self._call, plan).run_hook(hook, self._call, self._tx, row, message)
         for verb in ("IMPORT", "CREATE"):
             check_owner(self._call, plan, row, verb)
         return row
@@ -115,20 +116,19 @@ class Upsert:
         fixed = [field.name for field in fields if field.immutable]
         if fixed:
             raise invalid_fields([(name, "This field cannot be changed.") for name in fixed])
+        row: Row = {name: values[name] for field in fields for name in field.columns}
         if "owner_id" in changed and plan.owned:
             self._call.reach(plan.plural, "ASSIGN")
-        row: Row = {name: values[name] for field in fields for name in field.columns}
-        hook = plan.resource.prepare_update
-        if hook is not None:
-            await hook(self._call, self._tx, dict(before), row, message)
+            row |= owned_by(self._call, row["owner_id"])
+        hook, given = plan.resource.prepare_update, (dict(before), row, message)
+        await view_of(self._call, plan).run_hook(hook, self._call, self._tx, *given)
         return row
 
     def _require_reach(self, before: Record) -> None:
         plan = self._plan
         for verb in ("IMPORT", "UPDATE"):
             reach = self._call.reach(plan.plural, verb)
-            names = ("owner_id", "department_id", "partner_company_id")
-            if plan.owned and not reach.covers(*(str(before[name] or "") for name in names)):
+            if not covers_row(plan.scope, reach, before, self._call.access):
                 raise PermissionDenied(
                     "RECORD_NOT_IN_SCOPE", "You may not change the record with this external id."
                 )

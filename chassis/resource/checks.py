@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
+from chassis.access.scope import covers_row
 from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.errors import Aborted, FailedPrecondition, PermissionDenied
@@ -60,9 +61,7 @@ def check_owner(call: Call, plan: Plan, row: Mapping[str, object], verb: str) ->
     """PermissionDenied when the new record would be outside what the verb reaches."""
     if not plan.owned:
         return
-    reach = call.reach(plan.plural, verb)
-    owner, department = str(row["owner_id"] or ""), str(row["department_id"] or "")
-    if not reach.covers(owner, department, str(row["partner_company_id"] or "")):
+    if not covers_row(plan.scope, call.reach(plan.plural, verb), row, call.access):
         raise PermissionDenied("OWNER_NOT_IN_SCOPE", "You may not create records for this owner.")
 
 

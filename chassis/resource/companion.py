@@ -6,6 +6,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from chassis.call import Call
 from chassis.db.pool import Record
+from chassis.db.sql import Statement
 from chassis.resource.resource import Row
 
 
@@ -13,6 +14,8 @@ class Companion(Protocol):
     """What one table keeps beside each record of a resource."""
 
     name: str
+    # Removes the row of a purged record: parameters tenant_id and id.
+    purge: Statement
 
     def values(self, call: Call, before: Record | None, after: Row) -> Row | None:
         """Parameters of `part` for a record that is created (`before` None) or changed to `after`;

@@ -13,17 +13,33 @@ from google.protobuf.message import Message
 from sqlalchemy import ColumnElement
 
 from chassis.access.model import Reach
+from chassis.access.place import place_of
+from chassis.access.scope import (
+    Columns,
+    Shape,
+    reach_values,
+    scope_columns,
+    table_reach_condition,
+    table_reach_shape,
+)
 from chassis.codec import encoder
 from chassis.db.sql import Statement, StatementCache
 from chassis.filter.fields import FilterField, filter_fields
 from chassis.resource.companion import Companion
 from chassis.resource.fields import Field, Form, column_of, resource_fields
 from chassis.resource.order_by import OrderField
-from chassis.resource.reach import reach_values, table_reach_condition, table_reach_shape
 from chassis.resource.resource import Resource
 from chassis.resource.rows import ToMessage, message_reader
+from chassis.search.companion import SearchCompanion
+from chassis.search.search import Search, make_search
 
 ALWAYS_RETURNED = ("id",)
+# What every resource has can be filtered and ordered by without a declaration.
+COMMON_FILTERS = (
+    "id", "create_time", "update_time", "delete_time", "external_source", "external_id", "tags",
+    "owner_id", "department_id", "partner_company_id",
+)  # fmt: skip
+COMMON_ORDERS = ("create_time", "update_time")
 
 __all__ = ["Plan", "make_plan", "reach_condition", "reach_shape", "reach_values"]
 
@@ -39,6 +55,7 @@ class Plan:
     # What callers see, by what their roles hide; companions are written with every record.
     views: dict[Hashable, Any] = field(default_factory=dict)  # Any: views know plans
     companions: tuple[Companion, ...] = ()
+    search: Search | None = None
 
     @cached_property
     def descriptor(self) -> Descriptor:
@@ -70,10 +87,22 @@ class Plan:
         return "owner_id" in self.resource.table.c
 
     @cached_property
+    def scope(self) -> Columns:
+        """The columns that scopes of grants go by; the proto names them where they are others than
+        owner_id and department_id.
+        """
+        return scope_columns(self.resource.table, place_of(self.descriptor))
+
+    @cached_property
     def column_names(self) -> tuple[str, ...]:
         """All columns that make up a record."""
         names = [name for one in self.fields.values() for name in one.columns]
-        return tuple(dict.fromkeys([*names, "version"]))
+        return tuple(dict.fromkeys([*names, *self._marks]))
+
+    @cached_property
+    def _marks(self) -> tuple[str, ...]:
+        """The columns that every read needs; records that never change have no version."""
+        return tuple(name for name in ("id", "version") if name in self.resource.table.c)
 
     @cached_property
     def writable(self) -> tuple[Field, ...]:
@@ -82,14 +111,17 @@ class Plan:
 
     @cached_property
     def filters(self) -> Mapping[str, FilterField]:
-        """Declared filter fields."""
-        names = dict.fromkeys((*self.resource.filterable, "tags"))
-        return filter_fields(self._filter_field(name) for name in names)
+        """Filter fields: the common and the declared ones."""
+        common = [name for name in COMMON_FILTERS if name in self.fields]
+        declared = dict.fromkeys((*common, *self.resource.filterable))
+        return filter_fields(self._filter_field(name) for name in declared)
 
     @cached_property
     def orders(self) -> Mapping[str, OrderField]:
-        """Declared order fields."""
-        return {name: self._order_field(name) for name in self.resource.orderable}
+        """Order fields: the common and the declared ones."""
+        common = [name for name in COMMON_ORDERS if name in self.fields]
+        names = dict.fromkeys((*common, *self.resource.orderable))
+        return {name: self._order_field(name) for name in names}
 
     @cached_property
     def identifier(self) -> OrderField:
@@ -114,7 +146,7 @@ class Plan:
         if not names:
             return [table.c[name] for name in self.column_names]
         wanted = [column for name in names for column in self.fields[name].columns]
-        return [table.c[name] for name in dict.fromkeys([*wanted, "id", "version"])]
+        return [table.c[name] for name in dict.fromkeys([*wanted, *self._marks])]
 
     def cached(self, key: Hashable, build: Callable[[], Statement]) -> Statement:
         """The statement of that shape, compiled at first use."""
@@ -146,22 +178,27 @@ class Plan:
 def make_plan(resource: Resource) -> Plan:
     """Check a declaration and prepare it; a wrong one raises ValueError with one line."""
     descriptor = resource.message.DESCRIPTOR
-    plan = Plan(resource, resource_fields(descriptor, resource.table))  # type: ignore[arg-type]  # the stubs make it a union
+    fields = resource_fields(descriptor, resource.table)  # type: ignore[arg-type]  # the stubs make it a union
+    search = make_search(resource.table, resource.searchable) if resource.searchable else None
+    companions = (SearchCompanion(search),) if search else ()
+    plan = Plan(resource, fields, companions=companions, search=search)
     names = {reference.field for reference in resource.references} | set(resource.importable)
     unknown = (names | set(resource.unique.values())) - set(plan.fields)
+    texts = {name for name, one in fields.items() if one.form is Form.TEXT}
+    unknown |= set(resource.searchable) - texts
     if unknown:
-        raise ValueError(f"{plan.singular} has no field {', '.join(sorted(unknown))}")
+        raise ValueError(f"{plan.singular} has no such field: {', '.join(sorted(unknown))}")
     # Touched here so that a wrong declaration stops the process at start-up.
     if not plan.filters or not plan.orders:
         raise ValueError(f"{plan.singular} can neither be filtered nor ordered")
     return plan
 
 
-def reach_shape(plan: Plan, reach: Reach) -> tuple[bool, bool]:
-    """What of a reach decides about the SQL text: narrowed by owner, narrowed by company."""
-    return table_reach_shape(plan.resource.table, reach)
+def reach_shape(plan: Plan, reach: Reach) -> Shape:
+    """What of a reach decides about the SQL text."""
+    return table_reach_shape(plan.scope, reach)
 
 
-def reach_condition(plan: Plan, shape: tuple[bool, bool]) -> list[ColumnElement[bool]]:
+def reach_condition(plan: Plan, shape: Shape) -> list[ColumnElement[bool]]:
     """The conditions that keep a statement to the rows within reach."""
-    return table_reach_condition(plan.resource.table, shape)
+    return table_reach_condition(plan.scope, shape)

@@ -1,29 +1,39 @@
-"""References to records of other services: known from the local replica, else asked for at the
-owner.
+"""References to other records: whoever refers to one must be able to read it. Those of other
+services are known from the local replica, else asked for at the owner.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
-from sqlalchemy import any_, bindparam, select
+import orjson
+from sqlalchemy import ColumnElement, Table, any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
+from chassis.access.model import Reach
+from chassis.access.people import USERS, sees_user
+from chassis.access.scope import (
+    reach_values,
+    referred_table,
+    scope_columns,
+    table_reach_condition,
+    table_reach_shape,
+)
 from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.db.pool import Tx
 from chassis.db.schema import chassis_tables, new_metadata
-from chassis.db.sql import statement
+from chassis.db.sql import Statement, statement
+from chassis.errors import PermissionDenied
+from chassis.events.references import SCOPE_FIELDS
 from chassis.resource.plan import Plan
 from chassis.resource.resource import Reference, Row
 
-# (service, collection, tenant, ids) -> the ids that exist at the owner and live.
-AskOwner = Callable[[str, str, str, Sequence[str]], Awaitable[set[str]]]
+# (service, collection, tenant, ids, reach) -> the ids that exist at the owner, living and in reach.
+AskOwner = Callable[[str, str, str, Sequence[str], Reach], Awaitable[set[str]]]
 
-# Every service knows all users, because access needs them.
-USERS = "users"
 
 _TABLE = chassis_tables(new_metadata())["reference"]
 _KNOWN = statement(
-    select(_TABLE.c.id, _TABLE.c.label).where(
+    select(_TABLE.c.id, _TABLE.c.label, _TABLE.c.data).where(
         _TABLE.c.tenant_id == bindparam("tenant_id"),
         _TABLE.c.resource == bindparam("resource"),
         _TABLE.c.id == any_(bindparam("ids", type_=ARRAY(UUID(as_uuid=False)))),
@@ -35,13 +45,19 @@ _KNOWN = statement(
 async def check_references(
     call: Call, tx: Tx, plan: Plan, rows: Sequence[Row], ask: AskOwner
 ) -> dict[int, list[tuple[str, str]]]:
-    """Field errors by position in `rows` for ids of other services that exist nowhere."""
+    """Field errors by position in `rows` for ids that exist nowhere, as far as the caller sees.
+
+    Whether one of our own exists at all is left to its foreign key.
+    """
     errors: dict[int, list[tuple[str, str]]] = {}
     for reference in plan.resource.references:
-        if not reference.service:
-            continue
         ids = {str(row[reference.field]) for row in rows if row.get(reference.field)}
-        missing = await _missing(call, tx, reference, ids, ask)
+        if not ids:
+            continue
+        if reference.service:
+            missing = await _missing(call, tx, reference, ids, ask)
+        else:
+            missing = await _hidden(call, tx, plan, reference, ids)
         for at, row in enumerate(rows if missing else ()):
             if str(row.get(reference.field)) in missing:
                 errors.setdefault(at, []).append((reference.field, "There is no such record."))
@@ -49,7 +65,7 @@ async def check_references(
 
 
 async def require_references(call: Call, tx: Tx, plan: Plan, row: Row, ask: AskOwner) -> None:
-    """Raise InvalidArgument naming the fields whose record exists nowhere."""
+    """Raise InvalidArgument naming the fields whose record does not exist for the caller."""
     errors = await check_references(call, tx, plan, [row], ask)
     if errors:
         raise invalid_fields(errors[0])
@@ -64,11 +80,62 @@ async def labels(call: Call, tx: Tx, resource: str, ids: Iterable[str]) -> dict[
 async def _missing(
     call: Call, tx: Tx, reference: Reference, ids: set[str], ask: AskOwner
 ) -> set[str]:
+    reach = _reach(call, reference.resource)
     if reference.resource == USERS:
-        return {one for one in ids if one not in call.access.members}
-    unknown = ids - set(await labels(call, tx, reference.resource, ids)) if ids else set()
+        return {one for one in ids if not sees_user(call, reach, one)}
+    values = {"tenant_id": call.tenant_id, "resource": reference.resource, "ids": list(ids)}
+    rows = await tx.fetch(_KNOWN, values)
+    unknown = ids - {str(row["id"]) for row in rows if _covers(reach, orjson.loads(row["data"]))}
     if not unknown:
         return set()
     return unknown - await ask(
-        reference.service, reference.resource, call.tenant_id, sorted(unknown)
+        reference.service, reference.resource, call.tenant_id, sorted(unknown), reach
+    )
+
+
+def _reach(call: Call, resource: str) -> Reach:
+    """What of a resource the caller may refer to: what he reads. Who is in the head office and has
+    no grant on it at all may name any, because forms do not show it to him.
+    """
+    try:
+        return call.reach(resource, "READ")
+    except PermissionDenied:
+        company_id = call.principal.partner_company_id
+        return Reach(everything=not company_id, company_id=company_id)
+
+
+def _covers(reach: Reach, data: Mapping[str, object]) -> bool:
+    """Whether the replica says that a record is in reach; the owner knows more when it does not."""
+    return reach.covers(*(str(data.get(name) or "") for name in SCOPE_FIELDS))
+
+
+async def _hidden(call: Call, tx: Tx, plan: Plan, reference: Reference, ids: set[str]) -> set[str]:
+    """The ids of our own records that the caller does not see."""
+    reach, target = (
+        _reach(call, reference.resource),
+        referred_table(plan.resource.table, reference.field),
+    )
+    if reference.resource == USERS and (reach.company_id or not reach.everything):
+        return {one for one in ids if not sees_user(call, reach, one)}
+    if target is None:
+        return set()
+    columns = scope_columns(target)
+    shape = table_reach_shape(columns, reach)
+    if not any(shape):
+        return set()
+    run = plan.cached(
+        ("refer", reference.field, shape),
+        lambda: _seen_statement(target, table_reach_condition(columns, shape)),
+    )
+    values = {**reach_values(reach), "tenant_id": call.tenant_id, "ids": list(ids)}
+    return ids - {str(row["id"]) for row in await tx.fetch(run, values)}
+
+
+def _seen_statement(table: Table, conditions: Sequence[ColumnElement[bool]]) -> Statement:
+    return statement(
+        select(table.c.id).where(
+            table.c.tenant_id == bindparam("tenant_id"),
+            table.c.id == any_(bindparam("ids", type_=ARRAY(UUID(as_uuid=False)))),
+            *conditions,
+        )
     )

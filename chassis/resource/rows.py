@@ -36,7 +36,7 @@ def message_reader(message: type[Message], fields: Iterable[Field]) -> ToMessage
     ]
 
     def run(row: Mapping[str, Any]) -> Message:  # Any: as above
-        values: Row = {"etag": f'"{row["version"]}"'}
+        values: Row = {"etag": f'"{row["version"]}"'} if "version" in row else {}
         for name, column, convert in readers:
             value = row[column]
             if value is not None:

@@ -120,8 +120,7 @@ class Collection:
         refuse_set(call, self.plan, message)
         row = self.new_row(call, column_values(message, self.plan.writable))
         hook = self.plan.resource.prepare_create
-        if hook is not None:
-            await hook(call, tx, row, message)
+        await view_of(call, self.plan).run_hook(hook, call, tx, row, message)
         check_owner(call, self.plan, row, "CREATE")
         return row
 
@@ -132,8 +131,7 @@ class Collection:
         refuse_deleted(self.plan, before)
         row = column_values(message, [self.plan.fields[name] for name in names])
         hook = self.plan.resource.prepare_update
-        if hook is not None:
-            await hook(call, tx, dict(before), row, message)
+        await view_of(call, self.plan).run_hook(hook, call, tx, dict(before), row, message)
         self._check_new_owner(call, before, row)
         return row
 
@@ -144,8 +142,7 @@ class Collection:
         if not force:
             await refuse_children(call, tx, self.plan, str(before["id"]))
         hook = self.plan.resource.prepare_delete
-        if hook is not None:
-            await hook(call, tx, dict(before))
+        await view_of(call, self.plan).run_hook(hook, call, tx, dict(before))
         kept = timedelta(days=call.access.retention_days)
         row: Row = {"delete_time": call.now, "purge_time": call.now + kept}
         answer = await update_record(call, tx, self.plan, before, row, "deleted")
@@ -178,18 +175,13 @@ class Collection:
         }
         row |= values
         if self.plan.owned:
-            owner = str(row["owner_id"] or call.principal.id)
-            member = call.access.members.get(owner)
-            row["owner_id"] = owner
-            row["department_id"] = (member.department_id or None) if member else None
-            row["partner_company_id"] = call.principal.partner_company_id or None
+            row |= owned_by(call, row["owner_id"])
         return row
 
     def _check_new_owner(self, call: Call, before: Mapping[str, object], row: Row) -> None:
         if "owner_id" in row and str(before["owner_id"]) != str(row["owner_id"]):
             call.reach(self.plan.plural, "ASSIGN")
-            if row["owner_id"] is None:
-                row["owner_id"] = call.principal.id
+            row |= owned_by(call, row["owner_id"])
 
 
 def collection(
@@ -200,3 +192,16 @@ def collection(
 ) -> Collection:
     """Check the declaration and make the collection; a wrong one raises ValueError."""
     return Collection(make_plan(resource), page_token_key, ask_owner, siblings)
+
+
+def owned_by(call: Call, owner_id: object) -> Row:
+    """The columns of a record that is given to an owner (None: the caller): his department and
+    partner company of this moment.
+    """
+    owner = str(owner_id or call.user_id)
+    member = call.access.members.get(owner)
+    return {
+        "owner_id": owner,
+        "department_id": (member.department_id or None) if member else None,
+        "partner_company_id": call.access.company_of(owner) or None,
+    }

@@ -13,7 +13,7 @@ from typing import Protocol
 from google.protobuf.message import Message
 
 from chassis.access.model import Access
-from chassis.call import Call, IdempotencyKey, Principal
+from chassis.call import MEMBERS, Call, IdempotencyKey, Principal, SessionRestricted
 from chassis.errors import InvalidArgument, PermissionDenied, Unauthenticated
 from chassis.ids import new_id
 from chassis.rpc.methods import MethodFacts
@@ -53,7 +53,7 @@ class Authority:
         metadata = dict(context.invocation_metadata() or ())
         principal = await self._principal(facts, metadata)
         access = NO_ACCESS
-        if principal.kind == "user":
+        if principal.kind in MEMBERS:
             access = await self._access(principal)
             principal = _present(access, principal)
         call = Call(
@@ -100,8 +100,11 @@ def _check_rights(facts: MethodFacts, call: Call) -> None:
     rule, kind = facts.access, call.principal.kind
     if rule.open:
         return
-    if (rule.internal and kind != "service") or (rule.self and kind != "user"):
+    own = kind == "user" or (rule.clients and kind == "client")
+    if (rule.internal and kind != "service") or (rule.self and not own):
         raise PermissionDenied("METHOD_NOT_OPEN", "This method is not open to the caller.")
+    if call.principal.restriction and not rule.restricted:
+        raise SessionRestricted(call.principal.restriction)
     if rule.resource:
         call.reach(rule.resource, rule.verb.upper())
 
@@ -132,10 +135,13 @@ def _traceparent(metadata: Mapping[str, str | bytes]) -> str:
 
 
 def _through(principal: Principal, metadata: Mapping[str, str | bytes]) -> str:
-    """What the change is made through; work that a service goes on with for a user names itself."""
-    value = metadata.get("x-through", "user")
-    deferred = principal.kind == "user" and not principal.session_id
-    return str(value) if deferred and value in {"import", "rule", "bulk"} else "user"
+    """What the change is made through; work that a service goes on with for somebody names
+    itself.
+    """
+    value = metadata.get("x-through")
+    if not principal.session_id and value in {"import", "rule", "bulk"}:
+        return str(value)
+    return "integration" if principal.kind == "client" else "user"
 
 
 def _idempotency(

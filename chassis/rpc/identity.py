@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from chassis.access.model import AccessRecord
+from chassis.access.model import AccessRecord, Reach
 from chassis.rpc.client import SESSIONS, Clients
 from crm.chassis.v1 import import_pb2
 from crm.identity.v1 import session_pb2
@@ -53,11 +53,18 @@ class Owners:
         self._clients = clients
 
     async def __call__(
-        self, service: str, resource: str, tenant_id: str, ids: Sequence[str]
+        self, service: str, resource: str, tenant_id: str, ids: Sequence[str], reach: Reach
     ) -> set[str]:
-        """The ids that exist at the owner and live."""
+        """The ids that exist at the owner, live and are within reach."""
+        within = import_pb2.Reach(
+            everything=reach.everything or reach.company_all,
+            owner_ids=reach.owner_ids,
+            department_ids=reach.department_ids,
+            company_id=reach.company_id,
+            grantee_ids=reach.grantee_ids,
+        )
         request = import_pb2.CheckRecordsRequest(
-            tenant_id=tenant_id, resource=resource, ids=list(ids)
+            tenant_id=tenant_id, resource=resource, ids=list(ids), reach=within
         )
         answer = await self._clients.call(service, f"{LOOKUPS}/CheckRecords", request)
         assert isinstance(answer, import_pb2.CheckRecordsResponse)

@@ -14,7 +14,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
-from chassis.call import Principal
+from chassis.call import MEMBERS, Principal
 from chassis.errors import Unauthenticated, Unavailable
 from chassis.ids import is_id
 
@@ -46,6 +46,8 @@ def sign(key: OKPKey, principal: Principal, now: float) -> str:
         "roles": list(principal.role_ids),
         "company": principal.partner_company_id,
         "access": principal.access_version,
+        "scope": " ".join(principal.scopes),
+        "restriction": principal.restriction,
     }
     header = {"alg": "Ed25519", "kid": key.kid or "", "typ": TYPE}
     return jwt.encode(header, claims, key, algorithms=["Ed25519"])
@@ -147,13 +149,15 @@ def _check_claims(claims: Mapping[str, object]) -> None:
 
 
 def _names_somebody(claims: Mapping[str, object]) -> bool:
-    """A user has two ids, his own and his tenant's; a service has a name and no tenant."""
-    subject, tenant = claims.get("sub"), claims.get("tenant", "")
-    if not isinstance(subject, str) or not isinstance(tenant, str):
+    """Users and API clients have two ids, their own and their tenant's; a service has a name and
+    no tenant.
+    """
+    subject, tenant, kind = claims.get("sub"), claims.get("tenant", ""), claims.get("kind")
+    if not all(isinstance(one, str) for one in (subject, tenant, kind)):
         return False
-    if claims.get("kind") == "user":
-        return is_id(subject) and is_id(tenant)
-    return claims.get("kind") == "service" and subject != "" and tenant == ""
+    if kind in MEMBERS:
+        return is_id(str(subject)) and is_id(str(tenant))
+    return kind == "service" and subject != "" and tenant == ""
 
 
 def _principal(claims: Mapping[str, object]) -> Principal:
@@ -166,6 +170,8 @@ def _principal(claims: Mapping[str, object]) -> Principal:
         role_ids=tuple(str(role) for role in roles) if isinstance(roles, list) else (),
         partner_company_id=str(claims.get("company", "")),
         access_version=version if isinstance(version, int) else 0,
+        scopes=tuple(str(claims.get("scope", "")).split()),
+        restriction=str(claims.get("restriction", "")),
     )
 
 

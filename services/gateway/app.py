@@ -17,7 +17,9 @@ from services.gateway.contracts import load_contracts
 from services.gateway.docs import docs_routes
 from services.gateway.edge import Edge
 from services.gateway.live import Live
+from services.gateway.oauth import OAuth
 from services.gateway.operations import Operations
+from services.gateway.presence import Presence
 from services.gateway.ratelimit import RateLimiter
 from services.gateway.revocation import Revocations
 from services.gateway.ring import Ring
@@ -59,12 +61,15 @@ class Gateway:
             [
                 *endpoints(contracts, self._upstreams),
                 *Sessions(self._upstreams, service_token, tokens).endpoints(),
+                *OAuth(self._upstreams, service_token, contracts, settings.public_url).endpoints(),
                 *Operations(self._upstreams).endpoints(),
                 *Imports(contracts, self._upstreams).endpoints(),
                 *self._live.endpoints(),
             ]
         )
-        self._edge = Edge(router, tokens, RateLimiter(settings.rate_per_s))
+        self._presence = Presence(self._upstreams, service_token)
+        limiter = RateLimiter(settings.rate_per_s)
+        self._edge = Edge(router, tokens, limiter, self._presence)
         self._ready = False
 
     def application(self) -> FastAPI:
@@ -102,6 +107,7 @@ class Gateway:
             asyncio.create_task(self._bus.open(self._settings.nats_url, "gateway")),
             asyncio.create_task(self._identity_feed.run()),
             asyncio.create_task(self._edge_feed.run()),
+            asyncio.create_task(self._presence.run()),
         ]
         self._ready = True
         log.info("gateway started")

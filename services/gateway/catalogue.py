@@ -3,6 +3,8 @@
 import re
 from collections.abc import Mapping
 
+from services.gateway import chinese
+
 ENGLISH, CHINESE = "en", "zh"
 LANGUAGES = {ENGLISH: 0, CHINESE: 1}
 
@@ -71,13 +73,25 @@ DETAILS: Mapping[str, tuple[str, str]] = {
         "The body is longer than {limit_bytes} bytes.",
         "请求内容超过 {limit_bytes} 字节。",
     ),
+    "ATTEMPTS_EXHAUSTED": (
+        "Too many attempts have failed. Try again in {retry_after_s} seconds.",
+        "失败次数过多，请在 {retry_after_s} 秒后重试。",
+    ),
     "DEADLINE_EXCEEDED": (
         "The answer took too long. A change may have been made: look, or repeat with the same key.",
         "处理时间过长。更改可能已经生效：请先查看，或使用同一幂等键重试。",
     ),
+    "DEPARTMENT_NOT_IN_SCOPE": (
+        "You may not do this in this department.",
+        "您不能在该部门执行此操作。",
+    ),
     "ETAG_MISMATCH": (
         "Someone has changed the record meanwhile. Read it again, then repeat your change.",
         "记录已被他人修改。请重新读取后再提交更改。",
+    ),
+    "GRANT_BEYOND_OWN": (
+        "You do not have the right to {verb} {resource} as widely yourself.",
+        "您自己没有同等范围的 {resource} {verb} 权限。",
     ),
     "IDEMPOTENCY_IN_FLIGHT": (
         "A request with the same idempotency key is still being worked on.",
@@ -90,6 +104,15 @@ DETAILS: Mapping[str, tuple[str, str]] = {
     "INTERNAL": (
         "Something went wrong on our side. It has been recorded under the request id.",
         "我们这边出了问题，已按请求编号记录。",
+    ),
+    "SECRETS_EXHAUSTED": (
+        "A client has at most {limit} secrets; remove one first.",
+        "一个客户端最多有 {limit} 个密钥，请先移除一个。",
+    ),
+    "SECRET_NOT_FOUND": ("The client has no such secret.", "该客户端没有此密钥。"),
+    "METHOD_NOT_OPEN": (
+        "This is for people who have signed in, not for programs.",
+        "此操作仅供已登录的用户使用，不对程序开放。",
     ),
     "CREDENTIALS_INVALID": (
         "Name or password is wrong.",
@@ -113,6 +136,22 @@ DETAILS: Mapping[str, tuple[str, str]] = {
         "路径包含不允许的字符。",
     ),
     "INVALID_QUERY": ("The query of the address is not right.", "地址中的查询参数有误。"),
+    "LAST_ADMINISTRATOR": (
+        "Nobody would be left to administer all users. Make somebody else administrator first.",
+        "此操作会使系统没有可管理全部用户的管理员，请先指定其他管理员。",
+    ),
+    "LOG_NOT_INTACT": (
+        "The operation log is not intact: verify it.",
+        "操作日志不完整：请先进行校验。",
+    ),
+    "LOG_ROOT_PENDING": (
+        "No signed root covers the entry yet; try again in a minute.",
+        "该条日志尚未被签名根覆盖，请一分钟后再试。",
+    ),
+    "LOG_SCOPE_ALL_REQUIRED": (
+        "Reading the operation log takes a role with scope ALL.",
+        "查看操作日志需要数据范围为“全部”的角色。",
+    ),
     "METHOD_NOT_ALLOWED": (
         "This path takes only: {allowed}.",
         "该路径只支持：{allowed}。",
@@ -122,7 +161,35 @@ DETAILS: Mapping[str, tuple[str, str]] = {
         "记录不存在，或您无权查看。",
     ),
     "OPERATION_NOT_FOUND": ("There is no such operation.", "没有这个操作。"),
+    "ORGANISATION_CYCLE": (
+        "Nothing in the organisation can be above itself.",
+        "组织中的任何人或部门都不能成为自己的上级。",
+    ),
+    "ORGANISATION_TOO_DEEP": (
+        "The organisation has at most {levels_max} levels.",
+        "组织层级最多 {levels_max} 级。",
+    ),
     "OVERLOADED": ("There are too many requests just now.", "当前请求过多。"),
+    "OWNER_NOT_IN_SCOPE": (
+        "You may not create records for this owner.",
+        "您不能为该负责人创建记录。",
+    ),
+    "PARTNER_COMPANY_NESTED": (
+        "A partner company cannot lie in another one.",
+        "合作伙伴公司不能位于另一个合作伙伴公司之内。",
+    ),
+    "PASSWORDS_BUSY": (
+        "Too many people sign in just now. Wait a moment.",
+        "当前登录人数过多，请稍候。",
+    ),
+    "PASSWORD_CHANGE_REQUIRED": (
+        "Change your one-time password first.",
+        "请先修改一次性密码。",
+    ),
+    "PASSWORD_EXPIRED": (
+        "The one-time password has expired. Ask your administrator for another one.",
+        "一次性密码已过期，请联系管理员重新获取。",
+    ),
     "PERMISSION_DENIED": (
         "Your roles do not allow you to {verb} {resource}.",
         "您的角色不允许对 {resource} 执行 {verb}。",
@@ -132,9 +199,33 @@ DETAILS: Mapping[str, tuple[str, str]] = {
         "贵公司的请求过于频繁，请稍候。",
     ),
     "ROUTE_NOT_FOUND": ("There is nothing at this path.", "该路径不存在。"),
+    "SECOND_FACTOR_ENROLMENT_REQUIRED": (
+        "Your company asks for a second factor. Set one up first.",
+        "贵公司要求启用双重验证，请先完成设置。",
+    ),
+    "SECOND_FACTOR_EXISTS": (
+        "You have a second factor already. Remove it first.",
+        "您已启用双重验证，请先将其移除。",
+    ),
+    "SECOND_FACTOR_INVALID": (
+        "The code is wrong, or it was used before.",
+        "验证码错误或已被使用。",
+    ),
+    "SECOND_FACTOR_NOT_ENROLLED": (
+        "Begin with a new secret for your authenticator first.",
+        "请先为验证器生成新的密钥。",
+    ),
+    "SECOND_FACTOR_REQUIRED": (
+        "Send the code of your authenticator, too.",
+        "请同时提供验证器中的验证码。",
+    ),
     "STREAMS_EXHAUSTED": (
         "Your company has {limit} live streams open, which is the most.",
         "贵公司已打开 {limit} 个实时连接，已达上限。",
+    ),
+    "TENANT_REQUIRED": (
+        "Name the company that you sign in to.",
+        "请填写要登录的企业。",
     ),
     "TOKEN_INVALID": (
         "The access token is not valid any more. Sign in again.",
@@ -150,6 +241,11 @@ DETAILS: Mapping[str, tuple[str, str]] = {
     ),
     "UNIMPLEMENTED": ("This is not offered yet.", "尚未提供此功能。"),
     "UNSUPPORTED_ENCODING": ("Bodies must not be compressed.", "请求内容不得压缩。"),
+    "USER_IS_CALLER": ("You cannot delete your own account.", "不能删除自己的账号。"),
+    "USER_WITHOUT_EMAIL": (
+        "The user has no e-mail address.",
+        "该用户没有电子邮件地址。",
+    ),
     "UNSUPPORTED_MEDIA_TYPE": (
         "The body must be of the type that this path takes.",
         "请求内容类型不受该路径支持。",
@@ -181,11 +277,38 @@ _FIELD_MESSAGES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"is given by the path", "已由路径给出"),
         (r"is unknown", "是未知字段"),
         (r"is read-only", "是只读字段"),
+        (r"There is no such field\.", "没有这个字段。"),
+        (r"There is no such field: (.+)\.", r"没有这些字段：\1。"),
+        (r"This field is output only\.", "此字段由系统填写，不能设置。"),
+        (r"This field cannot be changed\.", "此字段创建后不能修改。"),
+        (r"You may not set this field\.", "您无权设置此字段。"),
+        (r"There is no such record\.", "没有这条记录。"),
+        (r"This value is taken\.", "该值已被使用。"),
+        (r"There is no such value\.", "没有这个选项。"),
+        (r"There is no such currency\.", "没有这种货币。"),
+        (r"It must be a date, YYYY-MM-DD\.", "必须是日期，格式为 YYYY-MM-DD。"),
         (r"This field is required\.", "此字段为必填项。"),
         (r"At most (\d+) characters\.", r"最多 \1 个字符。"),
         (r"At least (\d+) characters\.", r"至少 \1 个字符。"),
         (r"At most (\d+) entries\.", r"最多 \1 项。"),
         (r"At least (\d+) entries\.", r"至少 \1 项。"),
+        (r"Use at least (\d+) characters\.", r"请至少使用 \1 个字符。"),
+        (r"Use at most (\d+) characters\.", r"请最多使用 \1 个字符。"),
+        (
+            r"Leave out your name, your login and the name of your company\.",
+            "请勿包含您的姓名、登录名或企业名称。",
+        ),
+        (
+            r"Many people use passwords like this; choose another one\.",
+            "此类密码过于常见，请另选一个。",
+        ),
+        (r"Choose another one than before\.", "请使用与之前不同的密码。"),
+        (r"The password is wrong\.", "密码错误。"),
+        (r"The code is wrong, or it was used before\.", "验证码错误或已被使用。"),
+        (r"The link has expired, or it was used before\.", "链接已过期或已被使用。"),
+        (r"Login or e-mail is required\.", "登录名或电子邮件地址必填其一。"),
+        (r"There is no such time zone\.", "没有这个时区。"),
+        (r"There is no such currency\.", "没有这种货币。"),
         (r"It must match (.+)\.", r"必须符合格式 \1。"),
         (r"It must be a UUID\.", "必须是 UUID。"),
         (r"It must be one of: (.+)\.", r"必须是以下之一：\1。"),
@@ -221,10 +344,11 @@ def title(status: int, language: str) -> str:
 def detail(reason: str, metadata: Mapping[str, str], language: str) -> str | None:
     """The text for a reason; None when the catalogue has none or a value is missing."""
     texts = DETAILS.get(reason)
-    if texts is None:
-        return None
+    text = texts[LANGUAGES[language]] if texts else None
+    if text is None and language == CHINESE:
+        text = chinese.DETAILS.get(reason)
     try:
-        return texts[LANGUAGES[language]].format_map(dict(metadata))
+        return None if text is None else text.format_map(dict(metadata))
     except (KeyError, IndexError, ValueError):
         return None
 

@@ -15,8 +15,9 @@ from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto,
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from chassis.access.place import COMPANY, place_of
 from chassis.codec import fields
-from crm.type.v1.options_pb2 import Access, access
+from crm.type.v1.options_pb2 import Access, Place, access
 
 # Field numbers in descriptor.proto, which paths in SourceCodeInfo are made of.
 _MESSAGE, _SERVICE = 4, 6
@@ -46,11 +47,17 @@ class Method:
 
 @dataclass(frozen=True)
 class Resource:
-    """One resource: its names and the service that owns it."""
+    """One resource: its names, the service that owns it, the fields that scopes go by; without one
+    for the company (`company` empty) it is the one that the department lies in. One of `everybody`
+    has none of these.
+    """
 
     singular: str
     plural: str
     target: str
+    place: Place
+    company: str
+    everybody: bool
 
 
 @dataclass(frozen=True)
@@ -121,7 +128,20 @@ def _resources(module: ModuleType) -> Iterator[Resource]:
     for message in module.DESCRIPTOR.message_types_by_name.values():
         found = _resource(message)
         if found is not None:
-            yield Resource(found.singular, found.plural, _target(module.DESCRIPTOR.package))
+            place, names = place_of(message), set(message.fields_by_name)
+            yield Resource(
+                singular=found.singular,
+                plural=found.plural,
+                target=_target(module.DESCRIPTOR.package),
+                place=place,
+                company=COMPANY if COMPANY in names or place.parent else "",
+                everybody=not names & {place.owner, place.department, place.parent},
+            )
+
+
+def is_resource(message: Descriptor) -> bool:
+    """Whether the message is a record of a resource."""
+    return _resource(message) is not None
 
 
 def _resource(message: Descriptor) -> ResourceDescriptor | None:

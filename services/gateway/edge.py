@@ -11,8 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from chassis.call import SessionRestricted
 from chassis.errors import Unavailable
 from services.gateway.exchange import Exchange
+from services.gateway.presence import Presence
 from services.gateway.problems import Problem, problem_of, problem_response
 from services.gateway.ratelimit import RateLimiter
 from services.gateway.routing import Endpoint, Router
@@ -55,11 +57,13 @@ class Edge:
         router: Router,
         tokens: Tokens,
         limiter: RateLimiter,
+        presence: Presence,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._router = router
         self._tokens = tokens
         self._limiter = limiter
+        self._presence = presence
         self._clock = clock
         self._working = 0
         self._policy = limiter.policy.encode("ascii")
@@ -102,6 +106,9 @@ class Edge:
         if not endpoint.public:
             exchange.bearer = bearer_of(exchange.header("authorization"))
             exchange.caller = await self._tokens.caller(exchange.bearer)
+            if exchange.caller.restriction and not endpoint.restricted:
+                raise SessionRestricted(exchange.caller.restriction)
+            self._presence.seen(exchange.caller)
         outcome.rate_limit = self._limiter.take(_bucket(exchange), self._clock())
         return await self._bounded(endpoint, exchange)
 

@@ -6,12 +6,17 @@ from google.protobuf.message import Message
 from chassis.codec import fields
 from crm.chassis.v1.import_pb2 import ImportSpec
 from crm.chassis.v1.operation_pb2 import ListOperationsResponse, OperationMetadata
+from crm.identity.v1.credential_pb2 import (
+    ConfirmPasswordResetRequest,
+    CreatePasswordResetRequest,
+)
 from crm.identity.v1.session_pb2 import (
     ChangePasswordRequest,
     CreateSessionRequest,
     RefreshSessionRequest,
     Session,
 )
+from services.gateway.oauth_docs import oauth_paths
 from services.gateway.operations import MEDIA_TYPES
 from services.gateway.schemas import PROBLEM_RESPONSES, Schema, Schemas
 
@@ -27,13 +32,27 @@ _PUBLIC: Schema = {"security": []}
 
 
 def handwritten_paths(schemas: Schemas) -> dict[str, dict[str, object]]:
-    """Path items of sessions, operations, imports and live updates."""
-    return {**_session_paths(schemas), **_operation_paths(schemas), **_other_paths(schemas)}
+    """Path items of sessions, OAuth, operations, imports and live updates."""
+    return {
+        **_session_paths(schemas),
+        **oauth_paths(schemas),
+        **_operation_paths(schemas),
+        **_other_paths(schemas),
+    }
 
 
 def _session_paths(schemas: Schemas) -> dict[str, dict[str, object]]:
     session = _json(schemas, Session)
+    tag = "password_resets"
+    ask = _operation("CreatePasswordReset", tag, "Have a link sent to set a password", _empty())
+    confirm = _operation("ConfirmPasswordReset", tag, "Set a password by such a link", _empty())
     return {
+        "/v1/password_resets": {
+            "post": {**ask, **_body(schemas, CreatePasswordResetRequest), **_PUBLIC}
+        },
+        "/v1/password_resets:confirm": {
+            "post": {**confirm, **_body(schemas, ConfirmPasswordResetRequest), **_PUBLIC}
+        },
         "/v1/sessions": {
             "post": {
                 **_operation("CreateSession", "sessions", "Sign in with a password", session),

@@ -13,7 +13,7 @@ from chassis.codec import invalid_fields
 from chassis.errors import CrmError, Unavailable
 from chassis.events.bus import BROKER_ERRORS, Bus
 from chassis.events.feed import Told
-from services.gateway.contracts import Contracts
+from services.gateway.contracts import Contracts, Resource
 from services.gateway.exchange import Caller, Exchange
 from services.gateway.query import single
 from services.gateway.ring import STREAM, LiveEvent, Ring, Subscription, event_of
@@ -46,8 +46,8 @@ class Live:
         visibility: Visibility,
         bus: Bus,
     ) -> None:
-        self._plurals: Mapping[str, str] = {
-            found.singular: plural for plural, found in contracts.resources.items()
+        self._resources: Mapping[str, Resource] = {
+            found.singular: found for found in contracts.resources.values()
         }
         self._ring = ring
         self._tokens = tokens
@@ -78,13 +78,10 @@ class Live:
 
     async def visible(self, caller: Caller, event: LiveEvent) -> bool:
         """Whether the caller's grants let him know of the event; the one place that decides it."""
-        plural = self._plurals.get(event.resource)
-        if plural is None or event.tenant_id != caller.tenant_id:
+        resource = self._resources.get(event.resource)
+        if resource is None or event.tenant_id != caller.tenant_id:
             return False
-        reach = await self._visibility.reach(viewer_of(caller), plural)
-        return reach is not None and reach.covers(
-            event.owner_id, event.department_id, event.company_id
-        )
+        return await self._visibility.covers(viewer_of(caller), resource, event)
 
     async def _frames(self, exchange: Exchange, position: int | None) -> AsyncIterator[bytes]:
         yield _RETRY

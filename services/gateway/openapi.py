@@ -71,7 +71,10 @@ def document() -> Schema:
         "tags": [{"name": tag} for tag in tags],
         "paths": {path: paths[path] for path in sorted(paths)},
         "components": {
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "client": {"type": "http", "scheme": "basic"},
+            },
             "parameters": _PARAMETERS,
             "responses": {"Problem": _problem_response()},
             "schemas": {

@@ -7,8 +7,8 @@ import orjson
 from chassis.events.feed import Told
 
 STREAM = "CRM_IDENTITY"
-_SESSION = "session"
-_TENANT_WIDE = frozenset({"user", "role", "department"})
+_SESSIONS = frozenset({"session", "client_token"})
+_TENANT_WIDE = frozenset({"tenant", "user", "api_client", "role", "department"})
 _SESSION_ENDS = frozenset({"deleted", "revoked", "purged", "expired"})
 _SUBJECT_PARTS = 6
 
@@ -32,7 +32,7 @@ class Revocations:
         if len(parts) != _SUBJECT_PARTS:
             return
         tenant, resource, event = parts[1], parts[4], parts[5]
-        if resource == _SESSION and event in _SESSION_ENDS:
+        if resource in _SESSIONS and event in _SESSION_ENDS:
             self._end_session(told.data, tenant)
         elif resource in _TENANT_WIDE:
             for drop in self._drop_tenant:

@@ -6,12 +6,15 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 
 import orjson
 
+from chassis.access.place import COMPANY, OWNED
 from chassis.errors import ResourceExhausted
 from chassis.events.feed import Told
+from services.gateway.contracts import Resource, load_contracts
 
 STREAM = "EDGE"
 RING_EVENTS = 10_000
@@ -33,7 +36,8 @@ class LiveEvent:
     time: str
     owner_id: str
     department_id: str
-    company_id: str
+    # None: the company that the department lies in.
+    company_id: str | None
 
     def frame(self) -> bytes:
         """The event in the form of Server-Sent Events."""
@@ -166,6 +170,8 @@ def event_of(told: Told) -> LiveEvent | None:
     if not isinstance(data, Mapping) or not record_id:
         return None
     version = told.headers.get("ce-recordversion", "")
+    known = _resources().get(parts[4])
+    place, company = (known.place, known.company) if known else (OWNED, COMPANY)
     return LiveEvent(
         sequence=told.sequence,
         tenant_id=parts[1],
@@ -174,10 +180,16 @@ def event_of(told: Told) -> LiveEvent | None:
         version=int(version) if version.isdecimal() else 0,
         name=parts[5],
         time=told.headers.get("ce-time", ""),
-        owner_id=_text(data, "owner_id"),
-        department_id=_text(data, "department_id"),
-        company_id=_text(data, "partner_company_id"),
+        owner_id=_text(data, place.owner),
+        department_id=_text(data, place.department),
+        company_id=_text(data, company) if company else None,
     )
+
+
+@cache
+def _resources() -> Mapping[str, Resource]:
+    """The resources by their name in subjects."""
+    return {one.singular: one for one in load_contracts().resources.values()}
 
 
 def _text(data: Mapping[str, object], name: str) -> str:

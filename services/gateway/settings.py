@@ -8,7 +8,9 @@ from chassis.settings import TARGETS, SettingsError, address, required
 
 @dataclass(frozen=True)
 class GatewaySettings:
-    """Addresses are host:port; the rate is requests per second of one tenant on this replica."""
+    """Addresses are host:port; the rate is requests per second of one tenant on this replica;
+    `public_url` is how clients reach the gateway.
+    """
 
     http_host: str
     http_port: int
@@ -17,6 +19,7 @@ class GatewaySettings:
     targets: Mapping[str, str]
     log_level: str
     rate_per_s: int
+    public_url: str
 
 
 def gateway_settings(environment: Mapping[str, str]) -> GatewaySettings:
@@ -33,4 +36,5 @@ def gateway_settings(environment: Mapping[str, str]) -> GatewaySettings:
         targets={name: address(environment, f"{name.upper()}_TARGET") for name in TARGETS},
         log_level=environment.get("LOG_LEVEL", "INFO"),
         rate_per_s=int(rate),
+        public_url=environment.get("PUBLIC_URL", f"http://{host}:{port}").rstrip("/"),
     )

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 import orjson
 
-from chassis.access.model import Access, AccessRecord, Reach, build_access
+from chassis.access.model import Access, AccessRecord, build_access, scopes_allow
 from crm.identity.v1.session_pb2 import GetAccessRequest, GetAccessResponse
+from services.gateway.contracts import Resource
 from services.gateway.exchange import Caller
+from services.gateway.ring import LiveEvent
 from services.gateway.tokens import SESSIONS, SILENCE_MAX_S, ServiceToken
 from services.gateway.upstream import Upstreams
 
@@ -27,6 +29,7 @@ class Viewer:
     user_id: str
     role_ids: tuple[str, ...]
     company_id: str
+    scopes: tuple[str, ...]
 
 
 def viewer_of(caller: Caller) -> Viewer:
@@ -38,6 +41,7 @@ def viewer_of(caller: Caller) -> Viewer:
         user_id=caller.principal_id,
         role_ids=tuple(claims.get("roles", ())),
         company_id=claims.get("company", ""),
+        scopes=tuple(claims.get("scope", "").split()),
     )
 
 
@@ -63,10 +67,19 @@ class Visibility:
         self._asking: dict[str, asyncio.Task[Access]] = {}
         self._drops = 0
 
-    async def reach(self, viewer: Viewer, resource: str) -> Reach | None:
-        """The records of a resource (plural) that the viewer may read; None when there are none."""
+    async def covers(self, viewer: Viewer, resource: Resource, event: LiveEvent) -> bool:
+        """Whether the viewer may read the record of the event."""
+        if not scopes_allow(viewer.scopes, resource.plural, READ):
+            return False
         access = await self._access(viewer.tenant_id)
-        return access.reach(viewer.user_id, viewer.role_ids, viewer.company_id, resource, READ)
+        who = (viewer.user_id, viewer.role_ids, viewer.company_id)
+        reach = access.reach(*who, resource.plural, READ)
+        if reach is None or resource.everybody:
+            return reach is not None
+        company = event.company_id
+        if company is None:
+            company = access.company_at(event.department_id)
+        return reach.covers(event.owner_id, event.department_id, company)
 
     def drop_tenant(self, tenant_id: str) -> None:
         """Ask again for a tenant."""

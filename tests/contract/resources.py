@@ -55,6 +55,7 @@ class Facts:
         bodies: Mapping[str, Mapping[str, object]] = {
             "campaign_members": {"response": "TARGETED"},
             "roles": {"grants": [{"resource": "customers", "verbs": ["READ"], "scope": "OWN"}]},
+            "announcements": {"title": f"公告 {unique}"},
             "opportunities": {"amount": {"currency_code": "CNY", "amount": "12.50"}},
         }
         body = {**bodies.get(self.plural, {}), "external_source": "aip", "external_id": unique}
@@ -68,6 +69,8 @@ class Facts:
         """A change that makes a difference."""
         if "name" in self.fields:
             return {"name": f"changed {secrets.token_hex(4)}"}
+        if "title" in self.fields:
+            return {"title": f"changed {secrets.token_hex(4)}"}
         return {"response": "RESPONDED"}
 
 

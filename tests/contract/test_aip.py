@@ -51,7 +51,7 @@ def found_ids(tenant: Tenant, facts: Facts, **params: str | int) -> list[str]:
 def test_every_message_that_is_a_resource_is_declared() -> None:
     assert {one.plural for one in RESOURCES} >= {
         "users", "departments", "roles", "customers", "contacts", "products", "pipelines",
-        "stages", "opportunities", "campaigns", "campaign_members",
+        "stages", "opportunities", "campaigns", "campaign_members", "api_clients", "announcements",
     }  # fmt: skip
     assert len({one.plural for one in RESOURCES}) == len(RESOURCES)
 

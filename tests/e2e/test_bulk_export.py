@@ -7,10 +7,9 @@ import httpx
 import pytest
 from openpyxl import load_workbook
 
-from tests.e2e.test_cli import Crm, crm, ok, signed_in
+from tests.e2e.conftest import Crm, ok
 from tests.live import Tenant, as_dict, eventually
 
-__all__ = ["crm", "signed_in"]
 Json = dict[str, object]
 
 

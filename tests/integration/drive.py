@@ -1,7 +1,7 @@
 """Drives a running platform over gRPC as the gateway does: tenants, people, their calls."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import grpc
@@ -9,11 +9,20 @@ from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import ErrorInfo
 
 from chassis.rpc.client import Clients, status_of
-from crm.identity.v1 import role_pb2, session_pb2, tenant_pb2, user_pb2
+from crm.identity.v1 import (
+    api_client_pb2,
+    api_client_secret_pb2,
+    client_token_pb2,
+    role_pb2,
+    session_pb2,
+    tenant_pb2,
+    user_pb2,
+)
 from deploy.local.platform import Platform
 
 PASSWORD = "correct horse battery"
 SESSIONS = "crm.identity.v1.SessionService"
+CLIENT_TOKENS = "crm.identity.v1.ClientTokenService"
 
 
 @dataclass(frozen=True)
@@ -43,13 +52,14 @@ class Person:
         if_match: str = "",
         key: str = "",
     ) -> Message:
-        """Call "sales.OpportunityService/WinOpportunity" with these headers."""
+        """Call "sales.OpportunityService/WinOpportunity", or what every service has, for example
+        "sales.crm.chassis.v1.ShareService/CreateShare", with these headers.
+        """
         service, _, rest = method.partition(".")
+        path = rest if rest.startswith("crm.") else f"crm.{service}.v1.{rest}"
         headers = {"if-match": if_match, "idempotency-key": key}
         metadata: Mapping[str, str] = {name: value for name, value in headers.items() if value}
-        return await self.clients.call(
-            service, f"crm.{service}.v1.{rest}", request, token=self.token, metadata=metadata
-        )
+        return await self.clients.call(service, path, request, token=self.token, metadata=metadata)
 
     async def refused(
         self, method: str, request: Message, *, if_match: str = "", key: str = ""
@@ -103,18 +113,64 @@ class Drive:
         await admin.call("identity.UserService/CreateUser", user_pb2.CreateUserRequest(user=user))
         return await self.sign_in(admin.slug, login)
 
-    async def sign_in(self, slug: str, login: str) -> Person:
+    async def client(
+        self, admin: Person, role_ids: Sequence[str], scopes: Sequence[str] = ()
+    ) -> Person:
+        """A new API client, with a token got for its only secret."""
+        made = api_client_pb2.ApiClient(name="Integration", role_ids=role_ids, scopes=scopes)
+        client = await admin.call(
+            "identity.ApiClientService/CreateApiClient",
+            api_client_pb2.CreateApiClientRequest(api_client=made),
+        )
+        assert isinstance(client, api_client_pb2.ApiClient)
+        secret = await self.secret(admin, client.id)
+        access = await self.client_token(client.id, secret)
+        token = await self.exchanged(access.access_token)
+        return Person(self.clients, client.id, token.tenant_id, admin.slug, token.token)
+
+    async def secret(self, admin: Person, client_id: str) -> str:
+        """Another secret of an API client."""
+        added = await admin.call(
+            "identity.ApiClientSecretService/AddSecret",
+            api_client_secret_pb2.AddSecretRequest(id=client_id),
+        )
+        assert isinstance(added, api_client_secret_pb2.AddSecretResponse)
+        return added.secret
+
+    async def client_token(
+        self, client_id: str, secret: str, scope: str = ""
+    ) -> client_token_pb2.ClientToken:
+        """A token as the token endpoint gives it."""
+        answer = await self.clients.call(
+            "identity",
+            f"{CLIENT_TOKENS}/CreateClientToken",
+            client_token_pb2.CreateClientTokenRequest(
+                credentials=client_token_pb2.ClientCredentials(
+                    client_id=client_id, client_secret=secret
+                ),
+                scope=scope,
+            ),
+        )
+        assert isinstance(answer, client_token_pb2.ClientToken)
+        return answer
+
+    async def exchanged(self, access_token: str) -> session_pb2.InternalToken:
+        """The internal token for an opaque one."""
+        token = await self.clients.call(
+            "identity",
+            f"{SESSIONS}/ExchangeToken",
+            session_pb2.ExchangeTokenRequest(access_token=access_token),
+        )
+        assert isinstance(token, session_pb2.InternalToken)
+        return token
+
+    async def sign_in(self, slug: str, login: str, password: str = PASSWORD) -> Person:
         """Sign in and exchange the token."""
         session = await self.clients.call(
             "identity",
             f"{SESSIONS}/CreateSession",
-            session_pb2.CreateSessionRequest(login=login, tenant=slug, password=PASSWORD),
+            session_pb2.CreateSessionRequest(login=login, tenant=slug, password=password),
         )
         assert isinstance(session, session_pb2.Session)
-        token = await self.clients.call(
-            "identity",
-            f"{SESSIONS}/ExchangeToken",
-            session_pb2.ExchangeTokenRequest(access_token=session.access_token),
-        )
-        assert isinstance(token, session_pb2.InternalToken)
+        token = await self.exchanged(session.access_token)
         return Person(self.clients, session.user_id, token.tenant_id, slug, token.token)

@@ -7,13 +7,11 @@ from services.customer.models.contact import contact
 CONTACT = Resource(
     message=Contact,
     table=contact,
-    filterable=(
-        "id", "customer_id", "name", "job_title", "phone", "email", "owner_id", "department_id",
-        "external_source", "external_id", "create_time", "update_time",
-    ),
-    orderable=("name", "create_time", "update_time"),
+    filterable=("customer_id", "name", "job_title", "phone", "email"),
+    orderable=("name",),
+    searchable=("name", "job_title", "phone", "email"),
     references=(
         Reference("owner_id", "users", "identity"),
         Reference("customer_id", "customers"),
     ),
-)  # fmt: skip
+)

@@ -1,9 +1,10 @@
 """Contacts of customers."""
 
-from sqlalchemy import Column, ForeignKeyConstraint, Index, Table, Text
+from sqlalchemy import Column, ForeignKeyConstraint, Table, Text
 from sqlalchemy.dialects.postgresql import UUID
 
-from chassis.db.schema import resource_columns, resource_constraints
+from chassis.db.schema import list_indexes, resource_columns, resource_constraints
+from chassis.search.table import search_table
 from services.customer.models import metadata
 
 contact = Table(
@@ -22,9 +23,15 @@ contact = Table(
         ["customer.tenant_id", "customer.id"],
         name="fk_contact_tenant_id_customer_id",
     ),
-    Index("ix_contact_customer_id", "tenant_id", "customer_id", "id"),
-    Index("ix_contact_name", "tenant_id", "name", "id"),
-    Index("ix_contact_create_time", "tenant_id", "create_time", "id"),
-    Index("ix_contact_owner_id", "tenant_id", "owner_id", "id"),
-    Index("ix_contact_department_id", "tenant_id", "department_id", "id"),
 )
+list_indexes(
+    contact,
+    orderable=("name",),
+    filterable=(
+        "customer_id",
+        "job_title",
+        "phone",
+        "email",
+    ),
+)
+search_table(contact)

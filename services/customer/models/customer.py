@@ -4,16 +4,15 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKeyConstraint,
-    Index,
     Integer,
     Numeric,
     Table,
     Text,
-    text,
 )
 from sqlalchemy.dialects.postgresql import UUID
 
-from chassis.db.schema import resource_columns, resource_constraints
+from chassis.db.schema import list_indexes, resource_columns, resource_constraints
+from chassis.search.table import search_table
 from services.customer.models import metadata
 
 customer = Table(
@@ -41,23 +40,22 @@ customer = Table(
         ["customer.tenant_id", "customer.id"],
         name="fk_customer_tenant_id_parent_id",
     ),
-    Index("ix_customer_name", "tenant_id", "name", "id"),
-    Index("ix_customer_create_time", "tenant_id", "create_time", "id"),
-    Index("ix_customer_update_time", "tenant_id", "update_time", "id"),
-    Index("ix_customer_owner_id", "tenant_id", "owner_id", "id"),
-    Index(
-        "ix_customer_department_id",
-        "tenant_id",
-        "department_id",
-        "id",
-        postgresql_where=text("department_id IS NOT NULL"),
-    ),
-    Index(
-        "ix_customer_parent_id",
-        "tenant_id",
-        "parent_id",
-        postgresql_where=text("parent_id IS NOT NULL"),
-    ),
-    Index("ix_customer_industry", "tenant_id", "industry", "id"),
-    Index("ix_customer_annual_revenue", "tenant_id", "annual_revenue", "id"),
 )
+list_indexes(
+    customer,
+    orderable=(
+        "name",
+        "annual_revenue",
+    ),
+    filterable=(
+        "kind",
+        "phone",
+        "email",
+        "industry",
+        "country",
+        "founded_year",
+        "employee_count",
+        "parent_id",
+    ),
+)
+search_table(customer)

@@ -204,7 +204,8 @@ class _Run:
 
 def _heir(call: Call, request: pb.CreateTransferRequest) -> str:
     """The user who gets the records."""
-    active = {one: member for one, member in call.access.members.items() if member.active}
+    members = call.access.members.items()
+    active = {one: member for one, member in members if member.active and not member.owner_id}
     if request.WhichOneof("to") == "to_department_id":
         department_id = request.to_department_id.lower()
         people = {

@@ -1,9 +1,9 @@
 """Roles with their grants."""
 
 from sqlalchemy import Column, Index, Table, Text, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, UUID
 
-from chassis.db.schema import resource_columns, resource_constraints
+from chassis.db.schema import list_indexes, resource_columns, resource_constraints
 from services.identity.models import metadata
 
 role = Table(
@@ -12,6 +12,11 @@ role = Table(
     *resource_columns(owned=False),
     Column("name", Text, nullable=False),
     Column("grants", JSONB, nullable=False),
+    Column("description", Text),
+    # Names of ready-made roles for programs; NULL for the tenant's own.
+    Column("key", Text),
+    Column("partner_company_id", UUID(as_uuid=False)),
+    Column("field_rules", JSONB),
     *resource_constraints("role"),
     Index(
         "uq_role_name",
@@ -20,5 +25,5 @@ role = Table(
         unique=True,
         postgresql_where=text("delete_time IS NULL"),
     ),
-    Index("ix_role_update_time", "tenant_id", "update_time"),
 )
+list_indexes(role, orderable=("name",), filterable=("key",))

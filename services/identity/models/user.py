@@ -1,6 +1,7 @@
 """Users, their credentials and the sessions they have open."""
 
 from sqlalchemy import (
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -13,7 +14,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
-from chassis.db.schema import resource_columns, resource_constraints
+from chassis.db.schema import list_indexes, resource_columns, resource_constraints
+from chassis.search.table import search_table
 from services.identity.models import metadata
 
 _LIVING = text("delete_time IS NULL")
@@ -29,6 +31,9 @@ user = Table(
     Column("manager_id", UUID(as_uuid=False)),
     Column("role_ids", ARRAY(UUID(as_uuid=False)), nullable=False),
     Column("state", Text, nullable=False),
+    Column("password_change_required", Boolean, nullable=False, server_default="false"),
+    Column("password_update_time", DateTime(timezone=True)),
+    Column("second_factor_enabled", Boolean, nullable=False, server_default="false"),
     *resource_constraints("user"),
     CheckConstraint("state IN ('ACTIVE','DISABLED')", name="state"),
     ForeignKeyConstraint(
@@ -49,11 +54,20 @@ user = Table(
     ),
     Index("ix_user_sign_in_login", text("lower(login)"), postgresql_where=_LIVING),
     Index("ix_user_sign_in_email", text("lower(email)"), postgresql_where=_LIVING),
-    Index("ix_user_name", "tenant_id", "name"),
-    Index("ix_user_department_id", "tenant_id", "department_id"),
-    Index("ix_user_manager_id", "tenant_id", "manager_id"),
-    Index("ix_user_update_time", "tenant_id", "update_time"),
 )
+list_indexes(
+    user,
+    orderable=(
+        "name",
+        "login",
+    ),
+    filterable=(
+        "email",
+        "manager_id",
+        "state",
+    ),
+)
+search_table(user)
 
 credential = Table(
     "credential",
@@ -62,11 +76,14 @@ credential = Table(
     Column("user_id", UUID(as_uuid=False), nullable=False),
     Column("password_hash", Text, nullable=False),
     Column("update_time", DateTime(timezone=True), nullable=False),
+    # When a one-time password stops to be good.
+    Column("expire_time", DateTime(timezone=True)),
     PrimaryKeyConstraint("tenant_id", "user_id"),
     ForeignKeyConstraint(
         ["tenant_id", "user_id"],
         ["user.tenant_id", "user.id"],
         name="fk_credential_tenant_id_user_id",
+        ondelete="CASCADE",
     ),
 )
 
@@ -83,6 +100,10 @@ session = Table(
     Column("access_expire_time", DateTime(timezone=True), nullable=False),
     Column("expire_time", DateTime(timezone=True), nullable=False),
     Column("revoke_time", DateTime(timezone=True)),
+    # When a request came with it, to the minute.
+    Column("last_seen_time", DateTime(timezone=True)),
+    Column("address", Text, nullable=False, server_default=""),
+    Column("user_agent", Text, nullable=False, server_default=""),
     Column("create_time", DateTime(timezone=True), nullable=False),
     Column("update_time", DateTime(timezone=True), nullable=False),
     PrimaryKeyConstraint("tenant_id", "id"),
@@ -90,8 +111,11 @@ session = Table(
         ["tenant_id", "user_id"],
         ["user.tenant_id", "user.id"],
         name="fk_session_tenant_id_user_id",
+        ondelete="CASCADE",
     ),
     Index("uq_session_access_hash", "access_hash", unique=True),
     Index("uq_session_family_hash", "family_hash", unique=True),
     Index("ix_session_user_id", "tenant_id", "user_id"),
+    Index("ix_session_expire_time", "expire_time"),
+    Index("ix_session_last_seen_time", "tenant_id", "last_seen_time"),
 )

@@ -25,13 +25,11 @@ async def prepare_update(_call: Call, _tx: Tx, before: Row, row: Row, _message: 
 CAMPAIGN = Resource(
     message=Campaign,
     table=campaign,
-    filterable=(
-        "id", "name", "budget", "start_date", "end_date", "owner_id", "department_id",
-        "external_source", "external_id", "create_time", "update_time",
-    ),
-    orderable=("name", "budget", "start_date", "end_date", "create_time", "update_time"),
+    filterable=("name", "budget", "start_date", "end_date"),
+    orderable=("name", "budget", "start_date", "end_date"),
+    searchable=("name",),
     references=(Reference("owner_id", "users", "identity"),),
     children=(Child(campaign_member, "campaign_id", dependent=True),),
     prepare_create=prepare_create,
     prepare_update=prepare_update,
-)  # fmt: skip
+)

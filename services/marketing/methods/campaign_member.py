@@ -53,11 +53,8 @@ def campaign_member_resource(campaigns: Plan) -> Resource:
     return Resource(
         message=CampaignMember,
         table=campaign_member,
-        filterable=(
-            "id", "campaign_id", "customer_id", "contact_id", "response",
-            "external_source", "external_id", "create_time", "update_time",
-        ),
-        orderable=("create_time", "update_time"),
+        filterable=("campaign_id", "customer_id", "contact_id", "response"),
+        orderable=(),
         references=(
             Reference("campaign_id", "campaigns"),
             Reference("customer_id", "customers", "customer"),
@@ -66,4 +63,4 @@ def campaign_member_resource(campaigns: Plan) -> Resource:
         unique={"uq_campaign_member_somebody": "customer_id"},
         prepare_create=rules.prepare_create,
         prepare_update=rules.prepare_update,
-    )  # fmt: skip
+    )

@@ -3,7 +3,7 @@
 from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, Index, Table, Text, text
 from sqlalchemy.dialects.postgresql import UUID
 
-from chassis.db.schema import resource_columns, resource_constraints
+from chassis.db.schema import list_indexes, resource_columns, resource_constraints
 from services.marketing.models import metadata
 
 campaign_member = Table(
@@ -32,10 +32,13 @@ campaign_member = Table(
         postgresql_nulls_not_distinct=True,
         postgresql_where=text("delete_time IS NULL"),
     ),
-    Index("ix_campaign_member_campaign_id", "tenant_id", "campaign_id", "id"),
-    Index("ix_campaign_member_customer_id", "tenant_id", "customer_id", "id"),
-    Index("ix_campaign_member_contact_id", "tenant_id", "contact_id", "id"),
-    Index("ix_campaign_member_response", "tenant_id", "response", "id"),
-    Index("ix_campaign_member_create_time", "tenant_id", "create_time", "id"),
-    Index("ix_campaign_member_update_time", "tenant_id", "update_time", "id"),
+)
+list_indexes(
+    campaign_member,
+    filterable=(
+        "campaign_id",
+        "customer_id",
+        "contact_id",
+        "response",
+    ),
 )

@@ -94,13 +94,20 @@ def opportunity_resource() -> Resource:
         message=Opportunity,
         table=opportunity,
         filterable=(
-            "id", "name", "customer_id", "product_id", "pipeline_id", "stage_id", "amount",
-            "campaign_id", "expected_close_date", "state", "engage_date", "close_date", "owner_id",
-            "department_id", "external_source", "external_id", "create_time", "update_time",
+            "name",
+            "customer_id",
+            "product_id",
+            "pipeline_id",
+            "stage_id",
+            "amount",
+            "campaign_id",
+            "expected_close_date",
+            "state",
+            "engage_date",
+            "close_date",
         ),
-        orderable=(
-            "name", "amount", "expected_close_date", "close_date", "create_time", "update_time",
-        ),
+        orderable=("name", "amount", "expected_close_date", "close_date"),
+        searchable=("name",),
         references=(
             Reference("customer_id", "customers", "customer"),
             Reference("campaign_id", "campaigns", "marketing"),
@@ -112,7 +119,7 @@ def opportunity_resource() -> Resource:
         importable=("close_date", "lost_reason"),
         prepare_create=rules.prepare_create,
         prepare_update=rules.prepare_update,
-    )  # fmt: skip
+    )
 
 
 def _restored(stage: domain.Stage, after: Row, row: Row) -> Row:

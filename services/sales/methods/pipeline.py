@@ -9,10 +9,8 @@ from services.sales.models.stage import stage
 PIPELINE = Resource(
     message=Pipeline,
     table=pipeline,
-    filterable=(
-        "id", "name", "is_default", "external_source", "external_id", "create_time", "update_time",
-    ),
-    orderable=("name", "create_time", "update_time"),
+    filterable=("name", "is_default"),
+    orderable=("name",),
     children=(Child(opportunity, "pipeline_id"), Child(stage, "pipeline_id", dependent=True)),
     unique={"uq_pipeline_default": "is_default", "uq_pipeline_name": "name"},
-)  # fmt: skip
+)

@@ -8,11 +8,9 @@ from services.sales.models.product import product
 PRODUCT = Resource(
     message=Product,
     table=product,
-    filterable=(
-        "id", "name", "code", "series", "list_price",
-        "external_source", "external_id", "create_time", "update_time",
-    ),
-    orderable=("name", "list_price", "create_time", "update_time"),
+    filterable=("name", "code", "series", "list_price"),
+    orderable=("name", "list_price"),
+    searchable=("name", "code", "series"),
     children=(Child(opportunity, "product_id"),),
     unique={"uq_product_code": "code"},
-)  # fmt: skip
+)

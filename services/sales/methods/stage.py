@@ -62,14 +62,11 @@ async def _require_pipeline(call: Call, tx: Tx, pipeline_id: object) -> None:
 STAGE = Resource(
     message=Stage,
     table=stage,
-    filterable=(
-        "id", "pipeline_id", "name", "position", "outcome",
-        "external_source", "external_id", "create_time", "update_time",
-    ),
-    orderable=("name", "position", "create_time", "update_time"),
+    filterable=("pipeline_id", "name", "position", "outcome"),
+    orderable=("name", "position"),
     references=(Reference("pipeline_id", "pipelines"),),
     children=(Child(opportunity, "stage_id"),),
     unique={"uq_stage_name": "name", "uq_stage_outcome": "outcome"},
     prepare_create=prepare_create,
     prepare_update=prepare_update,
-)  # fmt: skip
+)

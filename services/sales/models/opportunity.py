@@ -5,14 +5,14 @@ from sqlalchemy import (
     Column,
     Date,
     ForeignKeyConstraint,
-    Index,
     Numeric,
     Table,
     Text,
 )
 from sqlalchemy.dialects.postgresql import UUID
 
-from chassis.db.schema import resource_columns, resource_constraints
+from chassis.db.schema import list_indexes, resource_columns, resource_constraints
+from chassis.search.table import search_table
 from services.sales.models import metadata
 
 opportunity = Table(
@@ -51,31 +51,23 @@ opportunity = Table(
         ["stage.tenant_id", "stage.id", "stage.pipeline_id", "stage.outcome"],
         name="fk_opportunity_tenant_id_stage_id",
     ),
-    Index("ix_opportunity_name", "tenant_id", "name", "id"),
-    Index("ix_opportunity_owner_id", "tenant_id", "owner_id", "id"),
-    Index("ix_opportunity_department_id", "tenant_id", "department_id", "id"),
-    Index("ix_opportunity_customer_id", "tenant_id", "customer_id", "id"),
-    Index("ix_opportunity_product_id", "tenant_id", "product_id", "id"),
-    Index("ix_opportunity_pipeline_id", "tenant_id", "pipeline_id", "id"),
-    Index("ix_opportunity_stage_id", "tenant_id", "stage_id", "id"),
-    Index("ix_opportunity_campaign_id", "tenant_id", "campaign_id", "id"),
-    Index("ix_opportunity_state", "tenant_id", "state", "id"),
-    Index("ix_opportunity_engage_date", "tenant_id", "engage_date", "id"),
-    Index("ix_opportunity_close_date", "tenant_id", "close_date", "id"),
-    Index("ix_opportunity_expected_close_date", "tenant_id", "expected_close_date", "id"),
-    Index("ix_opportunity_amount", "tenant_id", "amount", "id"),
-    Index("ix_opportunity_create_time", "tenant_id", "create_time", "id"),
-    Index("ix_opportunity_update_time", "tenant_id", "update_time", "id"),
 )
-# A plain index read backwards has its NULLs first, and lists have them last both ways.
-for _column in (
-    opportunity.c.amount,
-    opportunity.c.close_date,
-    opportunity.c.expected_close_date,
-):
-    Index(
-        f"ix_opportunity_{_column.name}_desc",
-        opportunity.c.tenant_id,
-        _column.desc().nulls_last(),
-        opportunity.c.id.desc(),
-    )
+list_indexes(
+    opportunity,
+    orderable=(
+        "name",
+        "amount",
+        "expected_close_date",
+        "close_date",
+    ),
+    filterable=(
+        "customer_id",
+        "product_id",
+        "pipeline_id",
+        "stage_id",
+        "campaign_id",
+        "state",
+        "engage_date",
+    ),
+)
+search_table(opportunity)

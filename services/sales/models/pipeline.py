@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, Column, Index, Table, Text, text
 
-from chassis.db.schema import resource_columns, resource_constraints
+from chassis.db.schema import list_indexes, resource_columns, resource_constraints
 from services.sales.models import metadata
 
 pipeline = Table(
@@ -25,7 +25,5 @@ pipeline = Table(
         unique=True,
         postgresql_where=text("delete_time IS NULL"),
     ),
-    Index("ix_pipeline_name", "tenant_id", "name", "id"),
-    Index("ix_pipeline_create_time", "tenant_id", "create_time", "id"),
-    Index("ix_pipeline_update_time", "tenant_id", "update_time", "id"),
 )
+list_indexes(pipeline, orderable=("name",), filterable=("is_default",))

@@ -2,7 +2,8 @@
 
 from sqlalchemy import Column, Index, Numeric, Table, Text, text
 
-from chassis.db.schema import resource_columns, resource_constraints
+from chassis.db.schema import list_indexes, resource_columns, resource_constraints
+from chassis.search.table import search_table
 from services.sales.models import metadata
 
 product = Table(
@@ -23,17 +24,16 @@ product = Table(
         unique=True,
         postgresql_where=text("code IS NOT NULL AND delete_time IS NULL"),
     ),
-    Index("ix_product_name", "tenant_id", "name", "id"),
-    Index("ix_product_code", "tenant_id", "code", "id"),
-    Index("ix_product_series", "tenant_id", "series", "id"),
-    Index("ix_product_list_price", "tenant_id", "list_price", "id"),
-    Index("ix_product_create_time", "tenant_id", "create_time", "id"),
-    Index("ix_product_update_time", "tenant_id", "update_time", "id"),
 )
-# A plain index read backwards has its NULLs first, and lists have them last both ways.
-Index(
-    "ix_product_list_price_desc",
-    product.c.tenant_id,
-    product.c.list_price.desc().nulls_last(),
-    product.c.id.desc(),
+list_indexes(
+    product,
+    orderable=(
+        "name",
+        "list_price",
+    ),
+    filterable=(
+        "code",
+        "series",
+    ),
 )
+search_table(product)

@@ -13,7 +13,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import UUID
 
-from chassis.db.schema import resource_columns, resource_constraints
+from chassis.db.schema import list_indexes, resource_columns, resource_constraints
 from services.sales.models import metadata
 
 stage = Table(
@@ -50,9 +50,15 @@ stage = Table(
         unique=True,
         postgresql_where=text("outcome <> 'OPEN' AND delete_time IS NULL"),
     ),
-    Index("ix_stage_pipeline_id", "tenant_id", "pipeline_id", "position", "id"),
-    Index("ix_stage_name", "tenant_id", "name", "id"),
-    Index("ix_stage_position", "tenant_id", "position", "id"),
-    Index("ix_stage_create_time", "tenant_id", "create_time", "id"),
-    Index("ix_stage_update_time", "tenant_id", "update_time", "id"),
+)
+list_indexes(
+    stage,
+    orderable=(
+        "name",
+        "position",
+    ),
+    filterable=(
+        "pipeline_id",
+        "outcome",
+    ),
 )

@@ -28,5 +28,6 @@ stage_move = Table(
         ["tenant_id", "opportunity_id"],
         ["opportunity.tenant_id", "opportunity.id"],
         name="fk_stage_move_tenant_id_opportunity_id",
+        ondelete="CASCADE",
     ),
 )

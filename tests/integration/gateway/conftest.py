@@ -96,6 +96,7 @@ async def gateway(
         targets=dict.fromkeys(TARGETS, upstream.address),
         log_level="CRITICAL",
         rate_per_s=100_000,
+        public_url="https://crm.example",
     )
     made = Gateway(settings)
     server = QuietServer(server_config(made.application, settings))

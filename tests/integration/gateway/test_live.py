@@ -298,3 +298,16 @@ async def until_ready(http: httpx.AsyncClient) -> None:
             pass
         await asyncio.sleep(0.05)
     raise AssertionError("the gateway is not ready")
+
+
+async def test_scopes_narrow_what_a_client_hears_of(
+    http: httpx.AsyncClient, upstream: Upstream, broker: Client, tenant: str
+) -> None:
+    upstream.admit(f"narrow-{tenant}", tenant, "client", ("all",), "contacts:* users:read")
+    upstream.admit(f"fit-{tenant}", tenant, "client", ("all",), "customers:read")
+    async with opened(http, f"narrow-{tenant}") as narrow, opened(http, f"fit-{tenant}") as fit:
+        await publish(broker, tenant, "c1")
+        assert json.loads((await fit.frame())["data"])["id"] == "c1"
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await narrow.frame()

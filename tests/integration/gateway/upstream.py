@@ -85,9 +85,16 @@ class Upstream:
         else:
             self.answers[path] = answer
 
-    def admit(self, token: str, tenant: str, user: str = "u1", roles: tuple[str, ...] = ()) -> None:
+    def admit(
+        self,
+        token: str,
+        tenant: str,
+        user: str = "u1",
+        roles: tuple[str, ...] = (),
+        scope: str = "",
+    ) -> None:
         """Know an access token."""
-        claims = json.dumps({"roles": list(roles), "company": ""}).encode()
+        claims = json.dumps({"roles": list(roles), "company": "", "scope": scope}).encode()
         payload = base64.urlsafe_b64encode(claims).decode().rstrip("=")
         self.people[token] = session_pb2.InternalToken(
             token=f"h.{payload}.s",

@@ -25,7 +25,9 @@ from tests.integration.sales.conftest import Shop
 from tests.integration.sales.test_transitions import moves_of
 
 
-async def nobody(_service: str, _resource: str, _tenant: str, _ids: object) -> set[str]:
+async def nobody(
+    _service: str, _resource: str, _tenant: str, _ids: object, _reach: object
+) -> set[str]:
     """No owner is asked here."""
     return set()
 
@@ -62,7 +64,7 @@ class History:
 @pytest.fixture
 async def history(shop: Shop, domain_platform: Platform) -> AsyncIterator[History]:
     urls = [domain_platform.database_url("sales", role) for role in ("runtime", "worker")]
-    database = Database("sales", *urls)
+    database = Database("sales", urls[0], urls[1])
     opportunities = collection(opportunity_resource(), b"k" * 32, nobody, {})
     yield History(database, opportunities, import_call(shop.admin))
     await database.close()

@@ -198,6 +198,8 @@ class Forge:
             "kind other": {"kind": "admin"},
             "kind missing": {"kind": None},
             "kind list": {"kind": ["user"]},
+            "kind client nobody": {"kind": "client", "sub": tenant},
+            "kind client no id": {"kind": "client", "sub": "erp"},
             "tenant missing": {"tenant": None},
             "tenant empty": {"tenant": ""},
             "tenant text": {"tenant": "x' or 1=1"},

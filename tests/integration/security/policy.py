@@ -4,11 +4,28 @@ with another rule than its row, fails the test.
 
 from collections.abc import Iterator, Mapping
 
-from crm.chassis.v1 import bulk_pb2, export_pb2, import_pb2, operation_pb2
+from crm.chassis.v1 import (
+    bulk_pb2,
+    export_pb2,
+    history_pb2,
+    import_pb2,
+    operation_pb2,
+    purge_pb2,
+    share_pb2,
+)
 from crm.customer.v1 import contact_pb2, customer_pb2
 from crm.event.v1 import change_pb2
 from crm.identity.v1 import (
+    announcement_pb2,
+    announcement_receipt_pb2,
+    api_client_pb2,
+    api_client_secret_pb2,
+    client_token_pb2,
+    credential_pb2,
     department_pb2,
+    log_entry_pb2,
+    preferences_pb2,
+    presence_pb2,
     role_pb2,
     session_pb2,
     tenant_pb2,
@@ -29,14 +46,22 @@ from tests.integration.security.wire import SERVICES
 
 # Every file with services; importing them puts them into the descriptor pool.
 FILES = (
-    import_pb2, operation_pb2, contact_pb2, customer_pb2, change_pb2, department_pb2, role_pb2,
+    history_pb2, share_pb2, import_pb2, operation_pb2, purge_pb2, contact_pb2, credential_pb2,
+    customer_pb2, change_pb2, department_pb2, log_entry_pb2, role_pb2,
     session_pb2, tenant_pb2, user_pb2, campaign_member_pb2, campaign_pb2, report_pb2,
     opportunity_pb2, opportunity_transition_pb2, pipeline_pb2, product_pb2, stage_move_pb2,
-    stage_pb2, bulk_pb2, export_pb2, transfer_pb2,
+    stage_pb2, announcement_pb2, announcement_receipt_pb2, api_client_pb2, api_client_secret_pb2,
+    client_token_pb2, preferences_pb2, presence_pb2, bulk_pb2, export_pb2, transfer_pb2,
 )  # fmt: skip
 # Collections with the standard methods, by process.
 COLLECTIONS: Mapping[str, Mapping[str, str]] = {
-    "identity": {"User": "users", "Department": "departments", "Role": "roles"},
+    "identity": {
+        "User": "users",
+        "Department": "departments",
+        "Role": "roles",
+        "ApiClient": "api_clients",
+        "Announcement": "announcements",
+    },
     "customer": {"Customer": "customers", "Contact": "contacts"},
     "sales": {
         "Product": "products",
@@ -57,12 +82,40 @@ SPECIAL: Mapping[str, str] = {
     "crm.identity.v1.SessionService/RefreshSession": "internal",
     "crm.identity.v1.SessionService/DeleteSession": "self",
     "crm.identity.v1.SessionService/ChangePassword": "self",
+    "crm.identity.v1.SessionService/ListSessions": "self",
+    "crm.identity.v1.SessionService/RevokeSession": "self",
+    "crm.identity.v1.CredentialService/ResetPassword": "users configure",
+    "crm.identity.v1.CredentialService/InviteUser": "users configure",
+    "crm.identity.v1.CredentialService/ResetSecondFactor": "users configure",
+    "crm.identity.v1.CredentialService/CreatePasswordReset": "internal",
+    "crm.identity.v1.CredentialService/ConfirmPasswordReset": "internal",
+    "crm.identity.v1.CredentialService/EnrolSecondFactor": "self",
+    "crm.identity.v1.CredentialService/ConfirmSecondFactor": "self",
+    "crm.identity.v1.CredentialService/RemoveSecondFactor": "self",
+    "crm.identity.v1.TenantService/GetTenant": "tenant read",
+    "crm.identity.v1.TenantService/UpdateTenant": "tenant configure",
     "crm.identity.v1.UserService/GetOwnUser": "self",
     "crm.identity.v1.SessionService/ExchangeToken": "internal",
     "crm.identity.v1.SessionService/IssueServiceToken": "open",
     "crm.identity.v1.SessionService/IssueDeferredToken": "internal",
     "crm.identity.v1.SessionService/GetKeys": "open",
     "crm.identity.v1.SessionService/GetAccess": "internal",
+    "crm.identity.v1.LogEntryService/GetLogEntry": "log_entries read",
+    "crm.identity.v1.LogEntryService/ListLogEntries": "log_entries read",
+    "crm.identity.v1.LogEntryService/ListOwnLogEntries": "self",
+    "crm.identity.v1.LogEntryService/GetLogEntryProof": "log_entries read",
+    "crm.identity.v1.LogEntryService/VerifyLogEntries": "log_entries read",
+    "crm.identity.v1.ApiClientSecretService/AddSecret": "api_clients configure",
+    "crm.identity.v1.ApiClientSecretService/RemoveSecret": "api_clients configure",
+    "crm.identity.v1.ClientTokenService/CreateClientToken": "internal",
+    "crm.identity.v1.ClientTokenService/RevokeClientToken": "internal",
+    "crm.identity.v1.PreferencesService/GetPreferences": "self",
+    "crm.identity.v1.PreferencesService/UpdatePreferences": "self",
+    "crm.identity.v1.PresenceService/ListOnlineUsers": "users read",
+    "crm.identity.v1.PresenceService/TouchSessions": "internal",
+    "crm.identity.v1.AnnouncementReceiptService/ListInbox": "self",
+    "crm.identity.v1.AnnouncementReceiptService/MarkRead": "self",
+    "crm.identity.v1.AnnouncementReceiptService/ListReceipts": "announcements read",
     "crm.identity.v1.TenantService/CreateTenant": "internal",
     "crm.identity.v1.TenantService/ListTenants": "internal",
     "crm.sales.v1.OpportunityTransitionService/WinOpportunity": "opportunities update",
@@ -72,21 +125,27 @@ SPECIAL: Mapping[str, str] = {
     "crm.sales.v1.StageMoveService/ListStageMoves": "opportunities read",
     "crm.reporting.v1.ReportService/GetPipelineSummary": "opportunities read",
     "crm.identity.v1.TransferService/CreateTransfer": "users configure",
-    "crm.chassis.v1.BulkService/PreviewBulk": "self",
-    "crm.chassis.v1.BulkService/CreateBulk": "self",
-    "crm.chassis.v1.ExportService/CreateExport": "self",
-    "crm.chassis.v1.ImportService/UploadFile": "self",
-    "crm.chassis.v1.ImportService/CreateImport": "self",
-    "crm.chassis.v1.LookupService/LookupRecords": "self",
-    "crm.chassis.v1.LookupService/GetLabels": "self",
+    "crm.chassis.v1.BulkService/PreviewBulk": "self clients",
+    "crm.chassis.v1.BulkService/CreateBulk": "self clients",
+    "crm.chassis.v1.ExportService/CreateExport": "self clients",
+    "crm.chassis.v1.HistoryService/ListHistory": "self clients",
+    "crm.chassis.v1.ShareService/ListShares": "self clients",
+    "crm.chassis.v1.ShareService/CreateShare": "self clients",
+    "crm.chassis.v1.ShareService/DeleteShare": "self clients",
+    "crm.chassis.v1.ImportService/UploadFile": "self clients",
+    "crm.chassis.v1.ImportService/CreateImport": "self clients",
+    "crm.chassis.v1.LookupService/LookupRecords": "self clients",
+    "crm.chassis.v1.LookupService/GetLabels": "self clients",
     "crm.chassis.v1.LookupService/ListOwnedCollections": "internal",
     "crm.chassis.v1.LookupService/CheckRecords": "internal",
-    "crm.chassis.v1.OperationService/GetOperation": "self",
-    "crm.chassis.v1.OperationService/ListOperations": "self",
-    "crm.chassis.v1.OperationService/CancelOperation": "self",
-    "crm.chassis.v1.OperationService/UndoOperation": "self",
-    "crm.chassis.v1.OperationService/DownloadResult": "self",
-    "crm.chassis.v1.OperationService/DownloadErrors": "self",
+    "crm.chassis.v1.OperationService/GetOperation": "self clients",
+    "crm.chassis.v1.OperationService/ListOperations": "self clients",
+    "crm.chassis.v1.OperationService/CancelOperation": "self clients",
+    "crm.chassis.v1.OperationService/UndoOperation": "self clients",
+    "crm.chassis.v1.OperationService/DownloadResult": "self clients",
+    "crm.chassis.v1.OperationService/DownloadErrors": "self clients",
+    "crm.chassis.v1.PurgeService/PurgeRecord": "self clients",
+    "crm.chassis.v1.PurgeService/CheckReferrers": "internal",
     "crm.event.v1.ChangeService/StreamSnapshot": "internal",
     "crm.event.v1.ChangeService/ListChanges": "internal",
 }
@@ -94,7 +153,9 @@ WITHOUT_COLLECTIONS = "reporting"
 
 
 def policy() -> dict[str, str]:
-    """The rule of every method by full name: "open", "internal", "self" or "<resource> <verb>"."""
+    """The rule of every method by full name: "open", "internal", "self" (with " clients" when API
+    clients may call it, too) or "<resource> <verb>".
+    """
     return {**SPECIAL, **dict(_standard())}
 
 

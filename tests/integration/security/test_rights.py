@@ -16,7 +16,7 @@ from tests.integration.security.policy import COLLECTIONS, FILES, policy, proces
 from tests.integration.security.wire import Outcome, Wire
 
 UPLOAD = "crm.chassis.v1.ImportService/UploadFile"
-READY_MADE = ("Read-only", "Salesperson", "Manager", "Marketing", "Finance", "Administrator")
+READY_MADE_VERBS = {"READ", "CREATE", "UPDATE", "DELETE"}
 FINE = {
     grpc.StatusCode.OK,
     grpc.StatusCode.INVALID_ARGUMENT,
@@ -54,12 +54,12 @@ def expected(rule: str, method: str, process: str, caller: Caller) -> str:
         return "unknown"
     if rule == "internal":
         return "admitted" if caller.kind == "service" else "denied"
-    if caller.kind != "user":
+    if caller.kind not in {"user", "client"} or (rule == "self" and caller.kind == "client"):
         return "denied"
     if method == UPLOAD:
         plurals = COLLECTIONS[process].values()
         return "admitted" if any(_granted(caller, one, "IMPORT") for one in plurals) else "denied"
-    if rule == "self":
+    if rule.startswith("self"):
         return "admitted"
     resource, verb = rule.split()
     return "admitted" if _granted(caller, resource, verb.upper()) else "denied"
@@ -80,23 +80,31 @@ def actual(outcome: Outcome) -> str:
 @pytest.fixture(scope="module")
 async def callers(drive: Drive, victim: Person, stranger: Person) -> list[Caller]:
     """Nobody, a service, one user of each role, and the administrator next door."""
-    roles = ready_made_roles()
+    roles = {one.name: one for one in ready_made_roles()}
     page = await victim.call("identity.RoleService/ListRoles", ListRequest(page_size=100))
     assert isinstance(page, role_pb2.ListRolesResponse)
     ids = {role.name: role.id for role in page.roles}
     people = [
         Caller("nobody", "anonymous"),
         Caller("service", "service", await drive.clients.service_token()),
-        Caller("other administrator", "user", stranger.token, tuple(roles["Administrator"])),
+        Caller("other administrator", "user", stranger.token, tuple(roles["Administrator"].grants)),
     ]
-    for name in ("", *READY_MADE):
-        login = f"rights.{name.lower()}" if name else "rights.none"
+    for name in ("", *roles):
+        login = f"rights.{roles[name].key}" if name else "rights.none"
         user = user_pb2.User(name=login, login=login, password=PASSWORD)
         user.role_ids.extend([ids[name]] if name else [])
         await victim.call("identity.UserService/CreateUser", user_pb2.CreateUserRequest(user=user))
         person = await drive.sign_in(victim.slug, login)
-        grants: tuple[Grant, ...] = tuple(roles[name]) if name else ()
+        grants: tuple[Grant, ...] = tuple(roles[name].grants) if name else ()
         people.append(Caller(name or "no role", "user", person.token, grants))
+    client = await drive.client(victim, [ids["Salesperson"]], ["*:read", "customers:*"])
+    narrowed = [
+        {**grant, "verbs": [verb]}
+        for grant in roles["Salesperson"].grants
+        for verb in READY_MADE_VERBS & set(str(grant["verbs"]).split("'"))
+        if verb == "READ" or grant["resource"] == "customers"
+    ]
+    people.append(Caller("narrowed client", "client", client.token, tuple(narrowed)))
     return people
 
 
@@ -108,6 +116,7 @@ def test_every_method_has_a_row_and_the_protos_say_the_same() -> None:
             rule = facts.access
             flags = [one for one in ("open", "internal", "self") if getattr(rule, one)]
             said = flags[0] if flags else f"{rule.resource} {rule.verb}"
+            said += " clients" if rule.clients else ""
             assert said == rows[f"{service}/{name}"], f"{service}/{name}"
 
 

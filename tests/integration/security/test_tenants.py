@@ -3,79 +3,32 @@ stays as it is.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 from uuid import uuid4
 
 import grpc
 from google.longrunning import operations_pb2
-from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.message import Message
 
 from chassis.codec import fields as codec_fields
 from chassis.rpc.methods import method_facts
 from crm.chassis.v1 import import_pb2, operation_pb2
 from crm.type.v1.requests_pb2 import ListRequest
-from tests.integration.security.ground import (
-    Ground,
-    id_paths,
-    planted,
-    resources,
-    user_methods,
-)
+from tests.integration.security.ground import Ground, id_paths, resources
 from tests.integration.security.policy import COLLECTIONS, PLURALS
+from tests.integration.security.replay import replayed, told
 from tests.integration.security.wire import Outcome, Wire
-
-IdPath = tuple[FieldDescriptor, ...]
-OURS = {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.UNAVAILABLE}
-
-
-def told(outcome: Outcome, planted_id: str) -> tuple[object, ...]:
-    """What B learns of an id."""
-    return outcome.code, outcome.reason, outcome.text.replace(planted_id, "ID")
 
 
 async def test_every_id_of_another_tenant_in_every_field_looks_absent(
     wire: Wire, a: Ground, b: Ground, figures: list[str]
 ) -> None:
-    bearer = f"Bearer {b.person.token}"
     before, own_before = await a.everything(), await b.everything()
-    calls, wrong = 0, []
     foreign = [*a.ids.values(), a.person.id, a.person.tenant_id]
-    for process, method in user_methods():
-        base = b.request(method, "cc")
-        for path in id_paths(codec_fields.descriptor_of(type(base))):
-            ask = partial(_ask, wire, bearer, (process, method), base, path)
-            wrong += await _differences(ask, foreign)
-            calls += len(foreign)
+    calls, wrong = await replayed(wire, b, foreign)
     assert not wrong, "\n".join(wrong)
     assert await a.everything() == before, "nothing of A has changed"
     assert await b.everything() == own_before, "and nothing of B"
     figures.append(f"tenants: {calls} calls of B with ids of A")
     assert calls > 1000
-
-
-async def _ask(  # what is planted, where, and who asks
-    wire: Wire, bearer: str, where: tuple[str, str], base: Message, path: IdPath, one: str
-) -> Outcome:
-    request = planted(base, path, one).SerializeToString()
-    return await wire.call(*where, request, authorization=bearer)
-
-
-async def _differences(
-    ask: Callable[[str], Awaitable[Outcome]], foreign: Sequence[str]
-) -> list[str]:
-    """Where ids of others are answered in another way than one that never was."""
-    absent = str(uuid4())
-    wanted = await ask(absent)
-    wrong = []
-    if wanted.code in {grpc.StatusCode.OK, *OURS}:
-        wrong.append(f"{ask}: an absent id was taken: {wanted}")
-    for one in foreign:
-        outcome = await ask(one)
-        if told(outcome, one) != told(wanted, absent):
-            wrong.append(f"{ask}: {outcome}, not {wanted}")
-    return wrong
 
 
 async def test_filters_and_page_tokens_reach_no_other_tenant(

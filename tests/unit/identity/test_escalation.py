@@ -42,6 +42,13 @@ def test_what_goes_beyond_may_not(own: list[Grant], wanted: list[Grant]) -> None
         require_own(own, wanted)
 
 
+def test_a_partner_gives_any_scope_within_his_company() -> None:
+    own, wanted = one("customers", "PARTNER_COMPANY"), one("customers", "DEPARTMENT_TREE")
+    require_own(own, wanted, in_company=True)
+    with pytest.raises(GrantBeyondOwn):
+        require_own(own, wanted)
+
+
 def test_grants_are_read_from_text_and_values() -> None:
     text = '[{"resource": "customers", "verbs": ["READ"], "scope": "OWN"}]'
     assert read_grants(text) == one("customers", "OWN")

@@ -1,8 +1,9 @@
 """Hypothesis strategies that make any message of the contracts from its descriptor."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any  # the reason stands where it is used
 
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -10,7 +11,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from google.protobuf.struct_pb2 import Struct
+from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import strategies as st
 
@@ -56,6 +57,9 @@ def messages(descriptor: Descriptor, depth: int = 0) -> st.SearchStrategy[Messag
         scalars = st.one_of(st.none(), st.booleans(), TEXT, st.integers(-(2**40), 2**40))
         nested = st.one_of(scalars, st.lists(scalars, max_size=3))
         return st.dictionaries(TEXT, nested, max_size=3).map(_struct)
+    if descriptor.full_name == "google.protobuf.Value":
+        # JSON's null is a field that is not set.
+        return st.one_of(st.booleans(), TEXT, st.integers(-(2**40), 2**40)).map(_one_value)
     if descriptor.full_name == "google.protobuf.Any":
         return st.integers(0, 9).map(_packed)
     optional = {
@@ -75,10 +79,14 @@ def messages(descriptor: Descriptor, depth: int = 0) -> st.SearchStrategy[Messag
     return st.fixed_dictionaries({}, optional=optional).map(make)
 
 
-def _struct(values: Mapping[str, object]) -> Struct:
+def _struct(values: dict[str, Any]) -> Struct:  # Any: as the stubs of Struct have it
     struct = Struct()
     struct.update(values)
     return struct
+
+
+def _one_value(value: object) -> Value:
+    return _struct({"value": value}).fields["value"]
 
 
 def _packed(created: int) -> AnyMessage:

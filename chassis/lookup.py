@@ -8,6 +8,8 @@ from sqlalchemy import any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 from sqlalchemy.types import Text
 
+from chassis.access.model import SHARED, Reach
+from chassis.access.scope import Shape
 from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.db.pool import Database, Tx
@@ -67,11 +69,12 @@ class Lookups:
         return pb.ListOwnedCollectionsResponse(resources=names)
 
     async def check(self, _call: Call, request: pb.CheckRecordsRequest) -> pb.CheckRecordsResponse:
-        """Which ids of a tenant exist and are not deleted."""
-        plan = self._plan(request.resource)
-        run = plan.cached("check", lambda: _check_statement(plan))
+        """Which ids of a tenant exist, are not deleted and within the reach given."""
+        plan, reach = self._plan(request.resource), _reach(request)
+        shape = reach_shape(plan, reach)
+        run = plan.cached(("check", shape), lambda: _check_statement(plan, shape))
+        values = {**reach_values(reach), "tenant_id": request.tenant_id, "ids": list(request.ids)}
         async with self._database.transaction(request.tenant_id) as tx:
-            values = {"tenant_id": request.tenant_id, "ids": list(request.ids)}
             rows = await tx.fetch(run, values)
         return pb.CheckRecordsResponse(ids=[str(row["id"]) for row in rows])
 
@@ -118,7 +121,7 @@ def has_label(call: Call, plan: Plan) -> bool:
     return LABEL in view_of(call, plan).fields
 
 
-def _lookup_statement(plan: Plan, field: str, shape: tuple[bool, bool], bound: bool) -> Statement:
+def _lookup_statement(plan: Plan, field: str, shape: Shape, bound: bool) -> Statement:
     table = plan.resource.table
     query = select(table.c[field].label("value"), table.c.id).where(
         table.c.tenant_id == bindparam("tenant_id"),
@@ -131,7 +134,21 @@ def _lookup_statement(plan: Plan, field: str, shape: tuple[bool, bool], bound: b
     return statement(query.limit(bindparam("limit")))
 
 
-def _check_statement(plan: Plan) -> Statement:
+def _reach(request: pb.CheckRecordsRequest) -> Reach:
+    if not request.HasField("reach"):
+        return Reach(everything=True)
+    given = request.reach
+    return Reach(
+        everything=given.everything,
+        owner_ids=frozenset(given.owner_ids),
+        department_ids=frozenset(given.department_ids),
+        company_id=given.company_id,
+        grantee_ids=frozenset(given.grantee_ids),
+        shares=SHARED["READ"],
+    )
+
+
+def _check_statement(plan: Plan, shape: Shape) -> Statement:
     table = plan.resource.table
     ids = bindparam("ids", type_=ARRAY(UUID(as_uuid=False)))
     return statement(
@@ -139,5 +156,6 @@ def _check_statement(plan: Plan) -> Statement:
             table.c.tenant_id == bindparam("tenant_id"),
             table.c.id == any_(ids),
             table.c.delete_time.is_(None),
+            *reach_condition(plan, shape),
         )
     )

@@ -1,0 +1,74 @@
+"""Plans of lists as the runtime role gets them: no sequential scan over a big table."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import product
+from typing import Any  # a recorder stands where a transaction would
+
+from bench.organisation import FILTERS, Organisation
+from bench.pgbench import Recorder
+from chassis.access.model import AccessRecord
+from chassis.access.source import AccessSource
+from chassis.call import Call, Principal
+from chassis.db.pool import Database
+from chassis.resource.listing import list_records
+from chassis.resource.plan import Plan, make_plan
+from crm.type.v1.requests_pb2 import ListRequest
+from deploy.local.platform import Platform
+from services.customer.methods.customer import CUSTOMER
+from services.sales.methods.opportunity import opportunity_resource
+
+SCAN = "Seq Scan"
+
+
+async def refuse_scans(
+    platform: Platform, organisation: Organisation, orders: Mapping[str, Sequence[str]]
+) -> int:
+    """Read the plan of every list; SystemExit with those that scan a table. How many were read."""
+    count, scans = 0, []
+    for service, plan in _plans():
+        urls = [platform.database_url(service, role) for role in ("runtime", "worker")]
+        database = Database(service, urls[0], urls[1])
+        for person, user_id in organisation.people.items():
+            call = await _call(database, organisation.tenant.id, user_id)
+            for request in _requests(orders[plan.plural], FILTERS[plan.plural]):
+                lines = await _explained(database, call, plan, request)
+                asked = f"{person}: {plan.plural} by {request.order_by}, {request.filter}"
+                scans += ["\n  ".join([asked, *lines])] if SCAN in "".join(lines) else []
+                count += 1
+        await database.close()
+    if scans:
+        raise SystemExit("\n".join([f"{len(scans)} of {count} lists scan a table:", *scans]))
+    return count
+
+
+def _plans() -> Iterator[tuple[str, Plan]]:
+    yield "customer", make_plan(CUSTOMER)
+    yield "sales", make_plan(opportunity_resource())
+
+
+def _requests(fields: Sequence[str], filters: Sequence[str]) -> Iterator[ListRequest]:
+    for field, way, condition in product(fields, ("", " desc"), ("", *filters)):
+        yield ListRequest(order_by=field + way, filter=condition, page_size=50)
+
+
+async def _call(database: Database, tenant_id: str, user_id: str) -> Call:
+    """A call of the user with his rights as the service's replica has them."""
+    source = AccessSource(database, _nobody, lambda: 0.0, replicated=True)
+    access = await source(Principal("user", user_id, tenant_id))
+    roles = access.members[user_id].role_ids
+    who = Principal("user", user_id, tenant_id, role_ids=roles)
+    return Call(who, access, "bench", datetime.now(UTC), 0.0)
+
+
+async def _nobody(_tenant_id: str) -> Sequence[AccessRecord]:
+    raise RuntimeError("the replica lacks the user")
+
+
+async def _explained(database: Database, call: Call, plan: Plan, request: ListRequest) -> list[str]:
+    recorder: Any = Recorder()  # Any: it stands where a Tx would
+    await list_records(call, recorder, plan, request, b"bench")
+    run, values = recorder.seen[-1]
+    async with database.transaction(call.tenant_id) as tx:
+        rows = await tx.connection.fetch(f"EXPLAIN {run.sql}", *run.arguments(values))
+    return [str(row[0]) for row in rows]

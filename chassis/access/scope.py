@@ -1,0 +1,131 @@
+"""Row scope as SQL: a reach on any table with columns for owner, department and partner company."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from sqlalchemy import BindParameter, Column, ColumnElement, Table, any_, bindparam, exists, or_
+from sqlalchemy.dialects.postgresql import ARRAY, UUID
+from sqlalchemy.sql.visitors import ExternallyTraversible, replacement_traverse
+
+from chassis.access.model import Access, Reach
+from chassis.access.place import COMPANY, OWNED
+from chassis.shares.reach import is_shared
+from crm.type.v1.options_pb2 import Place
+
+# What of a reach decides about the SQL text: narrowed by owner, narrowed by company, widened by
+# shares of which level.
+Shape: TypeAlias = tuple[bool, bool, str]
+NO_LIMIT: Shape = (False, False, "")
+
+_IDS = ARRAY(UUID(as_uuid=False))
+_OWNERS = bindparam("reach_owners", type_=_IDS)
+_DEPARTMENTS = bindparam("reach_departments", type_=_IDS)
+_COMPANY = bindparam("reach_company", type_=UUID(as_uuid=False))
+_COMPANY_DEPARTMENTS = bindparam("reach_company_departments", type_=_IDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns that stand for owner, department and company; rows without any are everybody's.
+
+    Without a column for the company it is the one that the department lies in. With a `link` they
+    are those of the row above. `shared` is the id that shares name, where there may be some.
+    """
+
+    owner: Column[object] | None
+    department: Column[object] | None
+    company: Column[object] | None
+    link: ColumnElement[bool] | None = None
+    shared: Column[object] | None = None
+
+
+def scope_columns(table: Table, place: Place = OWNED) -> Columns:
+    """The columns of a table by name; a name that it does not have stands for nothing."""
+    if place.parent:
+        above = referred_table(table, place.parent)
+        if above is None:
+            raise ValueError(f"{table.name}.{place.parent} refers to nothing")
+        same = (above.c.tenant_id == table.c.tenant_id) & (above.c.id == table.c[place.parent])
+        return replace(scope_columns(above), link=same)
+    owner, department = table.c.get(place.owner), table.c.get(place.department)
+    shared = table.c.id if OWNED.owner in table.c else None
+    return Columns(owner, department, table.c.get(COMPANY), shared=shared)
+
+
+def referred_table(table: Table, field: str) -> Table | None:
+    """The table that a foreign key from the field points to; None without one."""
+    found = (one.referred_table for one in table.foreign_key_constraints if field in one.columns)
+    return next(found, None)
+
+
+def table_reach_shape(columns: Columns, reach: Reach) -> Shape:
+    """What of a reach decides about the SQL text."""
+    if columns.owner is None and columns.department is None:
+        return NO_LIMIT
+    narrowed = not (reach.everything or reach.company_all)
+    shared = reach.shares if narrowed and columns.shared is not None else ""
+    return narrowed, bool(reach.company_id), shared
+
+
+def table_reach_condition(columns: Columns, shape: Shape) -> list[ColumnElement[bool]]:
+    """The conditions that keep a statement to the rows within reach."""
+    owner, department, company = columns.owner, columns.department, columns.company
+    conditions: list[ColumnElement[bool]] = []
+    if shape[0]:
+        pairs = ((owner, _OWNERS), (department, _DEPARTMENTS))
+        ways = [one == any_(ids) for one, ids in pairs if one is not None]
+        if shape[2] and columns.shared is not None:
+            ways.append(is_shared(columns.shared, shape[2]))
+        conditions.append(or_(*ways))
+    if shape[1] and company is not None:
+        conditions.append(company == _COMPANY)
+    elif shape[1] and department is not None:
+        conditions.append(department == any_(_COMPANY_DEPARTMENTS))
+    if columns.link is not None and conditions:
+        return [exists().where(columns.link, *conditions)]
+    return conditions
+
+
+def covers_row(columns: Columns, reach: Reach, row: Mapping[str, object], access: Access) -> bool:
+    """The same for a row that has been read; one with a row above is in reach when all are."""
+    if columns.link is not None:
+        return reach.everything and not reach.company_id
+    if columns.owner is None and columns.department is None:
+        return True
+    department = _text(row, columns.department)
+    company = _text(row, columns.company)
+    if columns.company is None:
+        company = access.company_at(department)
+    return reach.covers(_text(row, columns.owner), department, company)
+
+
+def _text(row: Mapping[str, object], column: Column[object] | None) -> str:
+    return "" if column is None else str(row[column.name] or "")
+
+
+def beside(conditions: Sequence[ColumnElement[bool]]) -> list[ColumnElement[bool]]:
+    """The conditions over parameters named `also_...`, for a second reach in one statement."""
+
+    def rename(element: ExternallyTraversible, **_: object) -> ExternallyTraversible | None:
+        if not isinstance(element, BindParameter) or not element.key.startswith("reach_"):
+            return None
+        return bindparam(f"also_{element.key}", type_=element.type)
+
+    return [replacement_traverse(one, {}, rename) for one in conditions]
+
+
+def beside_values(reach: Reach) -> dict[str, object]:
+    """The values of those parameters."""
+    return {f"also_{name}": value for name, value in reach_values(reach).items()}
+
+
+def reach_values(reach: Reach) -> dict[str, object]:
+    """The values of the parameters that table_reach_condition may use."""
+    return {
+        "reach_owners": list(reach.owner_ids),
+        "reach_departments": list(reach.department_ids),
+        "reach_company": reach.company_id or None,
+        "reach_company_departments": list(reach.company_department_ids),
+        "reach_grantees": list(reach.grantee_ids),
+    }

@@ -1,0 +1,73 @@
+"""Announcements: what a tenant tells its people."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from google.protobuf.message import Message
+
+from chassis.call import Call
+from chassis.codec import invalid_fields
+from chassis.db.pool import Record, Tx
+from chassis.resource.resource import Reference, Resource, Row
+from crm.identity.v1.announcement_pb2 import Announcement
+from services.identity.domain.announcement import Audience, Showing
+from services.identity.models.announcement import announcement
+
+
+async def _prepare_create(call: Call, _tx: Tx, row: Row, _message: Message) -> None:
+    _settle(call, row)
+
+
+async def _prepare_update(call: Call, _tx: Tx, before: Row, row: Row, _message: Message) -> None:
+    _settle(call, row, before)
+
+
+def _settle(call: Call, row: Row, before: Mapping[str, object] | None = None) -> None:
+    """It is published at once when no time is given; its audience exists."""
+    if "publish_time" in row and row["publish_time"] is None:
+        row["publish_time"] = call.now
+    known = {
+        "audience_department_ids": call.access.parents,
+        "audience_role_ids": call.access.roles,
+    }
+    wrong = [
+        (name, "There is no such record.")
+        for name, there in known.items()
+        if not set(_ids(row.get(name))) <= set(there)
+    ]
+    if wrong:
+        raise invalid_fields(wrong)
+    if not showing_of({**(before or {}), **row}).is_possible:
+        raise invalid_fields([("expire_time", "It must lie after publish_time.")])
+
+
+def audience_of(row: Record) -> Audience:
+    """Whom an announcement is addressed to."""
+    departments, roles = row["audience_department_ids"], row["audience_role_ids"]
+    return Audience(frozenset(_ids(departments)), frozenset(_ids(roles)))
+
+
+def showing_of(row: Record) -> Showing:
+    """When an announcement is shown."""
+    start, end = row["publish_time"], row["expire_time"]
+    assert isinstance(start, datetime)
+    return Showing(start, end if isinstance(end, datetime) else None)
+
+
+def _ids(value: object) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else []
+
+
+ANNOUNCEMENT = Resource(
+    message=Announcement,
+    table=announcement,
+    filterable=("title", "pinned", "publish_time", "expire_time"),
+    orderable=("publish_time", "title"),
+    references=(
+        Reference("audience_department_ids", "departments"),
+        Reference("audience_role_ids", "roles"),
+        Reference("owner_id", "users"),
+    ),
+    prepare_create=_prepare_create,
+    prepare_update=_prepare_update,
+)

@@ -1,0 +1,49 @@
+"""Merkle trees: the reference vectors of Certificate Transparency, and paths of every leaf."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.identity.domain.merkle import audit_path, leaf_hash, merkle_root, root_of_path
+
+INPUTS = (
+    "", "00", "10", "2021", "3031", "40414243", "5051525354555657",
+    "606162636465666768696a6b6c6d6e6f",
+)  # fmt: skip
+ROOTS = (
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
+    "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
+    "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77",
+    "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+    "4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4",
+    "76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef",
+    "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
+    "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
+)
+
+
+@pytest.mark.parametrize("size", range(len(ROOTS)))
+def test_root_is_that_of_the_reference(size: int) -> None:
+    leaves = [leaf_hash(bytes.fromhex(one)) for one in INPUTS[:size]]
+    assert merkle_root(leaves).hex() == ROOTS[size]
+
+
+@given(st.integers(1, 70), st.data())
+def test_path_leads_from_every_leaf_to_the_root(size: int, data: st.DataObject) -> None:
+    leaves = [leaf_hash(bytes([number])) for number in range(size)]
+    index = data.draw(st.integers(0, size - 1))
+    path, root = audit_path(leaves, index), merkle_root(leaves)
+    assert root_of_path(leaves[index], index, size, path) == root
+    assert len(path) <= 7
+    assert root_of_path(leaf_hash(b"other"), index, size, path) != root
+
+
+def test_path_of_another_length_is_refused() -> None:
+    leaves = [leaf_hash(bytes([number])) for number in range(5)]
+    path = audit_path(leaves, 2)
+    for wrong in ([], path[:-1], [*path, path[0]]):
+        with pytest.raises(ValueError, match="path"):
+            root_of_path(leaves[2], 2, 5, wrong)
+    with pytest.raises(ValueError, match="no leaf 5"):
+        root_of_path(leaves[2], 5, 5, path)
