@@ -43,6 +43,7 @@ from services.identity.methods.sign_in import SignIn
 from services.identity.methods.sign_in_log import SignInLog
 from services.identity.methods.tenant import TenantSettings, tenant_snapshot
 from services.identity.methods.tenants import Tenants
+from services.identity.methods.transfer import TRANSFER, Transfers
 from services.identity.methods.user import OwnUser, user_resource
 from services.identity.settings import Settings, read_settings
 
@@ -108,6 +109,7 @@ def build(toolbox: Toolbox, settings: Settings) -> Parts:
     identity = LocalIdentity(toolbox, plans, settings, Bearers(sessions, tokens))
     preferences = OwnPreferences(toolbox.database)
     tenants = Tenants(toolbox.database, passwords, users, roles)
+    transfers = Transfers(users, toolbox.starter, toolbox.clients, tuple(toolbox.settings.targets))
     log_keys, log_folder = RootKeys(settings.log_keys), RootFolder(settings.log_root_dir)
     log_verifier = LogVerifier(log_keys, log_folder, settings.log_kept)
     log_signer = RootSigner(toolbox.database, log_keys, log_folder)
@@ -117,6 +119,7 @@ def build(toolbox: Toolbox, settings: Settings) -> Parts:
         collections=(users, departments, roles, clients, announcements),
         consumers=consumers(),
         snapshots={"tenant": tenant_snapshot},
+        works={TRANSFER: transfers.work},
         jobs=jobs(toolbox.database, log_signer, settings.log_kept, mailer),
         methods={
             "crm.identity.v1.UserService": users.methods()
@@ -124,6 +127,7 @@ def build(toolbox: Toolbox, settings: Settings) -> Parts:
             "crm.identity.v1.DepartmentService": departments.methods(),
             "crm.identity.v1.RoleService": roles.methods(),
             "crm.identity.v1.TenantService": {**tenants.methods(), **TenantSettings().methods()},
+            "crm.identity.v1.TransferService": transfers.methods(),
             "crm.identity.v1.LogEntryService": LogEntries(
                 log_verifier, settings.service.page_token_key
             ).methods(),

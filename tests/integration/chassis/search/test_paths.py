@@ -8,7 +8,8 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from chassis.access.model import VERBS, Access, FieldAccess, Grant, Member
+from chassis.access.field_rules import FieldAccess
+from chassis.access.model import VERBS, Access, Grant, Member
 from chassis.call import Call, Principal
 from chassis.db.pool import Database, Record, Tx
 from chassis.db.sql import Statement
