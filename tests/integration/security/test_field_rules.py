@@ -2,7 +2,6 @@
 resource in turn, each hidden from somebody.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 
@@ -14,8 +13,8 @@ from chassis.resource.fields import Field
 from crm.chassis.v1 import history_pb2
 from crm.identity.v1 import role_pb2, user_pb2
 from crm.identity.v1.field_rule_pb2 import FieldRule
-from crm.type.v1.requests_pb2 import ListRequest
 from tests.integration.drive import PASSWORD, Drive, Person
+from tests.integration.sales.conftest import stages_of
 from tests.integration.security.ground import Ground
 from tests.integration.security.walk import Walked, filled, walked
 
@@ -66,19 +65,10 @@ async def person_with(drive: Drive, admin: Person, at: int, access: FieldRule.Ac
     return await drive.sign_in(admin.slug, login)
 
 
-async def until_ready(admin: Person) -> None:
-    """Wait for the pipeline that a new tenant gets from sales."""
-    for _ in range(200):
-        if names_of(await admin.call("sales.PipelineService/ListPipelines", ListRequest())):
-            return
-        await asyncio.sleep(0.1)
-    raise AssertionError("no pipeline came")
-
-
 @pytest.fixture(scope="module")
 async def people(drive: Drive) -> People:
     admin = await drive.tenant()
-    await until_ready(admin)
+    await stages_of(admin)  # so that opportunities find a stage
     found = People(admin, await Ground(admin, "fr").fill())
     for one in CASES:
         found.values[one.name] = await filled(one, admin, found.ground)
