@@ -24,6 +24,8 @@ from chassis.events.change_rpc import SERVICE as CHANGE_SERVICE
 from chassis.events.change_rpc import change_methods
 from chassis.events.change_service import SnapshotSource
 from chassis.events.consumer import Consumer
+from chassis.explain.methods import SERVICE as ACCESS_SERVICE
+from chassis.explain.methods import Explanations
 from chassis.history.methods import SERVICE as HISTORY_SERVICE
 from chassis.history.methods import Histories
 from chassis.imports.wiring import Surroundings, deferred_work
@@ -184,11 +186,21 @@ def _shared_methods(
 ) -> dict[str, Methods]:
     """The methods that every service has, over its collections."""
     return {
+<<<<<<< HEAD
         "crm.chassis.v1.LookupService": Lookups(database, list(plans.values())).methods(),
         SHARE_SERVICE: Shares(plans).methods(),
         DESCRIBE_SERVICE: Descriptions(plans).methods(),
         HISTORY_SERVICE: Histories(plans, settings.page_token_key).methods(),
         CHANGE_SERVICE: change_methods(database, settings.service, snapshots),
+=======
+        "crm.chassis.v1.LookupService": Lookups(database, plans).methods(),
+        SHARE_SERVICE: Shares(by_name).methods(),
+        ACCESS_SERVICE: Explanations(by_name).methods(),
+        HISTORY_SERVICE: Histories(by_name, settings.page_token_key).methods(),
+        CHANGE_SERVICE: change_methods(
+            database, settings.service, {**snapshots, **parts.snapshots}
+        ),
+>>>>>>> access
     }
 
 

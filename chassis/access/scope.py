@@ -17,6 +17,10 @@ from crm.type.v1.options_pb2 import Place
 Shape: TypeAlias = tuple[bool, bool, str]
 NO_LIMIT: Shape = (False, False, "")
 
+# No array is empty: what no row can be equal to implies the predicate of any partial index, and
+# PostgreSQL would take one of those for it.
+NOBODY = ["00000000-0000-0000-0000-000000000000"]
+
 _IDS = ARRAY(UUID(as_uuid=False))
 _OWNERS = bindparam("reach_owners", type_=_IDS)
 _DEPARTMENTS = bindparam("reach_departments", type_=_IDS)
@@ -107,7 +111,7 @@ def reach_values(reach: Reach) -> dict[str, object]:
     """The values of the parameters that table_reach_condition may use."""
     return {
         "reach_owners": list(reach.owner_ids),
-        "reach_departments": list(reach.department_ids),
+        "reach_departments": list(reach.department_ids) or NOBODY,
         "reach_company": reach.company_id or None,
         "reach_company_departments": list(reach.company_department_ids),
         "reach_grantees": list(reach.grantee_ids),

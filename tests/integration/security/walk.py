@@ -70,11 +70,7 @@ class Walked:
 
     async def refused(self, person: Person, verb: str, **values: object) -> str:
         """The reason why a call is refused; "" when it is not."""
-        method, request = self.request(verb, **values)
-        try:
-            return (await person.refused(method, request)).reason
-        except AssertionError:
-            return ""
+        return await person.reason(*self.request(verb, **values))
 
     def change(self, record_id: str, values: Mapping[str, object]) -> dict[str, object]:
         """What an Update request holds."""
