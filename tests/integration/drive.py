@@ -184,12 +184,12 @@ class Drive:
         assert isinstance(token, session_pb2.InternalToken)
         return token
 
-    async def sign_in(self, slug: str, login: str) -> Person:
+    async def sign_in(self, slug: str, login: str, password: str = PASSWORD) -> Person:
         """Sign in and exchange the token."""
         session = await self.clients.call(
             "identity",
             f"{SESSIONS}/CreateSession",
-            session_pb2.CreateSessionRequest(login=login, tenant=slug, password=PASSWORD),
+            session_pb2.CreateSessionRequest(login=login, tenant=slug, password=password),
         )
         assert isinstance(session, session_pb2.Session)
         token = await self.exchanged(session.access_token)
