@@ -186,21 +186,12 @@ def _shared_methods(
 ) -> dict[str, Methods]:
     """The methods that every service has, over its collections."""
     return {
-<<<<<<< HEAD
         "crm.chassis.v1.LookupService": Lookups(database, list(plans.values())).methods(),
         SHARE_SERVICE: Shares(plans).methods(),
+        ACCESS_SERVICE: Explanations(plans).methods(),
         DESCRIBE_SERVICE: Descriptions(plans).methods(),
         HISTORY_SERVICE: Histories(plans, settings.page_token_key).methods(),
         CHANGE_SERVICE: change_methods(database, settings.service, snapshots),
-=======
-        "crm.chassis.v1.LookupService": Lookups(database, plans).methods(),
-        SHARE_SERVICE: Shares(by_name).methods(),
-        ACCESS_SERVICE: Explanations(by_name).methods(),
-        HISTORY_SERVICE: Histories(by_name, settings.page_token_key).methods(),
-        CHANGE_SERVICE: change_methods(
-            database, settings.service, {**snapshots, **parts.snapshots}
-        ),
->>>>>>> access
     }
 
 
