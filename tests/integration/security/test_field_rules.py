@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 
 from chassis.access.model import VERBS
 from chassis.resource.fields import Field
-from crm.chassis.v1 import history_pb2
+from crm.chassis.v1 import describe_pb2, history_pb2
 from crm.identity.v1 import role_pb2, user_pb2
 from crm.identity.v1.field_rule_pb2 import FieldRule
 from tests.integration.drive import PASSWORD, Drive, Person
@@ -18,6 +18,7 @@ from tests.integration.sales.conftest import stages_of
 from tests.integration.security.ground import Ground
 from tests.integration.security.walk import Walked, filled, walked
 
+DESCRIBE = "crm.chassis.v1.DescribeService/DescribeResource"
 HISTORY = "crm.chassis.v1.HistoryService/ListHistory"
 ALWAYS = frozenset({"id", "etag"})
 REFUSED = "INVALID_FIELDS"
@@ -127,6 +128,8 @@ async def leaks(people: People, one: Walked, each: Field, person: Person) -> Asy
             yield f"{verb} takes {values}"
     async for text in settings(people, one, each, person):
         yield text
+    if (await described(person, one)).get(each.name) is not None:
+        yield "described"
     entries = await history(person, one, record_id)
     if any(change.field == each.name for entry in entries for change in entry.changes):
         yield "shown by history"
@@ -167,6 +170,14 @@ def harmless(one: Walked, each: Field, whole: Message) -> dict[str, object]:
     return {name: getattr(whole, name)}
 
 
+async def described(person: Person, one: Walked) -> dict[str, bool]:
+    """Whether each field may be set, as forms are told."""
+    request = describe_pb2.DescribeResourceRequest(resource=one.plan.plural)
+    answer = await person.call(f"{one.plan.service}.{DESCRIBE}", request)
+    assert isinstance(answer, describe_pb2.ResourceDescription)
+    return {field.name: field.writable for field in answer.fields}
+
+
 async def history(person: Person, one: Walked, record_id: str) -> list[history_pb2.HistoryEntry]:
     """What has become of a record."""
     request = history_pb2.ListHistoryRequest(resource=one.plan.plural, id=record_id)
@@ -185,6 +196,8 @@ async def test_read_only_fields_are_seen_and_never_set(people: People, one: Walk
         if seen != whole:
             wrong.append(f"{each.name}: {whole ^ seen} not as the administrator sees it")
         wrong += [f"{each.name}: {text}" async for text in settings(people, one, each, person)]
+        if (await described(person, one)).get(each.name):
+            wrong.append(f"{each.name}: described as writable")
     assert not wrong, "\n".join(wrong)
 
 
