@@ -63,8 +63,8 @@ class OwnValues:
 
 
 def keep_values(
-    record: ColumnElement[Any],
-) -> ReturningInsert[tuple[object]]:  # Any: ids, one or unfolded
+    record: ColumnElement[Any],  # Any: ids, one or unfolded
+) -> ReturningInsert[tuple[object]]:
     """The insert of side rows from arrays by column, of the record or the records given."""
     arrays = {
         name: bindparam(f"{NAME}_{name}", type_=ARRAY(_type(name)))

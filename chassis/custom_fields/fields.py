@@ -1,8 +1,5 @@
-"""Own fields in filters and orders: read from the record's JSON, or from the side table where they
-have an index.
-
-Which field is meant is a parameter named by its place among the tenant's fields, so that tenants
-share the statements of the same shape.
+"""Own fields in filters and orders, from the record's JSON or from the side table; which field is
+meant is a parameter, so that tenants share statements.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +14,7 @@ from sqlalchemy.types import Boolean, Date, Numeric, Text, TypeEngine
 from chassis.custom_fields.model import CUSTOM, Definition, Kind, OwnFields, ids_by_label
 from chassis.custom_fields.tables import FORMS, VALUE
 from chassis.filter.fields import FieldKind, FilterField, Ties, filter_fields
-from chassis.resource.order_by import OrderField
+from chassis.filter.order_by import OrderField
 
 KINDS: Mapping[Kind, FieldKind] = {
     Kind.TEXT: FieldKind.TEXT,
@@ -133,7 +130,7 @@ class Source:
         if kind is Kind.MULTI_CHOICE:
             items = select(func.jsonb_array_elements_text(part)).correlate(table).scalar_subquery()
             return func.array(items, type_=ARRAY(Text()))
-        return cast(text, _TYPES[kind]) if kind in _TYPES else text
+        return cast(text, _TYPES[kind]) if kind in _TYPES else text  # SQL's cast
 
     def _from_side_table(self, table: Table, place: str) -> ColumnElement[object]:
         kind = self.definition.kind

@@ -41,7 +41,7 @@ _FILL = statement(keep_values(func.unnest(_IDS)))
 
 def _number(snapshot: str) -> Statement:
     edge = getattr(func, snapshot)(func.pg_current_snapshot())
-    return statement(select(cast(cast(edge, Text), BigInteger).label("number")))
+    return statement(select(cast(cast(edge, Text), BigInteger).label("number")))  # SQL's cast
 
 
 _NEXT, _OLDEST = _number("pg_snapshot_xmax"), _number("pg_snapshot_xmin")

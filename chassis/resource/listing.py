@@ -28,9 +28,9 @@ from chassis.call import Call
 from chassis.db.pool import Record, Tx
 from chassis.db.sql import Statement, statement
 from chassis.filter.condition import CompiledFilter, FilterSearch, compile_filter
+from chassis.filter.order_by import KeyValue, Order, OrderField, Position, parse_order_by
 from chassis.filter.parser import parse_filter
 from chassis.filter.values import FilterContext
-from chassis.resource.order_by import KeyValue, Order, OrderField, Position, parse_order_by
 from chassis.resource.page_token import (
     PageArguments,
     PageToken,

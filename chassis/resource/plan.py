@@ -27,9 +27,9 @@ from chassis.custom_fields.companion import OwnValues
 from chassis.custom_fields.model import CUSTOM
 from chassis.db.sql import Statement, StatementCache
 from chassis.filter.fields import FilterField, filter_fields
+from chassis.filter.order_by import OrderField
 from chassis.resource.companion import Companion
 from chassis.resource.fields import Field, Form, column_of, resource_fields
-from chassis.resource.order_by import OrderField
 from chassis.resource.resource import Resource
 from chassis.resource.rows import ToMessage, message_reader
 from chassis.search.companion import SearchCompanion

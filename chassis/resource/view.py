@@ -13,8 +13,8 @@ from chassis.custom_fields.fields import Source, own_filters, own_orders, own_so
 from chassis.custom_fields.model import CUSTOM, OwnFields, ids_by_label
 from chassis.errors import CrmError
 from chassis.filter.fields import FilterField
+from chassis.filter.order_by import OrderField
 from chassis.resource.fields import Field
-from chassis.resource.order_by import OrderField
 from chassis.resource.plan import ALWAYS_RETURNED, Plan
 
 NO_FIELD = "There is no such field."

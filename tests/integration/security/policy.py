@@ -37,8 +37,8 @@ from tests.integration.security.wire import SERVICES
 
 # Every file with services; importing them puts them into the descriptor pool.
 FILES = (
-    access_pb2, history_pb2, share_pb2, import_pb2, operation_pb2, purge_pb2, contact_pb2,
-    credential_pb2,
+    access_pb2, history_pb2, share_pb2, import_pb2, operation_pb2, purge_pb2,
+    contact_pb2, credential_pb2,
     customer_pb2, change_pb2, department_pb2, log_entry_pb2, role_pb2,
     session_pb2, tenant_pb2, user_pb2, campaign_member_pb2, campaign_pb2, report_pb2,
     opportunity_pb2, opportunity_transition_pb2, pipeline_pb2, product_pb2, stage_move_pb2,
