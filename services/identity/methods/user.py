@@ -18,6 +18,7 @@ from chassis.resource.plan import Plan
 from chassis.resource.read import not_found
 from chassis.resource.resource import Child, Reference, Resource, Row
 from chassis.resource.write import changed_columns
+from chassis.search.pinyin import pinyin
 from crm.identity.v1.user_pb2 import GetOwnUserRequest, User
 from services.identity.domain.login import login_from, next_free
 from services.identity.methods.organisation import (
@@ -127,17 +128,10 @@ class UserRules:
         await tx.execute(SET_PASSWORD, values)
 
     async def _free_login(self, call: Call, tx: Tx, name: str) -> str:
-        wanted = login_from(name if name.isascii() else await asyncio.to_thread(_pinyin, name))
+        wanted = login_from(name if name.isascii() else await asyncio.to_thread(pinyin, name))
         values = {"tenant_id": call.tenant_id, "pattern": wanted.replace("_", "\\_") + "%"}
         taken = {str(one["login"]) for one in await tx.fetch(_TAKEN, values)}
         return next_free(wanted, taken)
-
-
-def _pinyin(name: str) -> str:
-    """The name with its Chinese characters in pinyin, without tones; other characters stay."""
-    from pypinyin import lazy_pinyin  # noqa: PLC0415  # 55 MiB of dictionary, for those who need it
-
-    return "".join(lazy_pinyin(name))
 
 
 class OwnUser:
