@@ -81,7 +81,7 @@ async def labels(call: Call, tx: Tx, resource: str, ids: Iterable[str]) -> dict[
 async def _missing(
     call: Call, tx: Tx, reference: Reference, ids: set[str], ask: AskOwner
 ) -> set[str]:
-    reach = _reach(call, reference.resource)
+    reach = readable(call, reference.resource)
     if reference.resource == USERS:
         return {one for one in ids if not _sees_user(call, reach, one)}
     values = {"tenant_id": call.tenant_id, "resource": reference.resource, "ids": list(ids)}
@@ -94,9 +94,9 @@ async def _missing(
     )
 
 
-def _reach(call: Call, resource: str) -> Reach:
-    """What of a resource the caller may refer to: what he reads. Who is in the head office and has
-    no grant on it at all may name any, because forms do not show it to him.
+def readable(call: Call, resource: str) -> Reach:
+    """What of a resource the caller may refer to: what he may read. Who is in the head office and
+    has no grant on it at all may name any, because forms do not show it to him.
     """
     try:
         return call.reach(resource, "READ")
@@ -119,7 +119,7 @@ def _covers(reach: Reach, data: Mapping[str, object]) -> bool:
 async def _hidden(call: Call, tx: Tx, plan: Plan, reference: Reference, ids: set[str]) -> set[str]:
     """The ids of our own records that the caller does not see."""
     reach, target = (
-        _reach(call, reference.resource),
+        readable(call, reference.resource),
         referred_table(plan.resource.table, reference.field),
     )
     if reference.resource == USERS and (reach.company_id or not reach.everything):
