@@ -19,11 +19,13 @@ from chassis.events.change_rpc import SERVICE as CHANGE_SERVICE
 from chassis.events.change_rpc import change_methods
 from chassis.events.change_service import SnapshotSource
 from chassis.events.consumer import Consumer
+from chassis.history.methods import SERVICE as HISTORY_SERVICE
+from chassis.history.methods import Histories
 from chassis.imports.wiring import Surroundings, deferred_work
+from chassis.lookup import Lookups
 from chassis.operations.deputy import Deputies
 from chassis.purge import SERVICE as PURGE_SERVICE
 from chassis.purge import Purge
-from chassis.resource.lookup import Lookups
 from chassis.resource.resource import Resource
 from chassis.resource.snapshot import snapshot_source
 from chassis.resource.standard import Collection, collection
@@ -33,7 +35,10 @@ from chassis.rpc.identity import Owners
 from chassis.rpc.methods import Methods
 from chassis.rpc.server import RpcServer
 from chassis.rpc.token import TokenVerifier
+from chassis.search.upkeep import SearchUpkeep
 from chassis.settings import ServiceSettings
+from chassis.shares.methods import SERVICE as SHARE_SERVICE
+from chassis.shares.methods import Shares
 
 STOP_MAX_S = 35.0
 
@@ -135,14 +140,17 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
             access.forget(tenant_id)
 
     server = RpcServer(settings.service, database, authority, on_change)
-    purge = Purge(settings.service, database, clients, [one.plan for one in parts.collections])
-    shared = _shared_methods(settings.service, database, parts) | deferred.methods
+    plans = [one.plan for one in parts.collections]
+    purge = Purge(settings.service, database, clients, plans)
+    search = SearchUpkeep(settings.service, database, plans)
+    shared = _shared_methods(settings, database, parts) | deferred.methods
     shared |= {PURGE_SERVICE: purge.methods()}
     for name, methods in {**parts.methods, **shared}.items():
         server.add(name, methods)
     await server.start(settings.grpc_listen)
     background.start(access, parts.consumers)
-    for name, job in {"purge": purge.run, **deferred.jobs, **parts.jobs}.items():
+    own_jobs = {"purge": purge.run, "search": search.refresh, "search rows": search.fill}
+    for name, job in {**own_jobs, **deferred.jobs, **parts.jobs}.items():
         background.run(name, job)
     log.info("service started", listen=settings.grpc_listen)
     await stopping.wait()
@@ -154,13 +162,20 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
     log.info("service stopped")
 
 
-def _shared_methods(service: str, database: Database, parts: Parts) -> dict[str, Methods]:
+def _shared_methods(
+    settings: ServiceSettings, database: Database, parts: Parts
+) -> dict[str, Methods]:
     """The methods that every service has, over its collections."""
     plans = [one.plan for one in parts.collections]
     snapshots = {plan.singular: snapshot_source(plan) for plan in plans}
+    by_name = {plan.plural: plan for plan in plans}
     return {
         "crm.chassis.v1.LookupService": Lookups(database, plans).methods(),
-        CHANGE_SERVICE: change_methods(database, service, {**snapshots, **parts.snapshots}),
+        SHARE_SERVICE: Shares(by_name).methods(),
+        HISTORY_SERVICE: Histories(by_name, settings.page_token_key).methods(),
+        CHANGE_SERVICE: change_methods(
+            database, settings.service, {**snapshots, **parts.snapshots}
+        ),
     }
 
 

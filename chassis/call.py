@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from chassis.access.model import EVERY_FIELD, Access, FieldAccess, Reach, scopes_allow
+from chassis.access.field_rules import FieldAccess
+from chassis.access.model import Access, Reach, scopes_allow
 from chassis.errors import PermissionDenied
 
 # The kinds of principals that belong to a tenant and have roles there.
@@ -24,6 +25,15 @@ class Principal:
     partner_company_id: str = ""
     access_version: int = 0
     scopes: tuple[str, ...] = ()
+    # Reason for which the session may do nothing else first (a one-time password); "" for most.
+    restriction: str = ""
+
+
+class SessionRestricted(PermissionDenied):
+    """The session may do nothing else before what the reason names is put right."""
+
+    def __init__(self, restriction: str) -> None:
+        super().__init__(restriction, "Your session is restricted until this is put right.")
 
 
 @dataclass(slots=True)
@@ -90,6 +100,6 @@ class Call:
             )
         return reach
 
-    def field_access(self, _resource: str) -> FieldAccess:
+    def field_access(self, resource: str) -> FieldAccess:
         """Which fields of the resource the caller's roles hide from him or let him only read."""
-        return EVERY_FIELD
+        return self.access.field_access(self.principal.role_ids, resource)

@@ -10,7 +10,7 @@ from uuid import UUID
 from chassis.filter.fields import FieldKind, FilterField
 from chassis.filter.tree import Call, FilterError, Text, shown
 
-FilterValue = str | int | Decimal | bool | date | datetime | UUID | list[str] | None
+FilterValue = str | int | Decimal | bool | date | datetime | UUID | list[str] | list[int] | None
 
 DAYS_MAX = 36_525
 INTEGER_MAX = 2**63 - 1

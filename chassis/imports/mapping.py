@@ -8,6 +8,7 @@ from chassis.codec import invalid_fields
 from chassis.resource.fields import Field, Form
 from chassis.resource.plan import Plan
 from chassis.resource.resource import Reference
+from chassis.resource.view import NO_FIELD, View
 from crm.chassis.v1.import_pb2 import ColumnMapping, ImportSpec
 
 MONEY_PARTS = ("amount", "currency_code")
@@ -99,6 +100,20 @@ def make_mapping(plan: Plan, spec: ImportSpec, header: Sequence[str]) -> ImportM
     return ImportMapping(plan, spec, columns, dict(spec.defaults))
 
 
+def refuse_denied(view: View, spec: ImportSpec) -> None:
+    """InvalidArgument for fields that the importer's roles do not let him set."""
+    paths = {f"spec.columns[{at}].field": one.field for at, one in enumerate(spec.columns)}
+    paths |= {f"spec.defaults.{path}": path for path in spec.defaults}
+    paths |= {"spec.external_source": SOURCE} if spec.external_source else {}
+    problems = [
+        (place, _unknown(view.plan, path) if rule == NO_FIELD else rule)
+        for place, path in paths.items()
+        if (rule := view.rule(path))
+    ]
+    if problems:
+        raise invalid_fields(problems)
+
+
 def _target(plan: Plan, column: ColumnMapping, index: int) -> Target:
     name, _, part = column.field.partition(".")
     return Target(
@@ -166,7 +181,7 @@ def _field_problem(plan: Plan, path: str) -> str:
     name, _, part = path.partition(".")
     field = plan.fields.get(name)
     if field is None:
-        return f"{plan.plural} have no field {name} to import."
+        return _unknown(plan, path)
     if name == SOURCE:
         return "The external source is given once, as external_source of the import."
     if field.output_only and name not in plan.resource.importable:
@@ -176,3 +191,7 @@ def _field_problem(plan: Plan, path: str) -> str:
     if field.form is Form.MONEY and part not in MONEY_PARTS:
         return f"Name a part of it: {name}.amount or {name}.currency_code."
     return "" if field.form is Form.MONEY or not part else "This field has no parts."
+
+
+def _unknown(plan: Plan, path: str) -> str:
+    return f"{plan.plural} have no field {path.partition('.')[0]} to import."

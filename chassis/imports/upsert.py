@@ -33,6 +33,7 @@ from chassis.resource.references import check_references
 from chassis.resource.resource import Row
 from chassis.resource.rows import column_values
 from chassis.resource.standard import Collection, owned_by
+from chassis.resource.view import view_of
 from chassis.resource.write import changed_columns, insert_records, update_records
 
 # What is wrong with one row; other errors are about the moment.
@@ -139,8 +140,7 @@ class Upsert:
             self._call, column_values(message, self._mapping.create_fields)
         )
         hook = plan.resource.prepare_create
-        if hook is not None:
-            await hook(self._call, self._tx, row, message)
+        await view_of(self._call, plan).run_hook(hook, self._call, self._tx, row, message)
         for verb in ("IMPORT", "CREATE"):
             check_owner(self._call, plan, row, verb)
         return row
@@ -167,9 +167,8 @@ class Upsert:
         if "owner_id" in changed and plan.owned:
             self._call.reach(plan.plural, "ASSIGN")
             row |= owned_by(self._call, row["owner_id"])
-        hook = plan.resource.prepare_update
-        if hook is not None:
-            await hook(self._call, self._tx, dict(before), row, message)
+        hook, given = plan.resource.prepare_update, (dict(before), row, message)
+        await view_of(self._call, plan).run_hook(hook, self._call, self._tx, *given)
         return row if changed_columns(before, row) else {}
 
     def _require_reach(self, before: Record) -> None:

@@ -8,7 +8,7 @@ from google.protobuf.json_format import Parse
 from chassis.db.pool import Tx
 from chassis.errors import FailedPrecondition
 from chassis.imports.draft import Draft, Known, apart, fill, read_draft
-from chassis.imports.mapping import ImportMapping, make_mapping
+from chassis.imports.mapping import ImportMapping, make_mapping, refuse_denied
 from chassis.imports.matches import Lookup, Matches
 from chassis.imports.records import BrokenFile, Record
 from chassis.imports.rehearsal import Rehearsal
@@ -19,6 +19,7 @@ from chassis.operations.deputy import Deputy
 from chassis.operations.progress import Progress
 from chassis.operations.task import Task
 from chassis.resource.standard import Collection
+from chassis.resource.view import view_of
 from crm.chassis.v1.import_pb2 import ImportSpec
 
 BATCH_ROWS = 500
@@ -124,7 +125,9 @@ class ImportRun:
     async def _batch(self, drafts: Sequence[Draft], *, put_off: bool = False) -> None:
         for group in apart(drafts):
             deputy = await self._task.deputy()
-            deputy.call.reach(self._mapping.plan.plural, "IMPORT")
+            mapping = self._mapping
+            deputy.call.reach(mapping.plan.plural, "IMPORT")
+            refuse_denied(view_of(deputy.call, mapping.plan), mapping.spec)
             known = Known(
                 found=await self._matches.find(deputy, group),
                 rehearsed=self._rehearsal.names if self._rehearsal else (),

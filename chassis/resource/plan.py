@@ -16,6 +16,7 @@ from chassis.access.model import Reach
 from chassis.access.place import place_of
 from chassis.access.scope import (
     Columns,
+    Shape,
     reach_values,
     scope_columns,
     table_reach_condition,
@@ -29,6 +30,8 @@ from chassis.resource.fields import Field, Form, column_of, resource_fields
 from chassis.resource.order_by import OrderField
 from chassis.resource.resource import Resource
 from chassis.resource.rows import ToMessage, message_reader
+from chassis.search.companion import SearchCompanion
+from chassis.search.search import Search, make_search
 
 ALWAYS_RETURNED = ("id",)
 # What every resource has can be filtered and ordered by without a declaration.
@@ -52,6 +55,7 @@ class Plan:
     # What callers see, by what their roles hide; companions are written with every record.
     views: dict[Hashable, Any] = field(default_factory=dict)  # Any: views know plans
     companions: tuple[Companion, ...] = ()
+    search: Search | None = None
 
     @cached_property
     def descriptor(self) -> Descriptor:
@@ -174,22 +178,27 @@ class Plan:
 def make_plan(resource: Resource) -> Plan:
     """Check a declaration and prepare it; a wrong one raises ValueError with one line."""
     descriptor = resource.message.DESCRIPTOR
-    plan = Plan(resource, resource_fields(descriptor, resource.table))  # type: ignore[arg-type]  # the stubs make it a union
+    fields = resource_fields(descriptor, resource.table)  # type: ignore[arg-type]  # the stubs make it a union
+    search = make_search(resource.table, resource.searchable) if resource.searchable else None
+    companions = (SearchCompanion(search),) if search else ()
+    plan = Plan(resource, fields, companions=companions, search=search)
     names = {reference.field for reference in resource.references} | set(resource.importable)
     unknown = (names | set(resource.unique.values())) - set(plan.fields)
+    texts = {name for name, one in fields.items() if one.form is Form.TEXT}
+    unknown |= set(resource.searchable) - texts
     if unknown:
-        raise ValueError(f"{plan.singular} has no field {', '.join(sorted(unknown))}")
+        raise ValueError(f"{plan.singular} has no such field: {', '.join(sorted(unknown))}")
     # Touched here so that a wrong declaration stops the process at start-up.
     if not plan.filters or not plan.orders:
         raise ValueError(f"{plan.singular} can neither be filtered nor ordered")
     return plan
 
 
-def reach_shape(plan: Plan, reach: Reach) -> tuple[bool, bool]:
-    """What of a reach decides about the SQL text: narrowed by owner, narrowed by company."""
+def reach_shape(plan: Plan, reach: Reach) -> Shape:
+    """What of a reach decides about the SQL text."""
     return table_reach_shape(plan.scope, reach)
 
 
-def reach_condition(plan: Plan, shape: tuple[bool, bool]) -> list[ColumnElement[bool]]:
+def reach_condition(plan: Plan, shape: Shape) -> list[ColumnElement[bool]]:
     """The conditions that keep a statement to the rows within reach."""
     return table_reach_condition(plan.scope, shape)

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Table, any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 from chassis.access.model import Reach
+from chassis.access.people import USERS, sees_user
 from chassis.access.scope import (
     reach_values,
     referred_table,
@@ -29,8 +30,6 @@ from chassis.resource.resource import Reference, Row
 # (service, collection, tenant, ids, reach) -> the ids that exist at the owner, living and in reach.
 AskOwner = Callable[[str, str, str, Sequence[str], Reach], Awaitable[set[str]]]
 
-# Every service knows all users, because access needs them.
-USERS = "users"
 
 _TABLE = chassis_tables(new_metadata())["reference"]
 _KNOWN = statement(
@@ -83,7 +82,7 @@ async def _missing(
 ) -> set[str]:
     reach = readable(call, reference.resource)
     if reference.resource == USERS:
-        return {one for one in ids if not _sees_user(call, reach, one)}
+        return {one for one in ids if not sees_user(call, reach, one)}
     values = {"tenant_id": call.tenant_id, "resource": reference.resource, "ids": list(ids)}
     rows = await tx.fetch(_KNOWN, values)
     unknown = ids - {str(row["id"]) for row in rows if _covers(reach, orjson.loads(row["data"]))}
@@ -105,12 +104,6 @@ def readable(call: Call, resource: str) -> Reach:
         return Reach(everything=not company_id, company_id=company_id)
 
 
-def _sees_user(call: Call, reach: Reach, user_id: str) -> bool:
-    member = call.access.members.get(user_id)
-    company_id = call.access.company_of(user_id)
-    return member is not None and reach.covers(user_id, member.department_id, company_id)
-
-
 def _covers(reach: Reach, data: Mapping[str, object]) -> bool:
     """Whether the replica says that a record is in reach; the owner knows more when it does not."""
     return reach.covers(*(str(data.get(name) or "") for name in SCOPE_FIELDS))
@@ -123,7 +116,7 @@ async def _hidden(call: Call, tx: Tx, plan: Plan, reference: Reference, ids: set
         referred_table(plan.resource.table, reference.field),
     )
     if reference.resource == USERS and (reach.company_id or not reach.everything):
-        return {one for one in ids if not _sees_user(call, reach, one)}
+        return {one for one in ids if not sees_user(call, reach, one)}
     if target is None:
         return set()
     columns = scope_columns(target)

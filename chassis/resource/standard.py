@@ -120,8 +120,7 @@ class Collection:
         refuse_set(call, self.plan, message)
         row = self.new_row(call, column_values(message, self.plan.writable))
         hook = self.plan.resource.prepare_create
-        if hook is not None:
-            await hook(call, tx, row, message)
+        await view_of(call, self.plan).run_hook(hook, call, tx, row, message)
         check_owner(call, self.plan, row, "CREATE")
         return row
 
@@ -132,8 +131,7 @@ class Collection:
         refuse_deleted(self.plan, before)
         row = column_values(message, [self.plan.fields[name] for name in names])
         hook = self.plan.resource.prepare_update
-        if hook is not None:
-            await hook(call, tx, dict(before), row, message)
+        await view_of(call, self.plan).run_hook(hook, call, tx, dict(before), row, message)
         self._check_new_owner(call, before, row)
         return row
 
@@ -144,8 +142,7 @@ class Collection:
         if not force:
             await refuse_children(call, tx, self.plan, str(before["id"]))
         hook = self.plan.resource.prepare_delete
-        if hook is not None:
-            await hook(call, tx, dict(before))
+        await view_of(call, self.plan).run_hook(hook, call, tx, dict(before))
         kept = timedelta(days=call.access.retention_days)
         row: Row = {"delete_time": call.now, "purge_time": call.now + kept}
         answer = await update_record(call, tx, self.plan, before, row, "deleted")

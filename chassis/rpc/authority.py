@@ -13,7 +13,7 @@ from typing import Protocol
 from google.protobuf.message import Message
 
 from chassis.access.model import Access
-from chassis.call import MEMBERS, Call, IdempotencyKey, Principal
+from chassis.call import MEMBERS, Call, IdempotencyKey, Principal, SessionRestricted
 from chassis.errors import InvalidArgument, PermissionDenied, Unauthenticated
 from chassis.ids import new_id
 from chassis.rpc.methods import MethodFacts
@@ -103,6 +103,8 @@ def _check_rights(facts: MethodFacts, call: Call) -> None:
     own = kind == "user" or (rule.clients and kind == "client")
     if (rule.internal and kind != "service") or (rule.self and not own):
         raise PermissionDenied("METHOD_NOT_OPEN", "This method is not open to the caller.")
+    if call.principal.restriction and not rule.restricted:
+        raise SessionRestricted(call.principal.restriction)
     if rule.resource:
         call.reach(rule.resource, rule.verb.upper())
 

@@ -139,6 +139,11 @@ def _resources(module: ModuleType) -> Iterator[Resource]:
             )
 
 
+def is_resource(message: Descriptor) -> bool:
+    """Whether the message is a record of a resource."""
+    return _resource(message) is not None
+
+
 def _resource(message: Descriptor) -> ResourceDescriptor | None:
     found = fields.extension(message.GetOptions(), resource)
     return cast("ResourceDescriptor | None", found)  # extensions are untyped in the stubs

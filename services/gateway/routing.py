@@ -25,13 +25,16 @@ class MethodNotAllowed(Exception):
 
 @dataclass(frozen=True)
 class Endpoint:
-    """What answers one HTTP method on one path template."""
+    """What answers one HTTP method on one path template; `restricted`: also for sessions that may
+    do nothing else first.
+    """
 
     verb: str
     template: str
     handler: Handler
     public: bool = False
     streams: bool = False
+    restricted: bool = False
 
 
 @dataclass(slots=True)

@@ -52,13 +52,14 @@ class Person:
         if_match: str = "",
         key: str = "",
     ) -> Message:
-        """Call "sales.OpportunityService/WinOpportunity" with these headers."""
+        """Call "sales.OpportunityService/WinOpportunity", or what every service has, for example
+        "sales.crm.chassis.v1.ShareService/CreateShare", with these headers.
+        """
         service, _, rest = method.partition(".")
+        path = rest if rest.startswith("crm.") else f"crm.{service}.v1.{rest}"
         headers = {"if-match": if_match, "idempotency-key": key}
         metadata: Mapping[str, str] = {name: value for name, value in headers.items() if value}
-        return await self.clients.call(
-            service, f"crm.{service}.v1.{rest}", request, token=self.token, metadata=metadata
-        )
+        return await self.clients.call(service, path, request, token=self.token, metadata=metadata)
 
     async def refused(
         self, method: str, request: Message, *, if_match: str = "", key: str = ""
@@ -163,12 +164,12 @@ class Drive:
         assert isinstance(token, session_pb2.InternalToken)
         return token
 
-    async def sign_in(self, slug: str, login: str) -> Person:
+    async def sign_in(self, slug: str, login: str, password: str = PASSWORD) -> Person:
         """Sign in and exchange the token."""
         session = await self.clients.call(
             "identity",
             f"{SESSIONS}/CreateSession",
-            session_pb2.CreateSessionRequest(login=login, tenant=slug, password=PASSWORD),
+            session_pb2.CreateSessionRequest(login=login, tenant=slug, password=password),
         )
         assert isinstance(session, session_pb2.Session)
         token = await self.exchanged(session.access_token)

@@ -21,6 +21,7 @@ CUSTOMER = Resource(
         "parent_id",
     ),
     orderable=("name", "annual_revenue"),
+    searchable=("name", "phone", "email", "website"),
     references=(
         Reference("owner_id", "users", "identity"),
         Reference("parent_id", "customers"),

@@ -12,6 +12,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import UUID
 
 from chassis.db.schema import list_indexes, resource_columns, resource_constraints
+from chassis.search.table import search_table
 from services.customer.models import metadata
 
 customer = Table(
@@ -57,3 +58,4 @@ list_indexes(
         "parent_id",
     ),
 )
+search_table(customer)

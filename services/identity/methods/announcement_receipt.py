@@ -4,6 +4,7 @@ from sqlalchemy import ColumnElement, and_, any_, bindparam, func, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID, insert
 from sqlalchemy.types import Boolean
 
+from chassis.access.scope import Shape
 from chassis.call import Call
 from chassis.db.pool import Record, Tx
 from chassis.db.sql import Statement, statement
@@ -192,7 +193,7 @@ def _inbox(plan: Plan) -> Statement:
     )
 
 
-def _addressed(plan: Plan, shape: tuple[bool, bool]) -> list[ColumnElement[bool]]:
+def _addressed(plan: Plan, shape: Shape) -> list[ColumnElement[bool]]:
     audience = bindparam("audience", type_=_IDS)
     return [
         user.c.tenant_id == bindparam("tenant_id"),
@@ -211,7 +212,7 @@ _OF_USER = user.outerjoin(
 )
 
 
-def _page(plan: Plan, shape: tuple[bool, bool]) -> Statement:
+def _page(plan: Plan, shape: Shape) -> Statement:
     read, after = bindparam("read", type_=Boolean()), bindparam("after", type_=UUID(as_uuid=False))
     return statement(
         select(user.c.id, user.c.name, user.c.department_id, _RECEIPT.read_time)
@@ -226,7 +227,7 @@ def _page(plan: Plan, shape: tuple[bool, bool]) -> Statement:
     )
 
 
-def _counts(plan: Plan, shape: tuple[bool, bool]) -> Statement:
+def _counts(plan: Plan, shape: Shape) -> Statement:
     return statement(
         select(func.count(_RECEIPT.read_time).label("read"), func.count().label("addressed"))
         .select_from(_OF_USER)
