@@ -2,7 +2,7 @@
 services are known from the local replica, else asked for at the owner.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import orjson
 from sqlalchemy import ColumnElement, Table, any_, bindparam, select
@@ -12,6 +12,7 @@ from chassis.access.model import Reach
 from chassis.access.people import USERS, sees_user
 from chassis.access.scope import (
     reach_values,
+    readable,
     referred_table,
     scope_columns,
     table_reach_condition,
@@ -22,14 +23,12 @@ from chassis.codec import invalid_fields
 from chassis.db.pool import Tx
 from chassis.db.schema import chassis_tables, new_metadata
 from chassis.db.sql import Statement, statement
-from chassis.errors import PermissionDenied
-from chassis.events.references import SCOPE_FIELDS
+from chassis.events.references import scope_values
 from chassis.resource.plan import Plan
 from chassis.resource.resource import Reference, Row
 
 # (service, collection, tenant, ids, reach) -> the ids that exist at the owner, living and in reach.
 AskOwner = Callable[[str, str, str, Sequence[str], Reach], Awaitable[set[str]]]
-
 
 _TABLE = chassis_tables(new_metadata())["reference"]
 _KNOWN = statement(
@@ -85,36 +84,18 @@ async def _missing(
         return {one for one in ids if not sees_user(call, reach, one)}
     values = {"tenant_id": call.tenant_id, "resource": reference.resource, "ids": list(ids)}
     rows = await tx.fetch(_KNOWN, values)
-    unknown = ids - {str(row["id"]) for row in rows if _covers(reach, orjson.loads(row["data"]))}
-    if not unknown:
-        return set()
-    return unknown - await ask(
+    kept = {str(row["id"]): orjson.loads(row["data"]) for row in rows}
+    # What the replica does not show to be in reach, the owner knows more of.
+    unknown = ids - {name for name, one in kept.items() if reach.covers(*scope_values(one))}
+    return unknown and unknown - await ask(
         reference.service, reference.resource, call.tenant_id, sorted(unknown), reach
     )
 
 
-def readable(call: Call, resource: str) -> Reach:
-    """What of a resource the caller may refer to: what he may read. Who is in the head office and
-    has no grant on it at all may name any, because forms do not show it to him.
-    """
-    try:
-        return call.reach(resource, "READ")
-    except PermissionDenied:
-        company_id = call.principal.partner_company_id
-        return Reach(everything=not company_id, company_id=company_id)
-
-
-def _covers(reach: Reach, data: Mapping[str, object]) -> bool:
-    """Whether the replica says that a record is in reach; the owner knows more when it does not."""
-    return reach.covers(*(str(data.get(name) or "") for name in SCOPE_FIELDS))
-
-
 async def _hidden(call: Call, tx: Tx, plan: Plan, reference: Reference, ids: set[str]) -> set[str]:
     """The ids of our own records that the caller does not see."""
-    reach, target = (
-        readable(call, reference.resource),
-        referred_table(plan.resource.table, reference.field),
-    )
+    reach = readable(call, reference.resource)
+    target = referred_table(plan.resource.table, reference.field)
     if reference.resource == USERS and (reach.company_id or not reach.everything):
         return {one for one in ids if not sees_user(call, reach, one)}
     if target is None:

@@ -5,10 +5,10 @@ from datetime import datetime
 
 from google.protobuf.message import Message
 
+from chassis.access.scope import readable
 from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.db.pool import Record, Tx
-from chassis.resource.references import readable
 from chassis.resource.resource import Reference, Resource, Row
 from crm.identity.v1.announcement_pb2 import Announcement
 from services.identity.domain.announcement import Audience, Showing
