@@ -14,7 +14,12 @@ import uvloop
 from chassis.access.model import AccessRecord
 from chassis.access.source import AccessSource
 from chassis.background import Background
+from chassis.custom_fields.index import KIND as INDEX
+from chassis.custom_fields.source import CustomFieldSource
+from chassis.custom_fields.wiring import own_fields
 from chassis.db.pool import Database
+from chassis.describe import SERVICE as DESCRIBE_SERVICE
+from chassis.describe import Descriptions
 from chassis.events.change_rpc import SERVICE as CHANGE_SERVICE
 from chassis.events.change_rpc import change_methods
 from chassis.events.change_service import SnapshotSource
@@ -26,6 +31,7 @@ from chassis.lookup import Lookups
 from chassis.operations.deputy import Deputies
 from chassis.purge import SERVICE as PURGE_SERVICE
 from chassis.purge import Purge
+from chassis.resource.plan import Plan
 from chassis.resource.resource import Resource
 from chassis.resource.snapshot import snapshot_source
 from chassis.resource.standard import Collection, collection
@@ -70,7 +76,7 @@ class Toolbox:
     def collection(self, resource: Resource) -> Collection:
         """The resource at work."""
         key, owners = self.settings.page_token_key, Owners(self.clients)
-        made = collection(resource, key, owners, self._siblings)
+        made = collection(resource, key, owners, self._siblings, self.settings.service)
         self._siblings[resource.table.name] = made
         return made
 
@@ -117,38 +123,46 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
     stopping = _stop_event()
     database = Database(settings.service, settings.database_url, settings.worker_database_url)
     clients = Clients(settings.service, settings.service_secret, settings.targets)
-    parts = build(Toolbox(settings, database, clients))
+    toolbox = Toolbox(settings, database, clients)
+    parts = build(toolbox)
     background = Background(settings, database, clients)
-    own = settings.service == "identity"
+    identity = settings.service == "identity"
     access = AccessSource(
         database,
         parts.identity.fetch_access,
         background.feed_silent_for_s,
-        replicated=not own,
+        replicated=not identity,
     )
+    custom = CustomFieldSource(database, background.own_feed_silent_for_s)
+    plans = {one.plan.plural: one.plan for one in parts.collections}
+    own = own_fields(toolbox.collection, plans, custom)
     verifier = TokenVerifier(parts.identity.fetch_keys)
     deferred = deferred_work(
         Surroundings(settings, database, clients, background.wake_relay),
         parts.collections,
-        Deputies(parts.identity.deferred_token, verifier, access),
+        Deputies(parts.identity.deferred_token, verifier, access, custom),
+        {INDEX: own.work},
     )
-    authority = Authority(verifier, access)
+    authority = Authority(verifier, access, custom)
 
     def on_change(tenant_id: str) -> None:
         background.wake_relay()
-        if own:  # who has just changed the organisation works on with it
+        if identity:  # who has just changed the organisation works on with it
             access.forget(tenant_id)
 
     server = RpcServer(settings.service, database, authority, on_change)
-    plans = [one.plan for one in parts.collections]
-    purge = Purge(settings.service, database, clients, plans)
-    search = SearchUpkeep(settings.service, database, plans)
-    shared = _shared_methods(settings, database, parts) | deferred.methods
-    shared |= {PURGE_SERVICE: purge.methods()}
+    collections = (*parts.collections, *own.collections)
+    every_plan = [one.plan for one in collections]
+    purge = Purge(settings.service, database, clients, every_plan)
+    search = SearchUpkeep(settings.service, database, every_plan)
+    snapshots = {one.plan.singular: snapshot_source(one.plan, custom) for one in collections}
+    snapshots |= parts.snapshots
+    shared = _shared_methods(settings, database, plans, snapshots) | deferred.methods
+    shared |= {PURGE_SERVICE: purge.methods(), **own.methods(deferred.wake)}
     for name, methods in {**parts.methods, **shared}.items():
         server.add(name, methods)
     await server.start(settings.grpc_listen)
-    background.start(access, parts.consumers)
+    background.start(access, custom, parts.consumers)
     own_jobs = {"purge": purge.run, "search": search.refresh, "search rows": search.fill}
     for name, job in {**own_jobs, **deferred.jobs, **parts.jobs}.items():
         background.run(name, job)
@@ -163,19 +177,18 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
 
 
 def _shared_methods(
-    settings: ServiceSettings, database: Database, parts: Parts
+    settings: ServiceSettings,
+    database: Database,
+    plans: Mapping[str, Plan],
+    snapshots: Mapping[str, SnapshotSource],
 ) -> dict[str, Methods]:
     """The methods that every service has, over its collections."""
-    plans = [one.plan for one in parts.collections]
-    snapshots = {plan.singular: snapshot_source(plan) for plan in plans}
-    by_name = {plan.plural: plan for plan in plans}
     return {
-        "crm.chassis.v1.LookupService": Lookups(database, plans).methods(),
-        SHARE_SERVICE: Shares(by_name).methods(),
-        HISTORY_SERVICE: Histories(by_name, settings.page_token_key).methods(),
-        CHANGE_SERVICE: change_methods(
-            database, settings.service, {**snapshots, **parts.snapshots}
-        ),
+        "crm.chassis.v1.LookupService": Lookups(database, list(plans.values())).methods(),
+        SHARE_SERVICE: Shares(plans).methods(),
+        DESCRIBE_SERVICE: Descriptions(plans).methods(),
+        HISTORY_SERVICE: Histories(plans, settings.page_token_key).methods(),
+        CHANGE_SERVICE: change_methods(database, settings.service, snapshots),
     }
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, bindparam, select
 from chassis.access.field_rules import HIDDEN
 from chassis.access.people import names_of
 from chassis.call import Call
+from chassis.custom_fields.model import CUSTOM
 from chassis.db.pool import Record, Tx
 from chassis.db.sql import statement
 from chassis.events.tables import CHANGE
@@ -21,7 +22,7 @@ from chassis.resource.page_token import (
 )
 from chassis.resource.plan import Plan
 from chassis.resource.read import get_record, plan_of
-from chassis.resource.view import CUSTOM, View, view_of
+from chassis.resource.view import View, view_of
 from chassis.rpc.methods import Methods, Unary
 from crm.chassis.v1 import history_pb2 as pb
 

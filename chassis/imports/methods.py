@@ -72,8 +72,9 @@ class Imports:
         source = Source(self._blobs, call.tenant_id, request.file_id)
         size = await source.size()
         header = await source.header()
-        refuse_denied(view_of(call, collection.plan), spec)
-        mapping = make_mapping(collection.plan, spec, header.names)
+        view = view_of(call, collection.plan)
+        refuse_denied(view, spec)
+        mapping = make_mapping(view, spec, header.names)
         operation = Operation(
             tenant_id=call.tenant_id,
             id=f"{collection.plan.service}-{new_id()}",

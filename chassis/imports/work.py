@@ -46,7 +46,8 @@ class ImportWork:
         if collection is None:
             raise FailedPrecondition("RESOURCE_GONE", f"There are no {spec.resource} here now.")
         header = await source.header()
-        mapping = make_mapping(collection.plan, spec, header.names)
+        view = view_of((await task.deputy()).call, collection.plan)
+        mapping = make_mapping(view, spec, header.names)
         run = ImportRun(task, source, header, collection, Matches(self.lookup, mapping), mapping)
         # A rehearsal keeps nothing that it could go on from.
         if spec.validate_only and task.progress != Progress(size=task.progress.size):

@@ -32,12 +32,13 @@ async def get_record(  # what is read, and as whom
     """
     reach = call.reach(plan.plural, verb)
     shape = reach_shape(plan, reach)
-    names = names or view_of(call, plan).all_names
+    view = view_of(call, plan)
+    names = names or view.all_names
     run = plan.cached(("get", shape, names), lambda: _one(plan, shape, names))
     row = await tx.fetch_row(run, _values(call, reach, record_id))
     if row is None:
         raise not_found(plan, record_id)
-    return plan.to_message(names)(row)
+    return plan.to_message(names)(row, view.own)
 
 
 async def get_records(
@@ -46,12 +47,14 @@ async def get_records(
     """Several records in the order of their ids given; NotFound for the first out of reach."""
     reach = call.reach(plan.plural, "READ")
     shape = reach_shape(plan, reach)
-    names = names or view_of(call, plan).all_names
+    view = view_of(call, plan)
+    names = names or view.all_names
     run = plan.cached(("get many", shape, names), lambda: _many(plan, shape, names))
     rows = await tx.fetch(
         run, {**reach_values(reach), "tenant_id": call.tenant_id, "ids": list(ids)}
     )
-    return [plan.to_message(names)(row) for row in _ordered(plan, ids, rows)]
+    to_message = plan.to_message(names)
+    return [to_message(row, view.own) for row in _ordered(plan, ids, rows)]
 
 
 async def lock_records(

@@ -6,6 +6,7 @@ from sqlalchemy.types import Boolean
 
 from chassis.access.scope import Shape
 from chassis.call import Call
+from chassis.custom_fields.model import NO_FIELDS
 from chassis.db.pool import Record, Tx
 from chassis.db.sql import Statement, statement
 from chassis.resource.plan import Plan, reach_condition, reach_shape, reach_values
@@ -100,7 +101,7 @@ class Receipts:
         answer = pb.ListInboxResponse(unread_count=unread["count"] if unread else 0)
         to_message = self._announcements.to_message(())
         for row in await tx.fetch(self._inbox, values):
-            told = to_message(row)
+            told = to_message(row, NO_FIELDS)
             assert isinstance(told, Announcement)
             entry = answer.entries.add(announcement=told)
             if row["read_time"] is not None:

@@ -16,6 +16,7 @@ from chassis.errors import FailedPrecondition
 from chassis.resource.plan import Plan
 from chassis.resource.read import not_found
 from chassis.resource.resource import Child, Reference, Resource, Row
+from chassis.resource.view import view_of
 from chassis.resource.write import changed_columns
 from crm.identity.v1.user_pb2 import GetOwnUserRequest, User
 from services.identity.domain.login import (
@@ -169,7 +170,7 @@ class OwnUser:
         row = await tx.fetch_row(self._run, {"tenant_id": call.tenant_id, "id": call.principal.id})
         if row is None:
             raise not_found(self._plan, call.principal.id)
-        return self._plan.to_message(())(row)
+        return self._plan.to_message(())(row, view_of(call, self._plan).own)
 
 
 def user_resource(passwords: Passwords) -> Resource:
