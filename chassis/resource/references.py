@@ -6,19 +6,12 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import orjson
-from sqlalchemy import ColumnElement, Table, any_, bindparam, select
+from sqlalchemy import any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 from chassis.access.model import Reach
 from chassis.access.people import USERS, sees_user
-from chassis.access.scope import (
-    reach_values,
-    readable,
-    referred_table,
-    scope_columns,
-    table_reach_condition,
-    table_reach_shape,
-)
+from chassis.access.scope import Shape, reach_values, readable, referred_table
 from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.contracts import owners
@@ -27,7 +20,7 @@ from chassis.db.pool import Tx
 from chassis.db.schema import chassis_tables, new_metadata
 from chassis.db.sql import Statement, statement
 from chassis.events.references import scope_values
-from chassis.resource.plan import Plan
+from chassis.resource.plan import Plan, reach_condition, reach_shape
 from chassis.resource.resource import Reference, Row
 
 if TYPE_CHECKING:
@@ -115,37 +108,28 @@ async def _hidden(
     call: Call, tx: Tx, own: "Collection", reference: Reference, ids: set[str]
 ) -> set[str]:
     """The ids of our own records that the caller does not see."""
-    plan, reach, kept = own.plan, readable(call, reference.resource), bool(reference.service)
-    target = (
-        own.table_of(reference.resource)
-        if kept
-        else referred_table(plan.resource.table, reference.field)
-    )
-    if reference.resource == USERS and (reach.company_id or not reach.everything):
-        return {one for one in ids if not sees_user(call, reach, one)}
+    plan, kept, target = own.plan, bool(reference.service), own.plan_of(reference.resource)
+    if not kept and referred_table(plan.resource.table, reference.field) is None:
+        return set()
     if target is None:
         return set()
-    columns = scope_columns(target)
-    shape = table_reach_shape(columns, reach)
+    reach = readable(call, reference.resource)
+    shape = reach_shape(target, reach)
     if not any(shape) and not kept:
         return set()
-    run = plan.cached(
-        ("refer", target.name, shape, kept),
-        lambda: _seen_statement(target, table_reach_condition(columns, shape), kept),
-    )
+    run = target.cached(("refer", shape, kept), lambda: _seen_statement(target, shape, kept))
     values = {**reach_values(reach), "tenant_id": call.tenant_id, "ids": list(ids)}
     return ids - {str(row["id"]) for row in await tx.fetch(run, values)}
 
 
-def _seen_statement(
-    table: Table, conditions: Sequence[ColumnElement[bool]], living: bool
-) -> Statement:
+def _seen_statement(plan: Plan, shape: Shape, living: bool) -> Statement:
+    table = plan.resource.table
     alive = [table.c.delete_time.is_(None)] if living else []
     return statement(
         select(table.c.id).where(
             table.c.tenant_id == bindparam("tenant_id"),
             table.c.id == any_(bindparam("ids", type_=ARRAY(UUID(as_uuid=False)))),
-            *conditions,
+            *reach_condition(plan, shape),
             *alive,
         )
     )
