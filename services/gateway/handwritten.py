@@ -17,6 +17,7 @@ from crm.identity.v1.session_pb2 import (
     Session,
 )
 from services.gateway.oauth_docs import oauth_paths
+from services.gateway.operations import MEDIA_TYPES
 from services.gateway.schemas import PROBLEM_RESPONSES, Schema, Schemas
 
 _ID: Schema = {
@@ -37,6 +38,7 @@ def handwritten_paths(schemas: Schemas) -> dict[str, dict[str, object]]:
         **oauth_paths(schemas),
         **_operation_paths(schemas),
         **_other_paths(schemas),
+        **_own_document_path(),
     }
 
 
@@ -83,6 +85,8 @@ def _operation_paths(schemas: Schemas) -> dict[str, dict[str, object]]:
     one, tag = _json(schemas, Operation), "operations"
     many = _json(schemas, ListOperationsResponse)
     file: Schema = {"text/csv": {"schema": {"type": "string"}}}
+    binary: Schema = {"schema": {"type": "string", "format": "binary"}}
+    made: Schema = dict.fromkeys(MEDIA_TYPES.values(), binary)
     return {
         "/v1/operations": {
             "get": _operation("ListOperations", tag, "The caller's latest operations", many)
@@ -99,12 +103,31 @@ def _operation_paths(schemas: Schemas) -> dict[str, dict[str, object]]:
                 "parameters": [_ID],
             }
         },
+        "/v1/operations/{id}:undo": {
+            "post": {
+                **_operation("UndoOperation", tag, "Take a bulk change back, once", one),
+                "parameters": [_ID],
+            }
+        },
+        "/v1/operations/{id}/result": {
+            "get": {
+                **_operation("DownloadResult", tag, "The file that an operation has made", made),
+                "parameters": [_ID],
+            }
+        },
         "/v1/operations/{id}/errors": {
             "get": {
                 **_operation("DownloadErrors", tag, "The rows that were refused, as CSV", file),
                 "parameters": [_ID],
             }
         },
+    }
+
+
+def _own_document_path() -> dict[str, dict[str, object]]:
+    summary = "This description with the tenant's own fields"
+    return {
+        "/v1/openapi.json": {"get": _operation("GetOwnDocument", "resources", summary, _empty())}
     }
 
 
@@ -140,14 +163,6 @@ def _other_paths(schemas: Schemas) -> dict[str, dict[str, object]]:
                     },
                 },
             }
-        },
-        "/v1/openapi.json": {
-            "get": _operation(
-                "GetOwnDocument",
-                "resources",
-                "This description with the tenant's own fields",
-                {"application/json": {"schema": {"type": "object"}}},
-            )
         },
         "/v1/events": {
             "get": {

@@ -3,7 +3,6 @@ index; the same answers either way.
 """
 
 import threading
-from functools import partial
 
 import pytest
 
@@ -96,18 +95,13 @@ def build(tenant: Tenant, fields: list[str]) -> None:
     """Have indexes made and wait until they are ready."""
     for one in fields:
         good(tenant.post(f"customers/custom_fields/{one}:buildIndex", {}))
-    for one in fields:
-        eventually(partial(ready, tenant, one), timeout_s=60, every_s=0.3)
+    eventually(lambda: ready(tenant, fields), timeout_s=60, every_s=0.3)
 
 
-def ready(tenant: Tenant, field_id: str) -> bool:
-    """Whether a field's index is made."""
-    return state(tenant, field_id) == "READY"
-
-
-def state(tenant: Tenant, field_id: str) -> object:
-    """The state of a field's index."""
-    return good(tenant.get(f"customers/custom_fields/{field_id}"))["index_state"]
+def ready(tenant: Tenant, fields: list[str]) -> bool:
+    """Whether the fields have their indexes."""
+    states = [good(tenant.get(f"customers/custom_fields/{one}"))["index_state"] for one in fields]
+    return set(states) == {"READY"}
 
 
 def test_filters(tenant: Tenant, ids: dict[str, str], looked_at: str) -> None:
@@ -172,7 +166,7 @@ def test_index_is_made_while_writes_go_on(other_tenant: Tenant) -> None:
             "customers", filter=text, order_by="custom_fields.mark", show_deleted="true"
         )
         assert {one["id"] for one in ordered} == {one["id"] for one in records}
-        marks = [float(one["custom_fields"]["mark"]) for one in ordered]  # type: ignore[index]  # an object
+        marks = [float(one["custom_fields"]["mark"]) for one in ordered]  # type: ignore[index]  # an object of JSON
         assert marks == sorted(marks)
     everything = tenant.list("customers", show_deleted="true", page_size=1000)
     over = [x for x in everything if float(x["custom_fields"]["mark"]) > 30]  # type: ignore[index]  # as above

@@ -184,8 +184,21 @@ def test_definitions_are_resources_like_all_others(tenant: Tenant) -> None:
     assert stale.status_code == 412
     refused(tenant.patch(path, {"kind": "DATE"}), 400, "kind")
     page = good(tenant.get("contacts/custom_fields", filter='label = "爱好" OR name = "x"'))
-    assert [one["name"] for one in page["custom_fields"]] == ["hobby"]  # type: ignore[attr-defined]  # a list
+    assert [one["name"] for one in page["custom_fields"]] == ["hobby"]  # type: ignore[attr-defined]  # a list of objects
     assert not good(tenant.get("contacts/custom_fields", filter="name = nickname"))["custom_fields"]
     broken = tenant.get("contacts/custom_fields", filter='name = "x')
     refused(broken, 400, "filter")
     assert tenant.get("nothings/custom_fields").status_code == 404
+
+
+def test_definitions_of_another_tenant_are_not_there(tenant: Tenant, other_tenant: Tenant) -> None:
+    made = own_field(tenant, "private", "TEXT")
+    path = f"customers/custom_fields/{made}"
+    assert other_tenant.get(path).status_code == 404
+    assert other_tenant.patch(path, {"label": "mine"}).status_code == 404
+    assert other_tenant.delete(path).status_code == 404
+    assert other_tenant.post(f"{path}:buildIndex", {}).status_code == 404
+    refused(customer(other_tenant, private="x"), 400, "custom_fields.private")
+    refused(other_tenant.get("customers", filter="custom_fields.private = x"), 400, "filter")
+    stolen = {"field": made, "label": "x"}
+    refused(other_tenant.post("customers/choices", stolen), 400, "field")

@@ -4,7 +4,16 @@ with another rule than its row, fails the test.
 
 from collections.abc import Iterator, Mapping
 
-from crm.chassis.v1 import access_pb2, history_pb2, import_pb2, operation_pb2, purge_pb2, share_pb2
+from crm.chassis.v1 import (
+    access_pb2,
+    bulk_pb2,
+    export_pb2,
+    history_pb2,
+    import_pb2,
+    operation_pb2,
+    purge_pb2,
+    share_pb2,
+)
 from crm.customer.v1 import contact_pb2, customer_pb2
 from crm.event.v1 import change_pb2
 from crm.identity.v1 import (
@@ -21,6 +30,7 @@ from crm.identity.v1 import (
     role_pb2,
     session_pb2,
     tenant_pb2,
+    transfer_pb2,
     user_pb2,
 )
 from crm.marketing.v1 import campaign_member_pb2, campaign_pb2
@@ -43,7 +53,7 @@ FILES = (
     session_pb2, tenant_pb2, user_pb2, campaign_member_pb2, campaign_pb2, report_pb2,
     opportunity_pb2, opportunity_transition_pb2, pipeline_pb2, product_pb2, stage_move_pb2,
     stage_pb2, announcement_pb2, announcement_receipt_pb2, api_client_pb2, api_client_secret_pb2,
-    client_token_pb2, preferences_pb2, presence_pb2,
+    client_token_pb2, preferences_pb2, presence_pb2, bulk_pb2, export_pb2, transfer_pb2,
 )  # fmt: skip
 # Collections with the standard methods, by process.
 COLLECTIONS: Mapping[str, Mapping[str, str]] = {
@@ -117,6 +127,10 @@ SPECIAL: Mapping[str, str] = {
     "crm.sales.v1.StageMoveService/ListStageMoves": "opportunities read",
     "crm.reporting.v1.ReportService/GetPipelineSummary": "opportunities read",
     "crm.chassis.v1.AccessService/ExplainAccess": "self clients",
+    "crm.identity.v1.TransferService/CreateTransfer": "users configure",
+    "crm.chassis.v1.BulkService/PreviewBulk": "self clients",
+    "crm.chassis.v1.BulkService/CreateBulk": "self clients",
+    "crm.chassis.v1.ExportService/CreateExport": "self clients",
     "crm.chassis.v1.HistoryService/ListHistory": "self clients",
     "crm.chassis.v1.ShareService/ListShares": "self clients",
     "crm.chassis.v1.ShareService/CreateShare": "self clients",
@@ -124,10 +138,14 @@ SPECIAL: Mapping[str, str] = {
     "crm.chassis.v1.ImportService/UploadFile": "self clients",
     "crm.chassis.v1.ImportService/CreateImport": "self clients",
     "crm.chassis.v1.LookupService/LookupRecords": "self clients",
+    "crm.chassis.v1.LookupService/GetLabels": "self clients",
+    "crm.chassis.v1.LookupService/ListOwnedCollections": "internal",
     "crm.chassis.v1.LookupService/CheckRecords": "internal",
     "crm.chassis.v1.OperationService/GetOperation": "self clients",
     "crm.chassis.v1.OperationService/ListOperations": "self clients",
     "crm.chassis.v1.OperationService/CancelOperation": "self clients",
+    "crm.chassis.v1.OperationService/UndoOperation": "self clients",
+    "crm.chassis.v1.OperationService/DownloadResult": "self clients",
     "crm.chassis.v1.OperationService/DownloadErrors": "self clients",
     "crm.chassis.v1.PurgeService/PurgeRecord": "self clients",
     "crm.chassis.v1.PurgeService/CheckReferrers": "internal",
@@ -150,6 +168,8 @@ def processes(method: str) -> tuple[str, ...]:
     if package in SERVICES:
         return (package,)
     worked_on = method.split("/", maxsplit=1)[0] in {
+        "crm.chassis.v1.BulkService",
+        "crm.chassis.v1.ExportService",
         "crm.chassis.v1.ImportService",
         "crm.chassis.v1.OperationService",
     }
