@@ -15,6 +15,7 @@ from chassis.ids import new_id
 from chassis.imports.mapping import ImportMapping, make_mapping
 from chassis.imports.matches import Lookup
 from chassis.imports.source import Source
+from chassis.imports.workbook import is_workbook, workbook_header
 from chassis.operations import store
 from chassis.operations.blob import BlobStore, content_digest
 from chassis.operations.deputy import Deputies
@@ -70,7 +71,8 @@ class Imports:
         call.reach(spec.resource, "IMPORT")
         source = Source(self._blobs, call.tenant_id, request.file_id)
         size = await source.size()
-        header = await source.header()
+        workbook = await is_workbook(source)
+        header = await (workbook_header(source, spec.sheet) if workbook else source.header())
         mapping = make_mapping(collection.plan, spec, header.names)
         operation = Operation(
             tenant_id=call.tenant_id,

@@ -14,7 +14,8 @@ class Progress:
 
     `listed` counts stored problems, `unlisted` those beyond the limit. Rows put off to the end are
     worked on in rounds, the last of which is `final`: `waiting` are left, `after` is the last one
-    seen in this `round`, `moved` how many got their outcome in it.
+    seen in this `round`, `moved` how many got their outcome in it. `table` is the blob that a
+    workbook was turned into.
     """
 
     created: int = 0
@@ -32,6 +33,7 @@ class Progress:
     final: bool = False
     after: int = 0
     moved: int = 0
+    table: str = ""
 
     @property
     def processed(self) -> int:
@@ -44,6 +46,10 @@ class Progress:
         if self.total is not None and self.processed >= self.total:
             return 100
         return min(99, self.offset * 100 // self.size) if self.size else 0
+
+    def begun(self) -> "Progress":
+        """The progress before the first row."""
+        return Progress(size=self.size, table=self.table)
 
     def counted(self, outcomes: Sequence[str]) -> "Progress":
         """The progress after rows with these outcomes."""
