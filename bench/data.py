@@ -11,7 +11,7 @@ from chassis.rpc.client import Clients
 from crm.identity.v1 import tenant_pb2
 from deploy.local.platform import Platform
 
-PASSWORD = "a bench has no secrets"  # noqa: S105  # of a tenant that lives as long as the bench
+PASSWORD = "nothing here is secret"  # noqa: S105  # of a tenant that lives as long as the bench
 INDUSTRIES = ("software", "medical", "retail", "finance", "trade", "energy", "travel", "food")
 SURNAMES = ("张", "王", "李", "赵", "陈", "杨", "黄", "周")
 KINDS = ("贸易有限公司", "科技公司", "Trading Ltd", "Software Inc")

@@ -18,6 +18,7 @@ from typing import Any  # the reason stands where it is used
 from bench.data import INDUSTRIES, Tenant, record_id
 from chassis.access.model import VERBS, Access, Grant, Member
 from chassis.call import Call, Principal
+from chassis.custom_fields.model import NO_FIELDS
 from chassis.db.sql import Statement
 from chassis.errors import NotFound
 from chassis.resource.listing import list_records
@@ -151,7 +152,7 @@ def _row(plan: Plan, call: Call, tenant: Tenant) -> dict[str, object]:
 def _update(plan: Plan, call: Call, tenant: Tenant, pick: str, some: str) -> Script:
     """Row and change in one statement, as an update writes them (its read before apart)."""
     row = _row(plan, call, tenant)
-    representation = plan.encode(plan.to_message(())(row))
+    representation = plan.encode(plan.to_message(())(row, NO_FIELDS))
     values = change_values(call, plan.singular, row, "updated", {}, representation)
     script = Script()
     instead = {"change_id": "uuidv7()", "change_record_id": f"{some}::uuid"}

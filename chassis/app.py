@@ -14,16 +14,26 @@ import uvloop
 from chassis.access.model import AccessRecord
 from chassis.access.source import AccessSource
 from chassis.background import Background
+from chassis.custom_fields.index import KIND as INDEX
+from chassis.custom_fields.source import CustomFieldSource
+from chassis.custom_fields.wiring import own_fields
 from chassis.db.pool import Database
+from chassis.describe import SERVICE as DESCRIBE_SERVICE
+from chassis.describe import Descriptions
 from chassis.events.change_rpc import SERVICE as CHANGE_SERVICE
 from chassis.events.change_rpc import change_methods
 from chassis.events.change_service import SnapshotSource
 from chassis.events.consumer import Consumer
+from chassis.explain.methods import SERVICE as ACCESS_SERVICE
+from chassis.explain.methods import Explanations
+from chassis.history.methods import SERVICE as HISTORY_SERVICE
+from chassis.history.methods import Histories
 from chassis.imports.wiring import Surroundings, deferred_work
+from chassis.lookup import Lookups
 from chassis.operations.deputy import Deputies
 from chassis.purge import SERVICE as PURGE_SERVICE
 from chassis.purge import Purge
-from chassis.resource.lookup import Lookups
+from chassis.resource.plan import Plan
 from chassis.resource.resource import Resource
 from chassis.resource.snapshot import snapshot_source
 from chassis.resource.standard import Collection, collection
@@ -33,7 +43,10 @@ from chassis.rpc.identity import Owners
 from chassis.rpc.methods import Methods
 from chassis.rpc.server import RpcServer
 from chassis.rpc.token import TokenVerifier
+from chassis.search.upkeep import SearchUpkeep
 from chassis.settings import ServiceSettings
+from chassis.shares.methods import SERVICE as SHARE_SERVICE
+from chassis.shares.methods import Shares
 
 STOP_MAX_S = 35.0
 
@@ -65,7 +78,7 @@ class Toolbox:
     def collection(self, resource: Resource) -> Collection:
         """The resource at work."""
         key, owners = self.settings.page_token_key, Owners(self.clients)
-        made = collection(resource, key, owners, self._siblings)
+        made = collection(resource, key, owners, self._siblings, self.settings.service)
         self._siblings[resource.table.name] = made
         return made
 
@@ -112,37 +125,48 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
     stopping = _stop_event()
     database = Database(settings.service, settings.database_url, settings.worker_database_url)
     clients = Clients(settings.service, settings.service_secret, settings.targets)
-    parts = build(Toolbox(settings, database, clients))
+    toolbox = Toolbox(settings, database, clients)
+    parts = build(toolbox)
     background = Background(settings, database, clients)
-    own = settings.service == "identity"
+    identity = settings.service == "identity"
     access = AccessSource(
         database,
         parts.identity.fetch_access,
         background.feed_silent_for_s,
-        replicated=not own,
+        replicated=not identity,
     )
+    custom = CustomFieldSource(database, background.own_feed_silent_for_s)
+    plans = {one.plan.plural: one.plan for one in parts.collections}
+    own = own_fields(toolbox.collection, plans, custom)
     verifier = TokenVerifier(parts.identity.fetch_keys)
     deferred = deferred_work(
         Surroundings(settings, database, clients, background.wake_relay),
         parts.collections,
-        Deputies(parts.identity.deferred_token, verifier, access),
+        Deputies(parts.identity.deferred_token, verifier, access, custom),
+        {INDEX: own.work},
     )
-    authority = Authority(verifier, access)
+    authority = Authority(verifier, access, custom)
 
     def on_change(tenant_id: str) -> None:
         background.wake_relay()
-        if own:  # who has just changed the organisation works on with it
+        if identity:  # who has just changed the organisation works on with it
             access.forget(tenant_id)
 
     server = RpcServer(settings.service, database, authority, on_change)
-    purge = Purge(settings.service, database, clients, [one.plan for one in parts.collections])
-    shared = _shared_methods(settings.service, database, parts) | deferred.methods
-    shared |= {PURGE_SERVICE: purge.methods()}
+    collections = (*parts.collections, *own.collections)
+    every_plan = [one.plan for one in collections]
+    purge = Purge(settings.service, database, clients, every_plan)
+    search = SearchUpkeep(settings.service, database, every_plan)
+    snapshots = {one.plan.singular: snapshot_source(one.plan, custom) for one in collections}
+    snapshots |= parts.snapshots
+    shared = _shared_methods(settings, database, plans, snapshots) | deferred.methods
+    shared |= {PURGE_SERVICE: purge.methods(), **own.methods(deferred.wake)}
     for name, methods in {**parts.methods, **shared}.items():
         server.add(name, methods)
     await server.start(settings.grpc_listen)
-    background.start(access, parts.consumers)
-    for name, job in {"purge": purge.run, **deferred.jobs, **parts.jobs}.items():
+    background.start(access, custom, parts.consumers)
+    own_jobs = {"purge": purge.run, "search": search.keep_fresh, "search rows": search.keep_full}
+    for name, job in {**own_jobs, **deferred.jobs, **parts.jobs}.items():
         background.run(name, job)
     log.info("service started", listen=settings.grpc_listen)
     await stopping.wait()
@@ -154,13 +178,20 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
     log.info("service stopped")
 
 
-def _shared_methods(service: str, database: Database, parts: Parts) -> dict[str, Methods]:
+def _shared_methods(
+    settings: ServiceSettings,
+    database: Database,
+    plans: Mapping[str, Plan],
+    snapshots: Mapping[str, SnapshotSource],
+) -> dict[str, Methods]:
     """The methods that every service has, over its collections."""
-    plans = [one.plan for one in parts.collections]
-    snapshots = {plan.singular: snapshot_source(plan) for plan in plans}
     return {
-        "crm.chassis.v1.LookupService": Lookups(database, plans).methods(),
-        CHANGE_SERVICE: change_methods(database, service, {**snapshots, **parts.snapshots}),
+        "crm.chassis.v1.LookupService": Lookups(database, list(plans.values())).methods(),
+        SHARE_SERVICE: Shares(plans).methods(),
+        ACCESS_SERVICE: Explanations(plans).methods(),
+        DESCRIBE_SERVICE: Descriptions(plans).methods(),
+        HISTORY_SERVICE: Histories(plans, settings.page_token_key).methods(),
+        CHANGE_SERVICE: change_methods(database, settings.service, snapshots),
     }
 
 

@@ -104,7 +104,7 @@ def to_status(error: CrmError, service: str) -> Status:
         packed.append(_pack(BadRequest(field_violations=violations)))
     if error.status in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED}:
         retry = RetryInfo()
-        retry.retry_delay.seconds = 1
+        retry.retry_delay.seconds = int(error.metadata.get("retry_after_s", 1))
         packed.append(_pack(retry))
     return Status(code=error.status.value[0], message=error.message, details=packed)
 

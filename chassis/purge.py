@@ -13,21 +13,20 @@ import structlog
 from sqlalchemy import Select, any_, bindparam, delete, func, select, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
-from chassis.access.model import Access
-from chassis.call import Call, Principal
+from chassis.call import Call, service_call
 from chassis.db.pool import Database, Record, Tx
 from chassis.db.sql import Statement, statement
-from chassis.errors import FailedPrecondition, NotFound, Unavailable
+from chassis.errors import FailedPrecondition, Unavailable
 from chassis.events.leader import leadership
-from chassis.ids import new_id
 from chassis.resource.fields import Form
 from chassis.resource.plan import Plan
-from chassis.resource.read import lock_record
+from chassis.resource.read import lock_record, plan_of
 from chassis.resource.resource import Reference, Row
 from chassis.resource.write import change_part, change_values
 from chassis.rpc.client import Clients
 from chassis.rpc.methods import Free, Methods, Unary
 from chassis.settings import TARGETS
+from chassis.shares.store import DROP_ALL as DROP_SHARES
 from crm.chassis.v1 import purge_pb2 as pb
 
 SERVICE = "crm.chassis.v1.PurgeService"
@@ -70,9 +69,7 @@ class Purge:
         self, call: Call, tx: Tx, request: pb.PurgeRecordRequest
     ) -> pb.PurgeRecordResponse:
         """Remove one record for good; FailedPrecondition while it lives or is referred to."""
-        plan = self._plans.get(request.resource)
-        if plan is None:
-            raise NotFound("COLLECTION_NOT_FOUND", f"There is no collection {request.resource}.")
+        plan = plan_of(self._plans, request.resource)
         before = await lock_record(call, tx, plan, request.id, "DELETE")
         if before["delete_time"] is None:
             raise FailedPrecondition(
@@ -123,7 +120,7 @@ class Purge:
                 return count
 
     async def _purge_batch(self, plan: Plan, tenant_id: str, ids: Sequence[str]) -> int:
-        call, count = _own_call(self._service, tenant_id), 0
+        call, count = service_call(self._service, tenant_id, datetime.now(UTC)), 0
         async with self._database.transaction(tenant_id) as tx:
             try:
                 referred = await self._referred(tx, tenant_id, plan, ids)
@@ -186,24 +183,17 @@ async def _purge_row(call: Call, tx: Tx, plan: Plan, before: Record) -> None:
     keys = {"tenant_id": call.tenant_id, "id": before["id"]}
     for one in plan.companions:
         await tx.execute(one.purge, keys)
+    shares = {
+        "tenant_id": call.tenant_id,
+        "resource": plan.resource.table.name,
+        "record_id": before["id"],
+    }
+    await tx.execute(DROP_SHARES, shares)
     try:
         await tx.execute(plan.cached("purge", lambda: _purge_statement(plan)), {**values, **keys})
     except asyncpg.ForeignKeyViolationError as error:
         collection = error.table_name or "other records"
         raise RecordReferred(plan, str(before["id"]), collection) from error
-
-
-def _own_call(service: str, tenant_id: str) -> Call:
-    """The call of a service that works by itself."""
-    return Call(
-        principal=Principal(kind="service", id=service, tenant_id=tenant_id),
-        access=Access(),
-        method=SERVICE,
-        now=datetime.now(UTC),
-        deadline=asyncio.get_running_loop().time() + INTERVAL_S,
-        request_id=new_id(),
-        through="rule",
-    )
 
 
 def _purge_statement(plan: Plan) -> Statement:

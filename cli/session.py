@@ -14,6 +14,7 @@ Url = Annotated[str, typer.Option(help="Address of the gateway.")]
 Email = Annotated[str, typer.Option(help="E-mail address to sign in with.")]
 Login = Annotated[str, typer.Option(help="Login name, instead of an e-mail address.")]
 Tenant = Annotated[str, typer.Option(help="Short name of the tenant, if the login is not unique.")]
+Code = Annotated[str, typer.Option(help="Code of the authenticator, if there is one.")]
 Password = Annotated[
     str, typer.Option(envvar="CRM_PASSWORD", help="Password; asked for when it is missing.")
 ]
@@ -25,6 +26,7 @@ def login(
     login: Login = "",
     tenant: Tenant = "",
     password: Password = "",
+    code: Code = "",
 ) -> None:
     """Sign in; what is not given comes from .run/credentials.json of the local platform."""
     local = local_file("credentials.json")
@@ -42,7 +44,8 @@ def login(
     who = {"login": login} if login else {"email": email}
     client = Client(url, None)
     try:
-        body = {**who, "password": password} | ({"tenant": tenant} if tenant else {})
+        more = {name: value for name, value in {"tenant": tenant, "code": code}.items() if value}
+        body = {**who, "password": password} | more
         session = session_from(url.rstrip("/"), client.change("POST", "/v1/sessions", body))
     finally:
         client.close()

@@ -4,11 +4,15 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from chassis.access.field_rules import EVERY_FIELD, FieldAccess, Rules, read_rules, widest
+
 ALL_RESOURCES = "*"
 VERBS = (
     "READ", "CREATE", "UPDATE", "DELETE", "ASSIGN",
     "SHARE", "EXPORT", "IMPORT", "APPROVE", "CONFIGURE",
 )  # fmt: skip
+# The level of a share that a verb takes.
+SHARED = {"READ": "READ", "EXPORT": "READ", "UPDATE": "WRITE"}
 # Roles belong to nobody: a scope narrower than all reaches those that allow no more than one's own.
 ROLES = "roles"
 # Scopes that a wider one holds in itself; ALL holds every one, and everybody's own is the least.
@@ -35,6 +39,10 @@ class Reach:
     department_ids: frozenset[str] = frozenset()
     company_id: str = ""
     company_all: bool = False
+    # With whom records may be shared so that the caller has them, and the level that takes; "" for
+    # verbs that no share allows. Rows are not asked for their shares by `covers`.
+    grantee_ids: frozenset[str] = frozenset()
+    shares: str = ""
     company_department_ids: frozenset[str] = frozenset()
 
     def covers(self, owner_id: str, department_id: str, company_id: str) -> bool:
@@ -50,23 +58,16 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True)
-class FieldAccess:
-    """Fields of one resource that are hidden from a caller, and those that he may only read."""
-
-    hidden: frozenset[str] = frozenset()
-    read_only: frozenset[str] = frozenset()
-
-
-EVERY_FIELD = FieldAccess()
-
-
-@dataclass(frozen=True, slots=True)
 class Grant:
     """Verbs on one resource (or "*") within a scope."""
 
     resource: str
     verbs: frozenset[str]
     scope: str
+
+    def covers(self, resource: str) -> bool:
+        """Whether it allows anything on the resource."""
+        return bool(self.verbs) and self.resource in {resource, ALL_RESOURCES}
 
 
 def beyond(
@@ -130,8 +131,18 @@ class Access:
     members: Mapping[str, Member] = field(default_factory=dict)
     parents: Mapping[str, str] = field(default_factory=dict)
     roles: Mapping[str, tuple[Grant, ...]] = field(default_factory=dict)
-    # Departments that are partner companies, and living roles with the company that made them.
+    # Of those roles only that have some.
+    field_rules: Mapping[str, Rules] = field(default_factory=dict)
+
+    @cached_property
+    def _fields(self) -> dict[tuple[tuple[str, ...], str], FieldAccess]:
+        return {}
+
+    # Departments that are partner companies.
     companies: frozenset[str] = frozenset()
+    # Deleted ones, which stay where they were.
+    closed: frozenset[str] = frozenset()
+    # Living roles with the company that made them.
     role_companies: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
@@ -146,6 +157,14 @@ class Access:
     def _branches(self) -> dict[str, list[str]]:
         return _children(self.parents.items())
 
+    def lineage(self, department_id: str) -> list[str]:
+        """A department and those above it, itself first."""
+        found: list[str] = []
+        while department_id and department_id not in found and len(found) < DEPTH_MAX:
+            found.append(department_id)
+            department_id = self.parents.get(department_id, "")
+        return found
+
     def company_of(self, user_id: str) -> str:
         """Partner company of a user; empty for people of the head office and for nobody."""
         member = self.members.get(user_id)
@@ -153,11 +172,8 @@ class Access:
 
     def company_at(self, department_id: str) -> str:
         """Partner company that a department lies in or is; empty for one of the head office."""
-        for _ in range(DEPTH_MAX):
-            if not department_id or department_id in self.companies:
-                break
-            department_id = self.parents.get(department_id, "")
-        return department_id if department_id in self.companies else ""
+        lineage = self.lineage(department_id) if self.companies else ()
+        return next((one for one in lineage if one in self.companies), "")
 
     def reach(
         self, user_id: str, role_ids: tuple[str, ...], company_id: str, resource: str, verb: str
@@ -169,6 +185,23 @@ class Access:
                 self._reaches.clear()
             self._reaches[key] = self._compute(user_id, role_ids, company_id, resource, verb)
         return self._reaches[key]
+
+    def field_access(self, role_ids: tuple[str, ...], resource: str) -> FieldAccess:
+        """What the roles that grant anything on the resource let be seen and set of its fields."""
+        if not self.field_rules:
+            return EVERY_FIELD
+        key = (role_ids, resource)
+        if key not in self._fields:
+            if len(self._fields) >= REACH_CACHE_MAX:
+                self._fields.clear()
+            self._fields[key] = widest(
+                [
+                    self.field_rules.get(role, {}).get(resource, {})
+                    for role in role_ids
+                    if any(one.covers(resource) for one in self.roles.get(role, ()))
+                ]
+            )
+        return self._fields[key]
 
     def _compute(
         self, user_id: str, role_ids: tuple[str, ...], company_id: str, resource: str, verb: str
@@ -201,6 +234,8 @@ class Access:
             company_department_ids=frozenset(
                 {company_id} | _below(self._branches, company_id) if company_id else ()
             ),
+            grantee_ids=frozenset({owner_id, *self.lineage(member.department_id)}),
+            shares=SHARED.get(verb, ""),
         )
 
     def _roles_within(self, role_ids: Iterable[str], company_id: str, verb: str) -> frozenset[str]:
@@ -259,8 +294,10 @@ def build_access(records: Iterable[AccessRecord], version: int) -> Access:
     members: dict[str, Member] = {}
     parents: dict[str, str] = {}
     roles: dict[str, tuple[Grant, ...]] = {}
+    field_rules: dict[str, Rules] = {}
     role_companies: dict[str, str] = {}
     companies: set[str] = set()
+    closed: set[str] = set()
     for record in records:
         data = record.data
         if record.kind == "tenant":
@@ -269,10 +306,14 @@ def build_access(records: Iterable[AccessRecord], version: int) -> Access:
             members[record.id] = _member(data)
         elif record.kind == "role":
             roles[record.id] = () if data.get("delete_time") else _grants(data)
+            if data.get("field_rules"):
+                field_rules[record.id] = read_rules(data["field_rules"])
             if not data.get("delete_time"):
                 role_companies[record.id] = _text(data, "partner_company_id")
         else:
             parents[record.id] = _text(data, "parent_id")
+            if data.get("delete_time"):
+                closed.add(record.id)
             if data.get("kind") == "PARTNER_COMPANY":
                 companies.add(record.id)
     return Access(
@@ -283,7 +324,9 @@ def build_access(records: Iterable[AccessRecord], version: int) -> Access:
         members=members,
         parents=parents,
         roles=roles,
+        field_rules=field_rules,
         companies=frozenset(companies),
+        closed=frozenset(closed),
         role_companies=role_companies,
     )
 

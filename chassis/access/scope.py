@@ -2,13 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from sqlalchemy import Column, ColumnElement, Table, any_, bindparam, exists, or_
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 from chassis.access.model import Access, Reach
 from chassis.access.place import COMPANY, OWNED
+from chassis.shares.reach import is_shared
 from crm.type.v1.options_pb2 import Place
+
+# What of a reach decides about the SQL text: narrowed by owner, narrowed by company, widened by
+# shares of which level.
+Shape: TypeAlias = tuple[bool, bool, str]
+NO_LIMIT: Shape = (False, False, "")
+
+# No array is empty: what no row can be equal to implies the predicate of any partial index, and
+# PostgreSQL would take one of those for it.
+NOBODY = ["00000000-0000-0000-0000-000000000000"]
 
 _IDS = ARRAY(UUID(as_uuid=False))
 _OWNERS = bindparam("reach_owners", type_=_IDS)
@@ -22,13 +33,14 @@ class Columns:
     """The columns that stand for owner, department and company; rows without any are everybody's.
 
     Without a column for the company it is the one that the department lies in. With a `link` they
-    are those of the row above.
+    are those of the row above. `shared` is the id that shares name, where there may be some.
     """
 
     owner: Column[object] | None
     department: Column[object] | None
     company: Column[object] | None
     link: ColumnElement[bool] | None = None
+    shared: Column[object] | None = None
 
 
 def scope_columns(table: Table, place: Place = OWNED) -> Columns:
@@ -39,8 +51,9 @@ def scope_columns(table: Table, place: Place = OWNED) -> Columns:
             raise ValueError(f"{table.name}.{place.parent} refers to nothing")
         same = (above.c.tenant_id == table.c.tenant_id) & (above.c.id == table.c[place.parent])
         return replace(scope_columns(above), link=same)
-    found = [table.c.get(name) for name in (place.owner, place.department, COMPANY)]
-    return Columns(*found)
+    owner, department = table.c.get(place.owner), table.c.get(place.department)
+    shared = table.c.id if OWNED.owner in table.c else None
+    return Columns(owner, department, table.c.get(COMPANY), shared=shared)
 
 
 def referred_table(table: Table, field: str) -> Table | None:
@@ -49,20 +62,25 @@ def referred_table(table: Table, field: str) -> Table | None:
     return next(found, None)
 
 
-def table_reach_shape(columns: Columns, reach: Reach) -> tuple[bool, bool]:
-    """What of a reach decides about the SQL text: narrowed by owner, narrowed by company."""
+def table_reach_shape(columns: Columns, reach: Reach) -> Shape:
+    """What of a reach decides about the SQL text."""
     if columns.owner is None and columns.department is None:
-        return (False, False)
-    return (not (reach.everything or reach.company_all), bool(reach.company_id))
+        return NO_LIMIT
+    narrowed = not (reach.everything or reach.company_all)
+    shared = reach.shares if narrowed and columns.shared is not None else ""
+    return narrowed, bool(reach.company_id), shared
 
 
-def table_reach_condition(columns: Columns, shape: tuple[bool, bool]) -> list[ColumnElement[bool]]:
+def table_reach_condition(columns: Columns, shape: Shape) -> list[ColumnElement[bool]]:
     """The conditions that keep a statement to the rows within reach."""
     owner, department, company = columns.owner, columns.department, columns.company
     conditions: list[ColumnElement[bool]] = []
     if shape[0]:
         pairs = ((owner, _OWNERS), (department, _DEPARTMENTS))
-        conditions.append(or_(*[one == any_(ids) for one, ids in pairs if one is not None]))
+        ways = [one == any_(ids) for one, ids in pairs if one is not None]
+        if shape[2] and columns.shared is not None:
+            ways.append(is_shared(columns.shared, shape[2]))
+        conditions.append(or_(*ways))
     if shape[1] and company is not None:
         conditions.append(company == _COMPANY)
     elif shape[1] and department is not None:
@@ -93,7 +111,8 @@ def reach_values(reach: Reach) -> dict[str, object]:
     """The values of the parameters that table_reach_condition may use."""
     return {
         "reach_owners": list(reach.owner_ids),
-        "reach_departments": list(reach.department_ids),
+        "reach_departments": list(reach.department_ids) or NOBODY,
         "reach_company": reach.company_id or None,
         "reach_company_departments": list(reach.company_department_ids),
+        "reach_grantees": list(reach.grantee_ids),
     }

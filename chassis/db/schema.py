@@ -136,6 +136,7 @@ def chassis_tables(metadata: MetaData) -> dict[str, Table]:
         _consumer_boot,
         _reference,
         _access_record,
+        _share,
         _operation,
         _operation_error,
         _operation_later,
@@ -280,6 +281,30 @@ def _access_record(metadata: MetaData) -> Table:
         Column("version", BigInteger, nullable=False),
         Column("data", JSONB, nullable=False),
         PrimaryKeyConstraint("tenant_id", "kind", "id"),
+    )
+
+
+def _share(metadata: MetaData) -> Table:
+    """Records of this service that are shared beyond the scopes of roles; the grantee is a user or
+    a department.
+    """
+    return Table(
+        "share",
+        metadata,
+        _id("tenant_id"),
+        _id(),
+        Column("resource", Text, nullable=False),
+        _id("record_id"),
+        Column("grantee_kind", Text, nullable=False),
+        _id("grantee_id"),
+        Column("level", Text, nullable=False),
+        Column("creator_id", Text, nullable=False),
+        _time("create_time"),
+        PrimaryKeyConstraint("tenant_id", "id"),
+        UniqueConstraint("tenant_id", "resource", "record_id", "grantee_id"),
+        CheckConstraint("grantee_kind IN ('USER','DEPARTMENT')", name="grantee_kind"),
+        CheckConstraint("level IN ('READ','WRITE')", name="level"),
+        Index("ix_share_grantee", "tenant_id", "grantee_id", "resource", "level", "record_id"),
     )
 
 

@@ -27,20 +27,33 @@ _ORDER = ("=", "!=", ":", "<", "<=", ">", ">=")
 _OPERATORS: Mapping[FieldKind, tuple[str, ...]] = {
     FieldKind.BOOLEAN: _EQUALITY,
     FieldKind.UUID: _EQUALITY,
+    FieldKind.ID: _EQUALITY,
     FieldKind.ENUM: _EQUALITY,
     FieldKind.TEXT_LIST: (":",),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class FilterSearch:
-    """How a resource searches: the values of a word, and the condition over parameters so named.
+class Sought:
+    """What to bind for a word; a `frequent` one is better sought from record to record."""
 
-    The condition must follow from the number of values alone, never from the word.
+    values: tuple[FilterValue, ...]
+    frequent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FilterSearch:
+    """How a resource searches: what to bind for a word, in all fields or in the one with that key
+    (None when nothing can be searched for), and the condition over parameters so named, `walked`
+    when it is to be tested from record to record.
+
+    The condition must follow from the number of values alone, never from the word. `keys` are the
+    fields in which `:` is such a search.
     """
 
-    values: Callable[[str], tuple[FilterValue, ...]]
-    expression: Callable[[tuple[str, ...]], ColumnElement[bool]]
+    keys: frozenset[str]
+    find: Callable[[str, str], Sought | None]
+    expression: Callable[[tuple[str, ...], bool], ColumnElement[bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +68,7 @@ class ConditionShape:
 @dataclass(frozen=True, slots=True)
 class SearchShape:
     values: int
+    frequent: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +89,26 @@ class CompiledFilter:
     columns: Mapping[str, FilterField] = field(repr=False, compare=False)
     search: FilterSearch | None = field(repr=False, compare=False)
 
-    def expression(self) -> ColumnElement[bool]:
-        """The condition, with bind parameters only; needed once per shape."""
-        return _Builder(self).build(self.shape)
+    @property
+    def frequent(self) -> bool:
+        """Whether words are sought that many records have."""
+        return _is_frequent(self.shape)
+
+    def expression(self, *, walked: bool = False) -> ColumnElement[bool]:
+        """The condition, with bind parameters only; needed once per shape. When `walked`, frequent
+        words are tested from record to record.
+        """
+        return _Builder(self, walked).build(self.shape)
+
+    def parts(self) -> tuple[list[ColumnElement[bool]], list[ColumnElement[bool]]]:
+        """The same condition in two parts that are ANDed: without frequent words, and with them."""
+        shape, builder = self.shape, _Builder(self, walked=True)
+        is_and = isinstance(shape, GroupShape) and shape.joined_by == "AND"
+        terms = shape.terms if isinstance(shape, GroupShape) and is_and else (shape,)
+        parts: tuple[list[ColumnElement[bool]], list[ColumnElement[bool]]] = ([], [])
+        for term in terms:
+            parts[_is_frequent(term)].append(builder.build(term))
+        return parts
 
 
 def compile_filter(
@@ -90,6 +121,12 @@ def compile_filter(
     checker = _Checker(fields, context, search)
     shape = None if tree is None else checker.shape(tree)
     return CompiledFilter(shape, checker.values, checker.columns, search)
+
+
+def _is_frequent(shape: Shape) -> bool:
+    if isinstance(shape, GroupShape):
+        return any(_is_frequent(term) for term in shape.terms)
+    return isinstance(shape, SearchShape) and shape.frequent
 
 
 class _Checker:
@@ -123,13 +160,18 @@ class _Checker:
     def _word(self, node: Search) -> Shape:
         if self._search is None:
             raise FilterError("search is not available for this resource", node.position)
-        words = [part for part in node.text.parts if part.strip()]
+        return self._sought(self._search, node.text, "", node.position)
+
+    def _sought(self, search: FilterSearch, text: Text, key: str, position: int) -> Shape:
+        words = [part for part in text.parts if part.strip()]
         if len(words) != 1:
-            raise FilterError("a search takes one word, with * at its ends only", node.position)
-        values = self._search.values(words[0])
-        for value in values:
+            raise FilterError("a search takes one word, with * at its ends only", position)
+        found = search.find(words[0], key)
+        if found is None:
+            raise FilterError("a search takes a letter or a digit at least", position)
+        for value in found.values:
             self._add(value)
-        return SearchShape(len(values))
+        return SearchShape(len(found.values), found.frequent)
 
     def _restriction(self, node: Restriction) -> Shape:
         declared = self._fields.get(node.path)
@@ -137,6 +179,10 @@ class _Checker:
             allowed = ", ".join(sorted(self._fields))
             message = f"unknown field {shown(node.path)}; allowed are {allowed}"
             raise FilterError(message, node.position)
+        search, value = self._search, node.value
+        searched = search is not None and declared.key in search.keys and node.operator == ":"
+        if search and searched and isinstance(value, Text) and _null_test(node) is None:
+            return self._sought(search, value, declared.key, value.position)
         self.columns[declared.key] = declared
         return ConditionShape(declared.key, declared.kind, self._test(declared, node))
 
@@ -204,8 +250,9 @@ _TESTS: Mapping[str, Callable[[ColumnElement[object], Bind], ColumnElement[bool]
 class _Builder:
     """Builds the condition of a shape; parameters are numbered in order of appearance."""
 
-    def __init__(self, compiled: CompiledFilter) -> None:
+    def __init__(self, compiled: CompiledFilter, walked: bool) -> None:
         self._compiled = compiled
+        self._walked = walked
         self._names = iter(compiled.values)
 
     def build(self, shape: Shape) -> ColumnElement[bool]:
@@ -218,7 +265,7 @@ class _Builder:
             return and_(*terms) if shape.joined_by == "AND" else or_(*terms)
         if isinstance(shape, SearchShape) and self._compiled.search is not None:
             names = tuple(next(self._names) for _ in range(shape.values))
-            return self._compiled.search.expression(names)
+            return self._compiled.search.expression(names, shape.frequent and self._walked)
         return true()
 
     def _test(self, shape: ConditionShape) -> ColumnElement[bool]:

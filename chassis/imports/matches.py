@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from chassis.db.pool import Database
 from chassis.imports.draft import Draft, matched_values
 from chassis.imports.mapping import ImportMapping, Target
+from chassis.lookup import MATCHES_MAX, find_records
 from chassis.operations.deputy import Deputy
-from chassis.resource.lookup import MATCHES_MAX, find_records
 from chassis.resource.plan import Plan
 from chassis.rpc.client import Clients
 from chassis.rpc.identity import LOOKUPS

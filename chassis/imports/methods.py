@@ -12,7 +12,7 @@ from chassis.codec import invalid_fields
 from chassis.db.pool import Database, Record, Tx
 from chassis.errors import PermissionDenied, ResourceExhausted
 from chassis.ids import new_id
-from chassis.imports.mapping import ImportMapping, make_mapping
+from chassis.imports.mapping import ImportMapping, make_mapping, refuse_denied
 from chassis.imports.matches import Lookup
 from chassis.imports.source import Source
 from chassis.imports.workbook import is_workbook, workbook_header
@@ -24,6 +24,7 @@ from chassis.operations.progress import Progress
 from chassis.operations.runner import shown_error
 from chassis.operations.store import Operation
 from chassis.resource.standard import Collection
+from chassis.resource.view import view_of
 from chassis.rpc.methods import ClientStream, Free, Methods
 from crm.chassis.v1 import import_pb2 as pb
 from crm.chassis.v1.operation_pb2 import FileChunk
@@ -73,7 +74,9 @@ class Imports:
         size = await source.size()
         workbook = await is_workbook(source)
         header = await (workbook_header(source, spec.sheet) if workbook else source.header())
-        mapping = make_mapping(collection.plan, spec, header.names)
+        view = view_of(call, collection.plan)
+        refuse_denied(view, spec)
+        mapping = make_mapping(view, spec, header.names)
         operation = Operation(
             tenant_id=call.tenant_id,
             id=f"{collection.plan.service}-{new_id()}",

@@ -13,6 +13,7 @@ from chassis.access.scope import covers_row
 from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.codec.validate import validator
+from chassis.custom_fields.record import set_changed, set_new
 from chassis.db.errors import translate
 from chassis.db.pool import Record, Tx
 from chassis.db.sql import Statement, statement
@@ -33,6 +34,7 @@ from chassis.resource.references import check_references
 from chassis.resource.resource import Row
 from chassis.resource.rows import column_values
 from chassis.resource.standard import Collection, owned_by
+from chassis.resource.view import view_of
 from chassis.resource.write import changed_columns, insert_records, update_records
 
 # What is wrong with one row; other errors are about the moment.
@@ -138,9 +140,9 @@ class Upsert:
         row = self._collection.new_row(
             self._call, column_values(message, self._mapping.create_fields)
         )
+        set_new(self._call, plan, row, message)
         hook = plan.resource.prepare_create
-        if hook is not None:
-            await hook(self._call, self._tx, row, message)
+        await view_of(self._call, plan).run_hook(hook, self._call, self._tx, row, message)
         for verb in ("IMPORT", "CREATE"):
             check_owner(self._call, plan, row, verb)
         return row
@@ -156,6 +158,7 @@ class Upsert:
             raise invalid_fields(violations)
         fields = [self._mapping.fields[name] for name in names]
         values = column_values(message, fields)
+        set_changed(self._call, plan, values, message, before)
         changed = changed_columns(before, values)
         fields = [field for field in fields if changed & set(field.columns)]
         if not fields:
@@ -167,9 +170,8 @@ class Upsert:
         if "owner_id" in changed and plan.owned:
             self._call.reach(plan.plural, "ASSIGN")
             row |= owned_by(self._call, row["owner_id"])
-        hook = plan.resource.prepare_update
-        if hook is not None:
-            await hook(self._call, self._tx, dict(before), row, message)
+        hook, given = plan.resource.prepare_update, (dict(before), row, message)
+        await view_of(self._call, plan).run_hook(hook, self._call, self._tx, *given)
         return row if changed_columns(before, row) else {}
 
     def _require_reach(self, before: Record) -> None:
@@ -185,13 +187,8 @@ class Upsert:
         self, drafts: Sequence[Draft], changes: list[_Change], results: dict[int, Result]
     ) -> list[_Change]:
         """The changes whose references to other services hold; the others fail."""
-        errors = await check_references(
-            self._call,
-            self._tx,
-            self._plan,
-            [change.row for change in changes],
-            self._collection.ask_owner,
-        )
+        rows = [change.row for change in changes]
+        errors = await check_references(self._call, self._tx, self._collection, rows)
         for at, fields in errors.items():
             change = changes[at]
             results[change.at] = self._failed(drafts[change.at], invalid_fields(fields))

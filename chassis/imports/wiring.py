@@ -11,7 +11,7 @@ from chassis.imports.work import ImportWork
 from chassis.operations.blob import FileBlobStore
 from chassis.operations.deputy import Deputies
 from chassis.operations.methods import Operations
-from chassis.operations.runner import Runner
+from chassis.operations.runner import Runner, Work
 from chassis.resource.standard import Collection
 from chassis.rpc.client import Clients
 from chassis.rpc.methods import Methods
@@ -34,19 +34,26 @@ class DeferredWork:
 
     methods: dict[str, Methods]
     jobs: Mapping[str, Callable[[], Awaitable[None]]]
+    # To be called when an operation was added.
+    wake: Callable[[], None] = lambda: None
 
 
 def deferred_work(
-    around: Surroundings, collections: Sequence[Collection], deputies: Deputies
+    around: Surroundings,
+    collections: Sequence[Collection],
+    deputies: Deputies,
+    own: Mapping[str, Work],
 ) -> DeferredWork:
-    """What a service with collections offers; nothing for one without."""
+    """What a service with collections offers, with its `own` kinds of operations; nothing for one
+    without.
+    """
     if not collections:
         return DeferredWork({}, {})
     by_name = {one.plan.plural: one for one in collections}
     blobs = FileBlobStore(Path(around.settings.blob_dir))
     plans = {name: one.plan for name, one in by_name.items()}
     lookup = Lookup(around.settings.service, plans, around.database, around.clients)
-    kinds = {KIND: ImportWork(by_name, blobs, lookup)}
+    kinds: Mapping[str, Work] = {KIND: ImportWork(by_name, blobs, lookup), **own}
     runner = Runner(
         around.settings.service, around.database, deputies, blobs, kinds, around.on_change
     )
@@ -57,4 +64,5 @@ def deferred_work(
             "crm.chassis.v1.ImportService": imports.methods(),
         },
         jobs={"operations": runner.run},
+        wake=runner.wake,
     )

@@ -10,7 +10,7 @@ from google.protobuf.json_format import Parse
 from chassis.db.pool import Tx
 from chassis.errors import FailedPrecondition
 from chassis.imports.draft import Draft, Known, apart, fill, read_draft
-from chassis.imports.mapping import ImportMapping, make_mapping
+from chassis.imports.mapping import ImportMapping, make_mapping, refuse_denied
 from chassis.imports.matches import Lookup, Matches
 from chassis.imports.records import BrokenFile, Record
 from chassis.imports.rehearsal import Rehearsal
@@ -22,6 +22,7 @@ from chassis.operations.deputy import Deputy
 from chassis.operations.progress import Progress
 from chassis.operations.task import Task
 from chassis.resource.standard import Collection
+from chassis.resource.view import view_of
 from crm.chassis.v1.import_pb2 import ImportSpec
 
 BATCH_ROWS = 500
@@ -49,7 +50,8 @@ class ImportWork:
             raise FailedPrecondition("RESOURCE_GONE", f"There are no {spec.resource} here now.")
         source = await self._table(task, spec.sheet)
         header = await source.header()
-        mapping = make_mapping(collection.plan, spec, header.names)
+        view = view_of((await task.deputy()).call, collection.plan)
+        mapping = make_mapping(view, spec, header.names)
         run = ImportRun(task, source, header, collection, Matches(self.lookup, mapping), mapping)
         # A rehearsal keeps nothing that it could go on from.
         if spec.validate_only and task.progress != task.progress.begun():
@@ -150,7 +152,9 @@ class ImportRun:
     async def _batch(self, drafts: Sequence[Draft], *, put_off: bool = False) -> None:
         for group in apart(drafts):
             deputy = await self._task.deputy()
-            deputy.call.reach(self._mapping.plan.plural, "IMPORT")
+            mapping = self._mapping
+            deputy.call.reach(mapping.plan.plural, "IMPORT")
+            refuse_denied(view_of(deputy.call, mapping.plan), mapping.spec)
             known = Known(
                 found=await self._matches.find(deputy, group),
                 rehearsed=self._rehearsal.names if self._rehearsal else (),

@@ -3,23 +3,34 @@ asked for.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any  # the reason stands where it is used
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from google.protobuf.message import Message
-from sqlalchemy import ColumnElement, Select, bindparam, func, literal_column, select
+from sqlalchemy import (
+    ColumnElement,
+    Label,
+    Select,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 
 from chassis.access.model import Reach
 from chassis.call import Call
 from chassis.db.pool import Record, Tx
 from chassis.db.sql import Statement, statement
-from chassis.filter.condition import CompiledFilter, compile_filter
+from chassis.filter.condition import CompiledFilter, FilterSearch, compile_filter
+from chassis.filter.order_by import KeyValue, Order, OrderField, Position, parse_order_by
 from chassis.filter.parser import parse_filter
 from chassis.filter.values import FilterContext
-from chassis.resource.order_by import KeyValue, Order, Position, parse_order_by
 from chassis.resource.page_token import (
     PageArguments,
     PageToken,
@@ -27,12 +38,14 @@ from chassis.resource.page_token import (
     encode_page_token,
 )
 from chassis.resource.plan import Plan, reach_condition, reach_shape, reach_values
-from chassis.resource.view import view_of
+from chassis.resource.view import View, view_of
 from crm.type.v1.requests_pb2 import ListRequest
 
 PAGE_SIZE = 50
 PAGE_BYTES_MAX = 2 * 1024 * 1024
 ESTIMATE_MAX = 10_000
+WALKED_MAX = 10_000
+_NUMBER = "walk_number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +60,7 @@ class Page:
 @dataclass(frozen=True, slots=True)
 class _Query:
     plan: Plan
+    view: View
     request: ListRequest
     names: tuple[str, ...]
     filter: CompiledFilter
@@ -71,7 +85,7 @@ class _Query:
     def values(self) -> dict[str, object]:
         """The values to bind."""
         keys = self.position.values if self.position else {}
-        return {**self.filter.values, **keys, **reach_values(self.reach)}
+        return {**self.filter.values, **keys, **self.view.own_ids, **reach_values(self.reach)}
 
 
 async def list_records(call: Call, tx: Tx, plan: Plan, request: ListRequest, key: bytes) -> Page:
@@ -81,15 +95,27 @@ async def list_records(call: Call, tx: Tx, plan: Plan, request: ListRequest, key
     arguments = _arguments(call, plan, request)
     query = _query(call, plan, request, arguments, key)
     size = request.page_size or PAGE_SIZE
-    run = plan.cached(("list", query.shape), lambda: _page_statement(query))
-    values = {**query.values, "tenant_id": call.tenant_id, "limit": size + 1}
-    rows = await tx.fetch(run, values)
-    page, records = _fitting(plan, query.names, rows[:size])
+    rows = await _rows(tx, query, {**query.values, "tenant_id": call.tenant_id, "limit": size + 1})
+    page, records = _fitting(query, rows[:size])
     token = ""
     if len(rows) > len(page):
         keys = tuple(_key(page[-1][_label(at)]) for at in range(len(query.order.terms)))
         token = encode_page_token(PageToken(keys, query.now), arguments, key)
     return Page(records, token, await _total(call, tx, query))
+
+
+async def _rows(tx: Tx, query: _Query, values: Mapping[str, object]) -> Sequence[Record]:
+    """The rows of a page. A word that many records have is sought in the order of the list, until
+    the page is full; only when WALKED_MAX records were not enough all that have it are gathered.
+    """
+    plan = query.plan
+    if query.filter.frequent:
+        walk = plan.cached(("walk", query.shape), lambda: _walk_statement(query))
+        rows = await tx.fetch(walk, values)
+        if not any(row[_NUMBER] == WALKED_MAX for row in rows):
+            return rows
+    run = plan.cached(("list", query.shape), lambda: _page_statement(query))
+    return await tx.fetch(run, values)
 
 
 def filter_context(call: Call, now: datetime) -> FilterContext:
@@ -126,10 +152,14 @@ def _query(
         now, position = token.now, order.after(token.keys)
     return _Query(
         plan=plan,
+        view=view,
         request=request,
         names=view.names(request.fields),
         filter=compile_filter(
-            parse_filter(request.filter), view.filters, filter_context(call, now)
+            parse_filter(request.filter),
+            view.filters,
+            filter_context(call, now),
+            _search(call, plan, view.searched),
         ),
         order=order,
         position=position,
@@ -142,11 +172,21 @@ def _label(at: int) -> str:
     return f"order_key_{at}"
 
 
-def _conditions(query: _Query) -> list[ColumnElement[bool]]:
+def _search(call: Call, plan: Plan, names: tuple[str, ...]) -> FilterSearch | None:
+    return plan.search.filter(call.tenant_id, names) if plan.search and names else None
+
+
+def _conditions(
+    query: _Query, filters: Sequence[ColumnElement[bool]], ordered: Sequence[OrderField] = ()
+) -> list[ColumnElement[bool]]:
     table = query.plan.resource.table
+    # A field of a side table that is filtered and ordered by is tied once.
+    used = [one.ties for one in query.filter.columns.values()] + [one.ties for one in ordered]
+    ties = {id(one): one for one in used}
     conditions = [
         table.c.tenant_id == bindparam("tenant_id"),
-        query.filter.expression(),
+        *filters,
+        *(condition for tie in ties.values() for condition in tie),
         *reach_condition(query.plan, reach_shape(query.plan, query.reach)),
     ]
     if not query.request.show_deleted and "delete_time" in table.c:
@@ -154,27 +194,53 @@ def _conditions(query: _Query) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _page_statement(query: _Query) -> Statement:
-    conditions = _conditions(query)
-    if query.position:
-        conditions.append(query.position.expression())
+def _page(
+    query: _Query,
+    filters: Sequence[ColumnElement[bool]],
+    *more: Label[Any],  # Any: several types
+) -> Select[*tuple[Any, ...]]:  # Any: as above
+    """The records of a list from its position on, in order, and the keys of that order."""
+    after = [query.position.expression()] if query.position else []
+    ordered = [term.field for term in query.order.terms]
     keys = [term.field.column.label(_label(at)) for at, term in enumerate(query.order.terms)]
-    return statement(
-        select(*query.plan.columns_of(query.names), *keys)
-        .where(*conditions)
+    return (
+        select(*query.plan.columns_of(query.names), *keys, *more)
+        .where(*_conditions(query, [*filters, *after], ordered))
         .order_by(*query.order.expressions())
+    )
+
+
+def _page_statement(query: _Query) -> Statement:
+    return statement(_page(query, [query.filter.expression()]).limit(bindparam("limit")))
+
+
+def _walk_statement(query: _Query) -> Statement:
+    """The matches among the first WALKED_MAX records, and the last of these whether or not it is
+    one. They are numbered in their order, so that the walk ends with the page.
+    """
+    last: ColumnElement[int] = literal_column(str(WALKED_MAX))
+    plain, frequent = query.filter.parts()
+    number = func.row_number().over(order_by=query.order.expressions()).label(_NUMBER)
+    matches = and_(*frequent).label("walk_matches")
+    walked = _page(query, plain, number, matches).limit(last).subquery()
+    order = [
+        replace(term, field=replace(term.field, column=walked.c[_label(at)])).expression
+        for at, term in enumerate(query.order.terms)
+    ]
+    return statement(
+        select(walked)
+        .where(or_(walked.c.walk_matches, walked.c[_NUMBER] == last))
+        .order_by(*order)
         .limit(bindparam("limit"))
     )
 
 
-def _fitting(
-    plan: Plan, names: tuple[str, ...], rows: Sequence[Record]
-) -> tuple[Sequence[Record], list[Message]]:
+def _fitting(query: _Query, rows: Sequence[Record]) -> tuple[Sequence[Record], list[Message]]:
     """As many rows as fit into a page of 2 MiB, at least one, with their messages."""
-    to_message, size = plan.to_message(names), 0
+    to_message, own, size = query.plan.to_message(query.names), query.view.own, 0
     records: list[Message] = []
     for row in rows:
-        record = to_message(row)
+        record = to_message(row, own)
         size += record.ByteSize()
         if records and size > PAGE_BYTES_MAX:
             break
@@ -202,8 +268,9 @@ async def _total(call: Call, tx: Tx, query: _Query) -> int | None:
 
 def _count_statement(query: _Query, how: str) -> Statement:
     table = query.plan.resource.table
+    condition = query.filter.expression(walked=how == "estimate")
     found: Select[tuple[object]] = (
-        select(literal_column("1")).select_from(table).where(*_conditions(query))
+        select(literal_column("1")).select_from(table).where(*_conditions(query, [condition]))
     )
     if how == "estimate":
         found = found.limit(literal_column(str(ESTIMATE_MAX)))

@@ -3,7 +3,7 @@ statements.
 """
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any  # the reason stands where it is used
 
@@ -16,19 +16,24 @@ from chassis.access.model import Reach
 from chassis.access.place import place_of
 from chassis.access.scope import (
     Columns,
+    Shape,
     reach_values,
     scope_columns,
     table_reach_condition,
     table_reach_shape,
 )
 from chassis.codec import encoder
+from chassis.custom_fields.companion import OwnValues
+from chassis.custom_fields.model import CUSTOM
 from chassis.db.sql import Statement, StatementCache
 from chassis.filter.fields import FilterField, filter_fields
+from chassis.filter.order_by import OrderField
 from chassis.resource.companion import Companion
 from chassis.resource.fields import Field, Form, column_of, resource_fields
-from chassis.resource.order_by import OrderField
 from chassis.resource.resource import Resource
 from chassis.resource.rows import ToMessage, message_reader
+from chassis.search.companion import SearchCompanion
+from chassis.search.search import Search, make_search
 
 ALWAYS_RETURNED = ("id",)
 # What every resource has can be filtered and ordered by without a declaration.
@@ -52,6 +57,9 @@ class Plan:
     # What callers see, by what their roles hide; companions are written with every record.
     views: dict[Hashable, Any] = field(default_factory=dict)  # Any: views know plans
     companions: tuple[Companion, ...] = ()
+    search: Search | None = None
+    # The service that works with a resource which every service has.
+    home: str = ""
 
     @cached_property
     def descriptor(self) -> Descriptor:
@@ -71,7 +79,7 @@ class Plan:
     @cached_property
     def service(self) -> str:
         """Service that owns the resource."""
-        return self.descriptor.file.package.split(".")[1]
+        return self.home or self.descriptor.file.package.split(".")[1]
 
     @cached_property
     def _naming(self) -> resource_pb2.ResourceDescriptor:
@@ -171,25 +179,35 @@ class Plan:
         return self.fields[name]
 
 
-def make_plan(resource: Resource) -> Plan:
-    """Check a declaration and prepare it; a wrong one raises ValueError with one line."""
+def make_plan(resource: Resource, service: str = "") -> Plan:
+    """Check a declaration and prepare it; a wrong one raises ValueError with one line. What every
+    service has is told which one it is in.
+    """
     descriptor = resource.message.DESCRIPTOR
-    plan = Plan(resource, resource_fields(descriptor, resource.table))  # type: ignore[arg-type]  # the stubs make it a union
+    fields = resource_fields(descriptor, resource.table)  # type: ignore[arg-type]  # the stubs make it a union
+    search = make_search(resource.table, resource.searchable) if resource.searchable else None
+    companions: tuple[Companion, ...] = (SearchCompanion(search),) if search else ()
+    plan = Plan(resource, fields, home=service, companions=companions, search=search)
+    if CUSTOM in fields:
+        plan = replace(plan, companions=(*companions, OwnValues(plan.plural)))
     names = {reference.field for reference in resource.references} | set(resource.importable)
+    names |= set(resource.choices)
     unknown = (names | set(resource.unique.values())) - set(plan.fields)
+    texts = {name for name, one in fields.items() if one.form is Form.TEXT}
+    unknown |= set(resource.searchable) - texts
     if unknown:
-        raise ValueError(f"{plan.singular} has no field {', '.join(sorted(unknown))}")
+        raise ValueError(f"{plan.singular} has no such field: {', '.join(sorted(unknown))}")
     # Touched here so that a wrong declaration stops the process at start-up.
     if not plan.filters or not plan.orders:
         raise ValueError(f"{plan.singular} can neither be filtered nor ordered")
     return plan
 
 
-def reach_shape(plan: Plan, reach: Reach) -> tuple[bool, bool]:
-    """What of a reach decides about the SQL text: narrowed by owner, narrowed by company."""
+def reach_shape(plan: Plan, reach: Reach) -> Shape:
+    """What of a reach decides about the SQL text."""
     return table_reach_shape(plan.scope, reach)
 
 
-def reach_condition(plan: Plan, shape: tuple[bool, bool]) -> list[ColumnElement[bool]]:
+def reach_condition(plan: Plan, shape: Shape) -> list[ColumnElement[bool]]:
     """The conditions that keep a statement to the rows within reach."""
     return table_reach_condition(plan.scope, shape)

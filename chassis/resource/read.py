@@ -2,13 +2,14 @@
 indistinguishably.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from google.protobuf.message import Message
 from sqlalchemy import any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 from chassis.access.model import Reach
+from chassis.access.scope import Shape
 from chassis.call import Call
 from chassis.db.pool import Record, Tx
 from chassis.db.sql import Statement, statement
@@ -18,20 +19,26 @@ from chassis.resource.plan import Plan, reach_condition, reach_shape, reach_valu
 from chassis.resource.view import view_of
 
 
-async def get_record(
-    call: Call, tx: Tx, plan: Plan, record_id: str, names: tuple[str, ...] = ()
+async def get_record(  # what is read, and as whom
+    call: Call,
+    tx: Tx,
+    plan: Plan,
+    record_id: str,
+    names: tuple[str, ...] = (),
+    verb: str = "READ",
 ) -> Message:
     """The record with these fields, all that the caller may see when not given, deleted or not;
-    NotFound when out of reach.
+    NotFound when the verb does not reach it.
     """
-    reach = call.reach(plan.plural, "READ")
+    reach = call.reach(plan.plural, verb)
     shape = reach_shape(plan, reach)
-    names = names or view_of(call, plan).all_names
+    view = view_of(call, plan)
+    names = names or view.all_names
     run = plan.cached(("get", shape, names), lambda: _one(plan, shape, names))
     row = await tx.fetch_row(run, _values(call, reach, record_id))
     if row is None:
         raise not_found(plan, record_id)
-    return plan.to_message(names)(row)
+    return plan.to_message(names)(row, view.own)
 
 
 async def get_records(
@@ -40,12 +47,14 @@ async def get_records(
     """Several records in the order of their ids given; NotFound for the first out of reach."""
     reach = call.reach(plan.plural, "READ")
     shape = reach_shape(plan, reach)
-    names = names or view_of(call, plan).all_names
+    view = view_of(call, plan)
+    names = names or view.all_names
     run = plan.cached(("get many", shape, names), lambda: _many(plan, shape, names))
     rows = await tx.fetch(
         run, {**reach_values(reach), "tenant_id": call.tenant_id, "ids": list(ids)}
     )
-    return [plan.to_message(names)(row) for row in _ordered(plan, ids, rows)]
+    to_message = plan.to_message(names)
+    return [to_message(row, view.own) for row in _ordered(plan, ids, rows)]
 
 
 async def lock_records(
@@ -79,6 +88,13 @@ async def lock_record(call: Call, tx: Tx, plan: Plan, record_id: str, verb: str)
     return row
 
 
+def plan_of(plans: Mapping[str, Plan], plural: str) -> Plan:
+    """The resource of a service with this collection; NotFound when there is none."""
+    if plural not in plans:
+        raise NotFound("COLLECTION_NOT_FOUND", f"There is no collection {plural}.")
+    return plans[plural]
+
+
 def not_found(plan: Plan, record_id: str) -> NotFound:
     """The one answer to everything that is not there for the caller."""
     return NotFound(
@@ -92,9 +108,7 @@ def _values(call: Call, reach: Reach, record_id: str) -> dict[str, object]:
     return {**reach_values(reach), "tenant_id": call.tenant_id, "id": record_id}
 
 
-def _one(
-    plan: Plan, shape: tuple[bool, bool], names: tuple[str, ...], lock: bool = False
-) -> Statement:
+def _one(plan: Plan, shape: Shape, names: tuple[str, ...], lock: bool = False) -> Statement:
     table = plan.resource.table
     query = select(*plan.columns_of(names)).where(
         table.c.tenant_id == bindparam("tenant_id"),
@@ -105,9 +119,7 @@ def _one(
     return statement(query.with_for_update(key_share=True) if lock else query)
 
 
-def _many(
-    plan: Plan, shape: tuple[bool, bool], names: tuple[str, ...], lock: bool = False
-) -> Statement:
+def _many(plan: Plan, shape: Shape, names: tuple[str, ...], lock: bool = False) -> Statement:
     table = plan.resource.table
     query = select(*plan.columns_of(names)).where(
         table.c.tenant_id == bindparam("tenant_id"),

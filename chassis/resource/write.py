@@ -13,6 +13,8 @@ from sqlalchemy import CTE, Table, bindparam, insert, update
 from sqlalchemy.sql.dml import Insert
 
 from chassis.call import Call
+from chassis.custom_fields.companion import written_keys
+from chassis.custom_fields.tables import UNIQUE_VALUE
 from chassis.db.pool import Record, Tx
 from chassis.db.schema import LANE_BULK, LANE_INTERACTIVE, chassis_tables, new_metadata
 from chassis.db.sql import Statement, statement
@@ -20,11 +22,13 @@ from chassis.errors import AlreadyExists, InvalidArgument
 from chassis.ids import new_id
 from chassis.resource.plan import Plan
 from chassis.resource.resource import Row
+from chassis.resource.view import view_of
 
 RECORD_BYTES_MAX = 64 * 1024
 BULK = frozenset({"import", "bulk"})
 # Bookkeeping that every change touches says nothing about what was changed.
 UNTOLD = frozenset({"etag", "update_time", "updater_id"})
+BOOKKEEPING = ("version", "update_time", "updater_id")
 
 _TABLES = chassis_tables(new_metadata())
 _CHANGE, _IDEMPOTENCY = _TABLES["change"], _TABLES["idempotency"]
@@ -37,16 +41,16 @@ async def insert_record(call: Call, tx: Tx, plan: Plan, row: Row, event: str) ->
     naming the field.
     """
     parts, values, message = _insert_values(call, plan, row, event)
-    await _run(tx, plan, _insert_of(plan, parts), values)
-    return message
+    await _run(call, tx, plan, _insert_of(plan, parts), [values])
+    return view_of(call, plan).shown(message)
 
 
 async def insert_records(call: Call, tx: Tx, plan: Plan, rows: Sequence[Row]) -> list[Message]:
     """Insert many complete rows as version 1, pipelined."""
     made = [_insert_values(call, plan, row, "created") for row in rows]
     for parts, group in _grouped((parts, values) for parts, values, _ in made).items():
-        await _run_many(tx, plan, _insert_of(plan, parts), group)
-    return [message for _, _, message in made]
+        await _run(call, tx, plan, _insert_of(plan, parts), group)
+    return _shown(call, plan, made)
 
 
 async def update_record(
@@ -57,8 +61,8 @@ async def update_record(
     """
     parts, values, message = _update_values(call, plan, before, row, event)
     if values:
-        await _run(tx, plan, _update_of(plan, parts), values)
-    return message
+        await _run(call, tx, plan, _update_of(plan, parts), [values])
+    return view_of(call, plan).shown(message)
 
 
 async def update_records(
@@ -68,8 +72,18 @@ async def update_records(
     made = [_update_values(call, plan, before, row, event) for before, row in pairs]
     changed = ((parts, values) for parts, values, _ in made if values)
     for parts, group in _grouped(changed).items():
-        await _run_many(tx, plan, _update_of(plan, parts), group)
-    return [message for _, _, message in made]
+        await _run(call, tx, plan, _update_of(plan, parts), group)
+    return _shown(call, plan, made)
+
+
+async def note_record(  # the parts of a change
+    call: Call, tx: Tx, plan: Plan, before: Record, event: str, changes: Mapping[str, object]
+) -> None:
+    """Tell of a change beside a locked record, of its shares for example: a version and an event
+    of its own.
+    """
+    parts, values, _ = _new_version(call, plan, before, {}, event, changes)
+    await _run(call, tx, plan, _update_of(plan, parts), [values])
 
 
 def change_values(  # the parts of a change row
@@ -109,6 +123,16 @@ async def record_event(  # the parts of an event
     """Write a change row for something that is no resource (a session); its only version is 1."""
     row: Row = {"tenant_id": call.tenant_id, "id": record_id, "version": 1}
     await tx.execute(_EVENT, change_values(call, resource, row, event, {}, data))
+
+
+async def record_update(  # the parts of a change
+    call: Call, tx: Tx, resource: str, before: Row, row: Row, data: Row
+) -> None:
+    """Write the change row of an update of something that is no resource (a tenant); `row` names
+    its tenant, id and new version, `before` and `data` are its representations.
+    """
+    values = change_values(call, resource, row, "updated", differences(before, data), data)
+    await tx.execute(_EVENT, values)
 
 
 def differences(before: Record, after: Mapping[str, object]) -> dict[str, dict[str, object]]:
@@ -157,7 +181,7 @@ def _grouped(made: Iterable[tuple[_Parts, Row]]) -> dict[_Parts, list[Row]]:
 
 
 def _insert_values(call: Call, plan: Plan, row: Row, event: str) -> _Made:
-    message = plan.to_message(())(row)
+    message = plan.to_message(())(row, call.custom.of(plan.plural))
     values = change_values(call, plan.singular, row, event, {}, plan.encode(message))
     keyed = _take_key(call, row, values)
     beside = _beside(call, plan, None, row, values)
@@ -179,9 +203,17 @@ def _beside(
 
 def _update_values(call: Call, plan: Plan, before: Record, row: Row, event: str) -> _Made:
     """The parts, parameters and message of a change; no parameters when nothing differs."""
-    changed = changed_columns(before, row)
+    changed = {name: row[name] for name in changed_columns(before, row)}
     if not changed:
-        return _Parts((), (), keyed=False), {}, plan.to_message(())(before)
+        own = call.custom.of(plan.plural)
+        return _Parts((), (), keyed=False), {}, plan.to_message(())(before, own)
+    return _new_version(call, plan, before, changed, event, {})
+
+
+def _new_version(  # the parts of a change
+    call: Call, plan: Plan, before: Record, row: Row, event: str, beside: Mapping[str, object]
+) -> _Made:
+    """The same for the next version; `beside` are changes of what is no column of it."""
     version: int = before["version"]
     after: Row = {
         **before,
@@ -191,15 +223,16 @@ def _update_values(call: Call, plan: Plan, before: Record, row: Row, event: str)
         "update_time": call.now,
         "updater_id": call.principal.id,
     }
-    to_message = plan.to_message(())
-    message = to_message(after)
+    to_message, own = plan.to_message(()), call.custom.of(plan.plural)
+    message = to_message(after, own)
     representation = plan.encode(message)
-    changes = differences(plan.encode(to_message(before)), representation)
+    changes = {**differences(plan.encode(to_message(before, own)), representation), **beside}
     values = change_values(call, plan.singular, after, event, changes, representation)
     keyed = _take_key(call, after, values)
-    beside = _beside(call, plan, before, after, values)
-    columns = tuple(sorted({*changed, "version", "update_time", "updater_id"}))
-    return _Parts(columns, beside, keyed), {**after, **values, "old_version": version}, message
+    companions = _beside(call, plan, before, after, values)
+    columns = tuple(sorted({*row, *BOOKKEEPING}))
+    parts = _Parts(columns, companions, keyed)
+    return parts, {**after, **values, "old_version": version}, message
 
 
 def _take_key(call: Call, row: Mapping[str, object], values: Row) -> bool:
@@ -274,29 +307,38 @@ def _update_statement(plan: Plan, parts: _Parts) -> Statement:
 _EVENT = statement(change_part())
 
 
-async def _run(tx: Tx, plan: Plan, run: Statement, values: Mapping[str, object]) -> None:
+async def _run(call: Call, tx: Tx, plan: Plan, run: Statement, rows: Sequence[Row]) -> None:
     try:
-        await tx.execute(run, values)
+        if len(rows) == 1:
+            await tx.execute(run, rows[0])
+        else:
+            await tx.execute_many(run, rows)
     except asyncpg.UniqueViolationError as error:
-        raise taken(plan, error) from error
+        raise taken(call, plan, rows, error) from error
 
 
-async def _run_many(tx: Tx, plan: Plan, run: Statement, rows: Sequence[Row]) -> None:
-    try:
-        await tx.execute_many(run, rows)
-    except asyncpg.UniqueViolationError as error:
-        raise taken(plan, error) from error
+def _shown(call: Call, plan: Plan, made: Iterable[_Made]) -> list[Message]:
+    view = view_of(call, plan)
+    return [view.shown(message) for _, _, message in made]
 
 
-def taken(plan: Plan, error: asyncpg.UniqueViolationError) -> AlreadyExists:
-    """The caller's view of a violated unique index."""
-    name = error.constraint_name or ""
+def taken(
+    call: Call, plan: Plan, rows: Sequence[Row], error: asyncpg.UniqueViolationError
+) -> AlreadyExists:
+    """The caller's view of a violated unique index; a field that he does not see is not named."""
+    name, view = error.constraint_name or "", view_of(call, plan)
     field = plan.resource.unique.get(name, "")
     if name == f"uq_{plan.resource.table.name}_external":
         field = "external_id"
+    if field not in view.fields:
+        field = ""
+    if name == UNIQUE_VALUE:
+        named = [view.own.by_id.get(one) for one in written_keys(rows)]
+        # Which one it was is not known; with one among them that he does not see, nothing is said.
+        field = ", ".join(one.path for one in named if one) if all(named) else ""
     return AlreadyExists(
         "ALREADY_EXISTS",
         f"Another {plan.singular} has the same {field or 'unique value'}.",
         metadata={"resource": plan.singular, "field": field},
-        fields=[(field, "This value is taken.")] if field else (),
+        fields=[(one, "This value is taken.") for one in field.split(", ") if one],
     )

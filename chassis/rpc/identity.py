@@ -61,6 +61,7 @@ class Owners:
             owner_ids=reach.owner_ids,
             department_ids=reach.department_ids,
             company_id=reach.company_id,
+            grantee_ids=reach.grantee_ids,
         )
         request = import_pb2.CheckRecordsRequest(
             tenant_id=tenant_id, resource=resource, ids=list(ids), reach=within

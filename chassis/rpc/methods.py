@@ -28,7 +28,7 @@ class MethodFacts:
     @property
     def changes(self) -> bool:
         """Whether the method may change something, so that an idempotency key means something."""
-        return bool(self.access.resource) and self.access.verb != "read"
+        return self.access.verb not in {"", "read"}
 
     @property
     def keyed(self) -> bool:

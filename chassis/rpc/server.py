@@ -16,6 +16,7 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import DecodeError, Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from chassis.access.field_rules import HIDDEN_FIELDS
 from chassis.call import Call
 from chassis.codec.validate import validator
 from chassis.db.errors import translate
@@ -128,6 +129,7 @@ class RpcServer:
         async def serve(request: Message, context: Context) -> Message:
             try:
                 call = await self._authority.admit(facts, request, context)
+                _tell_hidden(facts, call, context)
                 _require_readable(request)
                 _refuse(check(request))
                 # A client that gives up must not tear a transaction apart: the work goes on by
@@ -221,6 +223,13 @@ class RpcServer:
         status = to_status(shown, self._service)
         context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
         await context.abort(shown.status, shown.message)
+
+
+def _tell_hidden(facts: MethodFacts, call: Call, context: Context) -> None:
+    """Name the fields that the answer lacks."""
+    hidden = call.field_access(facts.access.resource).hidden
+    if hidden:
+        context.set_trailing_metadata(((HIDDEN_FIELDS, ",".join(sorted(hidden))),))
 
 
 def _reader(request: type[Message]) -> Callable[[bytes], Message]:

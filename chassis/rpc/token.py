@@ -47,6 +47,7 @@ def sign(key: OKPKey, principal: Principal, now: float) -> str:
         "company": principal.partner_company_id,
         "access": principal.access_version,
         "scope": " ".join(principal.scopes),
+        "restriction": principal.restriction,
     }
     header = {"alg": "Ed25519", "kid": key.kid or "", "typ": TYPE}
     return jwt.encode(header, claims, key, algorithms=["Ed25519"])
@@ -170,6 +171,7 @@ def _principal(claims: Mapping[str, object]) -> Principal:
         partner_company_id=str(claims.get("company", "")),
         access_version=version if isinstance(version, int) else 0,
         scopes=tuple(str(claims.get("scope", "")).split()),
+        restriction=str(claims.get("restriction", "")),
     )
 
 

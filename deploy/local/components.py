@@ -99,6 +99,11 @@ class Wiring:
             environment["SIGNING_KEYS"] = json.dumps(list(self._secrets.signing_keys))
             environment["LOG_KEYS"] = json.dumps(list(self._secrets.log_keys))
             environment["LOG_ROOT_DIR"] = str(self._settings.run_dir / "log-roots")
+            environment["SEALING_KEYS"] = json.dumps(list(self._secrets.sealing_keys))
+            environment["PUBLIC_URL"] = f"http://{HOST}:{ports[GATEWAY]}"
+            environment["MAIL_DIR"] = str(self._settings.run_dir / "mail")
+            # Everybody on this machine has the same address.
+            environment["SIGN_IN_FAILURES_PER_ADDRESS"] = "100000"
         return environment
 
     def migration_environment(self, service: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ class Secrets:
     service_secrets: Mapping[str, str]
     signing_keys: Sequence[Mapping[str, object]]
     log_keys: Sequence[Mapping[str, object]]
+    sealing_keys: Sequence[str]
 
 
 def load_secrets(path: Path) -> Secrets:
@@ -50,6 +52,7 @@ def load_secrets(path: Path) -> Secrets:
         },
         "signing_keys": stored.get("signing_keys") or [_signing_key()],
         "log_keys": stored.get("log_keys") or [_signing_key()],
+        "sealing_keys": stored.get("sealing_keys") or [_sealing_key()],
     }
     if complete != stored:
         write_private(path, complete)
@@ -70,6 +73,10 @@ def write_private(path: Path, content: object) -> None:
 
 def _secret() -> str:
     return secrets.token_urlsafe(32)
+
+
+def _sealing_key() -> str:
+    return b64encode(secrets.token_bytes(32)).decode()
 
 
 def _signing_key() -> Mapping[str, object]:

@@ -33,6 +33,10 @@ DETAILS: Mapping[str, tuple[str, str]] = {
         "The body is longer than {limit_bytes} bytes.",
         "请求内容超过 {limit_bytes} 字节。",
     ),
+    "ATTEMPTS_EXHAUSTED": (
+        "Too many attempts have failed. Try again in {retry_after_s} seconds.",
+        "失败次数过多，请在 {retry_after_s} 秒后重试。",
+    ),
     "DEADLINE_EXCEEDED": (
         "The answer took too long. A change may have been made: look, or repeat with the same key.",
         "处理时间过长。更改可能已经生效：请先查看，或使用同一幂等键重试。",
@@ -92,6 +96,10 @@ DETAILS: Mapping[str, tuple[str, str]] = {
         "路径包含不允许的字符。",
     ),
     "INVALID_QUERY": ("The query of the address is not right.", "地址中的查询参数有误。"),
+    "LAST_ADMINISTRATOR": (
+        "Nobody would be left to administer all users. Make somebody else administrator first.",
+        "此操作会使系统没有可管理全部用户的管理员，请先指定其他管理员。",
+    ),
     "LOG_NOT_INTACT": (
         "The operation log is not intact: verify it.",
         "操作日志不完整：请先进行校验。",
@@ -130,6 +138,18 @@ DETAILS: Mapping[str, tuple[str, str]] = {
         "A partner company cannot lie in another one.",
         "合作伙伴公司不能位于另一个合作伙伴公司之内。",
     ),
+    "PASSWORDS_BUSY": (
+        "Too many people sign in just now. Wait a moment.",
+        "当前登录人数过多，请稍候。",
+    ),
+    "PASSWORD_CHANGE_REQUIRED": (
+        "Change your one-time password first.",
+        "请先修改一次性密码。",
+    ),
+    "PASSWORD_EXPIRED": (
+        "The one-time password has expired. Ask your administrator for another one.",
+        "一次性密码已过期，请联系管理员重新获取。",
+    ),
     "PERMISSION_DENIED": (
         "Your roles do not allow you to {verb} {resource}.",
         "您的角色不允许对 {resource} 执行 {verb}。",
@@ -139,9 +159,33 @@ DETAILS: Mapping[str, tuple[str, str]] = {
         "贵公司的请求过于频繁，请稍候。",
     ),
     "ROUTE_NOT_FOUND": ("There is nothing at this path.", "该路径不存在。"),
+    "SECOND_FACTOR_ENROLMENT_REQUIRED": (
+        "Your company asks for a second factor. Set one up first.",
+        "贵公司要求启用双重验证，请先完成设置。",
+    ),
+    "SECOND_FACTOR_EXISTS": (
+        "You have a second factor already. Remove it first.",
+        "您已启用双重验证，请先将其移除。",
+    ),
+    "SECOND_FACTOR_INVALID": (
+        "The code is wrong, or it was used before.",
+        "验证码错误或已被使用。",
+    ),
+    "SECOND_FACTOR_NOT_ENROLLED": (
+        "Begin with a new secret for your authenticator first.",
+        "请先为验证器生成新的密钥。",
+    ),
+    "SECOND_FACTOR_REQUIRED": (
+        "Send the code of your authenticator, too.",
+        "请同时提供验证器中的验证码。",
+    ),
     "STREAMS_EXHAUSTED": (
         "Your company has {limit} live streams open, which is the most.",
         "贵公司已打开 {limit} 个实时连接，已达上限。",
+    ),
+    "TENANT_REQUIRED": (
+        "Name the company that you sign in to.",
+        "请填写要登录的企业。",
     ),
     "TOKEN_INVALID": (
         "The access token is not valid any more. Sign in again.",
@@ -157,6 +201,11 @@ DETAILS: Mapping[str, tuple[str, str]] = {
     ),
     "UNIMPLEMENTED": ("This is not offered yet.", "尚未提供此功能。"),
     "UNSUPPORTED_ENCODING": ("Bodies must not be compressed.", "请求内容不得压缩。"),
+    "USER_IS_CALLER": ("You cannot delete your own account.", "不能删除自己的账号。"),
+    "USER_WITHOUT_EMAIL": (
+        "The user has no e-mail address.",
+        "该用户没有电子邮件地址。",
+    ),
     "UNSUPPORTED_MEDIA_TYPE": (
         "The body must be of the type that this path takes.",
         "请求内容类型不受该路径支持。",
@@ -203,6 +252,23 @@ _FIELD_MESSAGES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"At least (\d+) characters\.", r"至少 \1 个字符。"),
         (r"At most (\d+) entries\.", r"最多 \1 项。"),
         (r"At least (\d+) entries\.", r"至少 \1 项。"),
+        (r"Use at least (\d+) characters\.", r"请至少使用 \1 个字符。"),
+        (r"Use at most (\d+) characters\.", r"请最多使用 \1 个字符。"),
+        (
+            r"Leave out your name, your login and the name of your company\.",
+            "请勿包含您的姓名、登录名或企业名称。",
+        ),
+        (
+            r"Many people use passwords like this; choose another one\.",
+            "此类密码过于常见，请另选一个。",
+        ),
+        (r"Choose another one than before\.", "请使用与之前不同的密码。"),
+        (r"The password is wrong\.", "密码错误。"),
+        (r"The code is wrong, or it was used before\.", "验证码错误或已被使用。"),
+        (r"The link has expired, or it was used before\.", "链接已过期或已被使用。"),
+        (r"Login or e-mail is required\.", "登录名或电子邮件地址必填其一。"),
+        (r"There is no such time zone\.", "没有这个时区。"),
+        (r"There is no such currency\.", "没有这种货币。"),
         (r"It must match (.+)\.", r"必须符合格式 \1。"),
         (r"It must be a UUID\.", "必须是 UUID。"),
         (r"It must be one of: (.+)\.", r"必须是以下之一：\1。"),

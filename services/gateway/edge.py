@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from chassis.call import SessionRestricted
 from chassis.errors import Unavailable
 from services.gateway.exchange import Exchange
 from services.gateway.presence import Presence
@@ -105,6 +106,8 @@ class Edge:
         if not endpoint.public:
             exchange.bearer = bearer_of(exchange.header("authorization"))
             exchange.caller = await self._tokens.caller(exchange.bearer)
+            if exchange.caller.restriction and not endpoint.restricted:
+                raise SessionRestricted(exchange.caller.restriction)
             self._presence.seen(exchange.caller)
         outcome.rate_limit = self._limiter.take(_bucket(exchange), self._clock())
         return await self._bounded(endpoint, exchange)

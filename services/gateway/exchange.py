@@ -41,6 +41,7 @@ class Caller:
     principal_id: str
     session_id: str
     expires_at: float
+    restriction: str = ""
 
 
 @dataclass(slots=True)

@@ -6,6 +6,10 @@ from google.protobuf.message import Message
 from chassis.codec import fields
 from crm.chassis.v1.import_pb2 import ImportSpec
 from crm.chassis.v1.operation_pb2 import ListOperationsResponse, OperationMetadata
+from crm.identity.v1.credential_pb2 import (
+    ConfirmPasswordResetRequest,
+    CreatePasswordResetRequest,
+)
 from crm.identity.v1.session_pb2 import (
     ChangePasswordRequest,
     CreateSessionRequest,
@@ -34,12 +38,22 @@ def handwritten_paths(schemas: Schemas) -> dict[str, dict[str, object]]:
         **oauth_paths(schemas),
         **_operation_paths(schemas),
         **_other_paths(schemas),
+        **_own_document_path(),
     }
 
 
 def _session_paths(schemas: Schemas) -> dict[str, dict[str, object]]:
     session = _json(schemas, Session)
+    tag = "password_resets"
+    ask = _operation("CreatePasswordReset", tag, "Have a link sent to set a password", _empty())
+    confirm = _operation("ConfirmPasswordReset", tag, "Set a password by such a link", _empty())
     return {
+        "/v1/password_resets": {
+            "post": {**ask, **_body(schemas, CreatePasswordResetRequest), **_PUBLIC}
+        },
+        "/v1/password_resets:confirm": {
+            "post": {**confirm, **_body(schemas, ConfirmPasswordResetRequest), **_PUBLIC}
+        },
         "/v1/sessions": {
             "post": {
                 **_operation("CreateSession", "sessions", "Sign in with a password", session),
@@ -93,6 +107,13 @@ def _operation_paths(schemas: Schemas) -> dict[str, dict[str, object]]:
                 "parameters": [_ID],
             }
         },
+    }
+
+
+def _own_document_path() -> dict[str, dict[str, object]]:
+    summary = "This description with the tenant's own fields"
+    return {
+        "/v1/openapi.json": {"get": _operation("GetOwnDocument", "resources", summary, _empty())}
     }
 
 

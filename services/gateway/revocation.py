@@ -8,7 +8,7 @@ from chassis.events.feed import Told
 
 STREAM = "CRM_IDENTITY"
 _SESSIONS = frozenset({"session", "client_token"})
-_TENANT_WIDE = frozenset({"user", "api_client", "role", "department"})
+_TENANT_WIDE = frozenset({"tenant", "user", "api_client", "role", "department"})
 _SESSION_ENDS = frozenset({"deleted", "revoked", "purged", "expired"})
 _SUBJECT_PARTS = 6
 

@@ -139,7 +139,10 @@ class Tokens:
             principal_id=answer.principal_id,
             session_id=answer.session_id,
             expires_at=answer.expire_time.seconds,
+            restriction=answer.restriction,
         )
+        if answer.restriction:
+            return caller  # the next request may come after it was put right
         if drops == self._drops:  # else it may be older than the revocation
             self._entries[key] = _Entry(caller, asked_at)
             self._entries.move_to_end(key)

@@ -12,8 +12,8 @@ from starlette.responses import Response
 
 from chassis.codec import decoder, encoder, fields, invalid_fields
 from chassis.errors import NotFound
-from services.gateway.contracts import Contracts, Method
-from services.gateway.exchange import Exchange, json_response
+from services.gateway.contracts import EVERY_SERVICE, Contracts, Method, is_resource
+from services.gateway.exchange import RPC_TIMEOUT_S, Exchange, json_response
 from services.gateway.mask import batch_paths, paths
 from services.gateway.problems import Problem, problem_of
 from services.gateway.query import query_reader
@@ -21,8 +21,6 @@ from services.gateway.routing import Endpoint
 from services.gateway.upstream import Rpc, Upstreams
 
 WHOLE = "*"
-# The package of what every service offers.
-EVERY_SERVICE = "chassis"
 _VARIABLE = re.compile(r"\{([a-z0-9_.]+)\}")
 Setter = Callable[[Message, str], None]
 Targets = Callable[[Message], Rpc[Message]]
@@ -43,6 +41,7 @@ def endpoints(contracts: Contracts, upstreams: Upstreams) -> list[Endpoint]:
             method.verb,
             method.template,
             Transcoder(method, _targets(method, contracts, upstreams)).handle,
+            restricted=method.access.restricted,
         )
         for method in contracts.methods
     ]
@@ -57,9 +56,7 @@ def _targets(method: Method, contracts: Contracts, upstreams: Upstreams) -> Targ
         rpc = upstreams.unary(method.target, path, answer)
         return lambda _: rpc
     rpcs = {
-        name: upstreams.unary(resource.target, path, answer)
-        for name, resource in contracts.resources.items()
-        if resource.target != EVERY_SERVICE
+        name: upstreams.unary(target, path, answer) for name, target in contracts.owners.items()
     }
 
     def owner(request: Message) -> Rpc[Message]:
@@ -91,6 +88,7 @@ class Transcoder:
         self._repeatable = method.verb == "GET"
         self._selects = "fields" in descriptor.fields_by_name
         self._items = _items_field(method)
+        self._records = _records_field(method)
         self._has_etag = "etag" in method.response.DESCRIPTOR.fields_by_name
         if method.body not in {"", WHOLE}:
             part = fields.message_of(descriptor.fields_by_name[method.body])
@@ -108,13 +106,13 @@ class Transcoder:
         metadata = exchange.metadata()
         repeatable = self._repeatable or bool(exchange.header("idempotency-key"))
         try:
-            answer = await rpc(message, metadata, repeatable=repeatable)
+            answer, hidden = await rpc.told(message, metadata, repeatable, RPC_TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
             if self._body in {"", WHOLE}:
                 raise
             raise UpstreamProblem(problem_of(error).within(self._body)) from error
         selected = getattr(message, "fields", "") if self._selects else ""
-        return self._response(answer, selected)
+        return self._response(answer, selected, hidden)
 
     async def _request(self, exchange: Exchange, query: bytes) -> Message:
         if not self._body:
@@ -135,13 +133,15 @@ class Transcoder:
             message.MergeFrom(self._request_type(update_mask=mask))
         return message
 
-    def _response(self, answer: Message, selected: str) -> Response:
+    def _response(self, answer: Message, selected: str, hidden: frozenset[str]) -> Response:
         data = self._encode(answer)
         headers = {}
         if self._has_etag and data["etag"]:
             headers["etag"] = '"' + str(data["etag"]).strip('"') + '"'
         if selected:
             data = _select(data, selected, self._items)
+        if hidden and self._records is not None:
+            data = _without(data, hidden, self._records)
         return json_response(data, headers)
 
 
@@ -183,6 +183,23 @@ def _items_field(method: Method) -> str:
         return ""
     repeated = [field.name for field in descriptor.fields if field.is_repeated]
     return repeated[0] if len(repeated) == 1 else ""
+
+
+def _records_field(method: Method) -> str | None:
+    """Where an answer holds records: a field, "" when it is one itself, None when nowhere."""
+    descriptor = fields.descriptor_of(method.response)
+    if is_resource(descriptor):
+        return ""
+    repeated = [field for field in descriptor.fields if field.is_repeated and field.message_type]
+    return next((one.name for one in repeated if is_resource(fields.message_of(one))), None)
+
+
+def _without(data: dict[str, object], hidden: frozenset[str], place: str) -> dict[str, object]:
+    """The answer without the keys of hidden fields."""
+    if place:
+        records = cast("list[dict[str, object]]", data[place])  # the encoder made them
+        return {**data, place: [_without(one, hidden, "") for one in records]}
+    return {name: value for name, value in data.items() if name not in hidden}
 
 
 def _select(data: dict[str, object], selected: str, items: str) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import IO
 
@@ -42,9 +42,7 @@ class Imports:
     """The route POST /v1/imports."""
 
     def __init__(self, contracts: Contracts, upstreams: Upstreams) -> None:
-        self._owners: Mapping[str, str] = {
-            plural: found.target for plural, found in contracts.resources.items()
-        }
+        self._owners = contracts.owners
         names = sorted(set(self._owners.values()))
         self._uploads = {
             n: upstreams.stream_unary(n, f"{SERVICE}/UploadFile", UploadFileResponse) for n in names

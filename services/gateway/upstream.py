@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 import grpc
 from google.protobuf.message import Message
 
+from chassis.access.field_rules import HIDDEN_FIELDS
 from services.gateway.exchange import RPC_TIMEOUT_S, Metadata
 
 Answer = TypeVar("Answer", bound=Message)
@@ -67,13 +68,20 @@ class Rpc(Generic[Answer]):
         timeout_s: float = RPC_TIMEOUT_S,
     ) -> Answer:
         """The answer, or grpc.aio.AioRpcError; a repeatable call is tried up to three times."""
+        return (await self.told(request, metadata, repeatable, timeout_s))[0]
+
+    async def told(
+        self, request: Message, metadata: Metadata, repeatable: bool, timeout_s: float
+    ) -> tuple[Answer, frozenset[str]]:
+        """The answer, and the fields that are hidden from the caller."""
         clock = asyncio.get_running_loop().time
         end = clock() + timeout_s
         attempt = 1
         while True:
             try:
                 left = max(0.001, end - clock())
-                answer = await self._call(request, metadata=metadata, timeout=left)
+                call = self._call(request, metadata=metadata, timeout=left)
+                answer, trailing = await call, await call.trailing_metadata()
             except grpc.aio.AioRpcError as error:
                 pause = _pause_s(attempt)
                 if error.code() is not grpc.StatusCode.UNAVAILABLE:
@@ -85,7 +93,7 @@ class Rpc(Generic[Answer]):
                 await asyncio.sleep(pause)
             else:
                 self._throttle.succeeded()
-                return answer
+                return answer, _hidden(trailing)
 
 
 class Upstreams:
@@ -129,6 +137,11 @@ class Upstreams:
     async def close(self) -> None:
         """Close all channels; calls under way get five seconds."""
         await asyncio.gather(*(channel.close(grace=5) for channel in self._channels.values()))
+
+
+def _hidden(trailing: "grpc.aio.Metadata | None") -> frozenset[str]:
+    found = next((value for key, value in trailing or () if key == HIDDEN_FIELDS), None)
+    return frozenset(str(found).split(",")) if found else frozenset()
 
 
 def _serialize(message: Message) -> bytes:

@@ -3,6 +3,7 @@
 import hmac
 import json
 import os
+from pathlib import Path
 
 from chassis.access.model import AccessRecord
 from chassis.app import Parts, Run, Toolbox
@@ -14,10 +15,12 @@ from crm.identity.v1 import session_pb2 as pb
 from services.identity.consumers import consumers
 from services.identity.jobs import jobs
 from services.identity.methods.access import AccessRecords
+from services.identity.methods.account import Accounts
 from services.identity.methods.announcement import ANNOUNCEMENT
 from services.identity.methods.announcement_receipt import Receipts
 from services.identity.methods.api_client import API_CLIENT
 from services.identity.methods.api_client_secret import Secrets
+from services.identity.methods.attempts import Attempts
 from services.identity.methods.bearers import Bearers
 from services.identity.methods.client_token import ClientTokens
 from services.identity.methods.department import DEPARTMENT
@@ -25,13 +28,21 @@ from services.identity.methods.log_entry import LogEntries
 from services.identity.methods.log_sign import RootSigner
 from services.identity.methods.log_statement import RootFolder, RootKeys
 from services.identity.methods.log_verify import LogVerifier
+from services.identity.methods.mail import Mailer
+from services.identity.methods.mail_sender import MailSender, by_smtp, into_folder
+from services.identity.methods.open_session import OpenSessions
 from services.identity.methods.passwords import Passwords
 from services.identity.methods.preferences import OwnPreferences
 from services.identity.methods.presence import Presence
+from services.identity.methods.reset import PasswordResets
 from services.identity.methods.role import ROLE
+from services.identity.methods.seal import Seal
+from services.identity.methods.second_factor import SecondFactors
 from services.identity.methods.session import Sessions
+from services.identity.methods.sign_in import SignIn
 from services.identity.methods.sign_in_log import SignInLog
-from services.identity.methods.tenant import Tenants, tenant_snapshot
+from services.identity.methods.tenant import TenantSettings, tenant_snapshot
+from services.identity.methods.tenants import Tenants
 from services.identity.methods.user import OwnUser, user_resource
 from services.identity.settings import Settings, read_settings
 
@@ -87,7 +98,11 @@ def build(toolbox: Toolbox, settings: Settings) -> Parts:
     announcements = toolbox.collection(ANNOUNCEMENT)
     secrets = Secrets(clients)
     sign_ins = SignInLog(toolbox.database)
-    sessions = Sessions(toolbox.database, passwords, settings.signing_keys[0], sign_ins)
+    sessions = Sessions(toolbox.database, settings.signing_keys[0], sign_ins)
+    attempts = Attempts(toolbox.database, settings.failures_per_address)
+    accounts = Accounts(toolbox.database, passwords, attempts, users.plan, sign_ins)
+    factors = SecondFactors(accounts, Seal(settings.sealing_keys))
+    sign_in = SignIn(passwords, accounts, factors, sessions)
     tokens = ClientTokens(toolbox.database, settings.signing_keys[0])
     plans = [users.plan, departments.plan, roles.plan, clients.plan]
     identity = LocalIdentity(toolbox, plans, settings, Bearers(sessions, tokens))
@@ -96,29 +111,31 @@ def build(toolbox: Toolbox, settings: Settings) -> Parts:
     log_keys, log_folder = RootKeys(settings.log_keys), RootFolder(settings.log_root_dir)
     log_verifier = LogVerifier(log_keys, log_folder, settings.log_kept)
     log_signer = RootSigner(toolbox.database, log_keys, log_folder)
+    mailer = Mailer(toolbox.database, _mail_sender(settings), settings.public_url)
     return Parts(
         identity=identity,
         collections=(users, departments, roles, clients, announcements),
         consumers=consumers(),
         snapshots={"tenant": tenant_snapshot},
-        jobs=jobs(toolbox.database, log_signer, settings.log_kept),
+        jobs=jobs(toolbox.database, log_signer, settings.log_kept, mailer),
         methods={
             "crm.identity.v1.UserService": users.methods()
             | {"GetOwnUser": Unary(OwnUser(users.plan).get)},
             "crm.identity.v1.DepartmentService": departments.methods(),
             "crm.identity.v1.RoleService": roles.methods(),
-            "crm.identity.v1.TenantService": {
-                "CreateTenant": Free(tenants.create),
-                "ListTenants": Free(tenants.list),
-            },
+            "crm.identity.v1.TenantService": {**tenants.methods(), **TenantSettings().methods()},
             "crm.identity.v1.LogEntryService": LogEntries(
                 log_verifier, settings.service.page_token_key
             ).methods(),
             "crm.identity.v1.SessionService": {
                 **_session_methods(identity, sessions),
                 **identity.bearers.methods(),
-                "CreateSession": preferences.told(sessions.create),
+                **OpenSessions(users.plan).methods(),
+                "CreateSession": preferences.told(sign_in.create),
+                "ChangePassword": Free(accounts.change_password),
             },
+            "crm.identity.v1.CredentialService": PasswordResets(accounts).methods()
+            | factors.methods(),
             "crm.identity.v1.ApiClientService": clients.methods()
             | {"GetApiClient": Unary(secrets.get)},
             "crm.identity.v1.ApiClientSecretService": secrets.methods(),
@@ -133,6 +150,11 @@ def build(toolbox: Toolbox, settings: Settings) -> Parts:
     )
 
 
+def _mail_sender(settings: Settings) -> MailSender:
+    by_server = settings.smtp_url and by_smtp(settings.smtp_url)
+    return MailSender(settings.mail_from, by_server or into_folder(Path(settings.mail_dir)))
+
+
 def _session_methods(identity: LocalIdentity, sessions: Sessions) -> Methods:
     async def issue(_call: Call, request: pb.IssueServiceTokenRequest) -> pb.InternalToken:
         identity.check_secret(request)
@@ -140,8 +162,6 @@ def _session_methods(identity: LocalIdentity, sessions: Sessions) -> Methods:
 
     return {
         "RefreshSession": Free(sessions.refresh),
-        "DeleteSession": Unary(sessions.delete),
-        "ChangePassword": Free(sessions.change_password),
         "IssueServiceToken": Free(issue),
         "GetKeys": Free(identity.get_keys),
         "GetAccess": Free(identity.get_access),

@@ -1,19 +1,30 @@
-"""What identity does on its own: sign the operation log, and drop what of it is old."""
+"""What identity does on its own: sign the operation log, send mails, and drop what is old."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 
 import structlog
-from sqlalchemy import Date, Text, bindparam, func, select, text
+from sqlalchemy import Column, Date, Text, bindparam, delete, func, select, text, tuple_
 
 from chassis.db.pool import Database
 from chassis.db.sql import statement
+from services.identity.domain.attempt import FORGET_AFTER
 from services.identity.methods.log_sign import RootSigner
+from services.identity.methods.mail import Mailer
+from services.identity.models.attempt import attempt
 from services.identity.models.log import log_entry, log_head
+from services.identity.models.password_reset import password_reset
+from services.identity.models.user import session
 
 SIGN_EVERY_S = 1.0
 DROP_EVERY_S = 3600.0
+MAIL_EVERY_S = 0.5
+CLEAR_EVERY_S = 600.0
+CLEARED_TENANTS_MAX = 1000
+CLEARED_ROWS_MAX = 1000
+# An ended session stays for a while, so that its refresh tokens are known as used.
+SESSION_KEPT = timedelta(days=30)
 
 log = structlog.get_logger()
 _MONTHS = statement(
@@ -43,7 +54,7 @@ _DROP = statement(
 
 
 def jobs(
-    database: Database, signer: RootSigner, kept: timedelta
+    database: Database, signer: RootSigner, kept: timedelta, mailer: Mailer
 ) -> Mapping[str, Callable[[], Awaitable[None]]]:
     """The jobs by name; each does its work once and waits."""
 
@@ -55,7 +66,50 @@ def jobs(
         await drop_old(database, datetime.now(UTC), kept)
         await asyncio.sleep(DROP_EVERY_S)
 
-    return {"log roots": sign, "log retention": drop}
+    async def send() -> None:
+        await mailer.look_up()
+        await mailer.send_due()
+        await asyncio.sleep(MAIL_EVERY_S)
+
+    clearings = (
+        Clearing(attempt.c.last_time, FORGET_AFTER),
+        Clearing(password_reset.c.expire_time, timedelta(0)),
+        Clearing(session.c.expire_time, SESSION_KEPT),
+    )
+
+    async def clear() -> None:
+        for one in clearings:
+            await one.run(database, datetime.now(UTC))
+        await asyncio.sleep(CLEAR_EVERY_S)
+
+    return {"log roots": sign, "log retention": drop, "mail": send, "clearing": clear}
+
+
+class Clearing:
+    """Deletes the rows of one table whose time is `kept` ago, some of each tenant at a time."""
+
+    def __init__(self, column: Column[datetime], kept: timedelta) -> None:
+        table, old = column.table, column < bindparam("before")
+        key = tuple_(*table.primary_key.columns)
+        rows = (
+            select(*table.primary_key.columns)
+            .where(table.c.tenant_id == bindparam("tenant_id"), old)
+            .limit(CLEARED_ROWS_MAX)
+        )
+        self._kept = kept
+        self._tenants = statement(
+            select(table.c.tenant_id).where(old).distinct().limit(CLEARED_TENANTS_MAX)
+        )
+        self._delete = statement(delete(table).where(key.in_(rows)))
+
+    async def run(self, database: Database, now: datetime) -> None:
+        """One round."""
+        before = {"before": now - self._kept}
+        async with database.worker() as tx:
+            tenants = [str(row["tenant_id"]) for row in await tx.fetch(self._tenants, before)]
+        for tenant_id in tenants:
+            async with database.transaction(tenant_id) as tx:
+                await tx.execute(self._delete, {**before, "tenant_id": tenant_id})
 
 
 async def drop_old(database: Database, now: datetime, kept: timedelta) -> list[date]:

@@ -1,14 +1,18 @@
 """Settings of the identity service."""
 
+from base64 import b64decode
+from binascii import Error as NotBase64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from joserfc.jwk import OKPKey
 
 from chassis.settings import ServiceSettings, SettingsError, json_value, required, service_settings
 
+SEALING_KEY_BYTES = 32
 LOG_KEPT_DAYS = 400
 # The database drops nothing younger.
 LOG_KEPT_DAYS_MIN = 180
@@ -16,9 +20,11 @@ LOG_KEPT_DAYS_MIN = 180
 
 @dataclass(frozen=True)
 class Settings:
-    """The shared settings, the secrets of all services, and the signing keys of tokens and of the
-    operation log, of each of which the first signs; where the log's roots are kept, and how long
-    the log is.
+    """The shared settings, the secrets of all services, and keys: those that sign tokens, that sign
+    the operation log, and that seal secrets; of each the first one signs or seals, the others are
+    still good. Where the log's roots are kept and how long the log is; how mails are sent.
+
+    Exactly one of `mail_dir` and `smtp_url` is set; `public_url` is where links lead to.
     """
 
     service: ServiceSettings
@@ -27,6 +33,12 @@ class Settings:
     log_keys: tuple[OKPKey, ...]
     log_root_dir: Path
     log_kept: timedelta
+    sealing_keys: tuple[bytes, ...]
+    public_url: str
+    mail_dir: str
+    smtp_url: str
+    mail_from: str
+    failures_per_address: int
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -41,6 +53,12 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         log_keys=_keys(environment, "LOG_KEYS"),
         log_root_dir=Path(required(environment, "LOG_ROOT_DIR")),
         log_kept=timedelta(days=_kept_days(environment)),
+        sealing_keys=_sealing_keys(environment),
+        public_url=_url(environment, "PUBLIC_URL", "http", "https").rstrip("/"),
+        mail_dir=environment.get("MAIL_DIR", ""),
+        smtp_url=_smtp_url(environment),
+        mail_from=environment.get("MAIL_FROM", "crm@localhost"),
+        failures_per_address=_failures(environment),
     )
 
 
@@ -49,6 +67,38 @@ def _keys(environment: Mapping[str, str], name: str) -> tuple[OKPKey, ...]:
     if not isinstance(keys, list) or not keys:
         raise SettingsError(f"{name} must be a JSON list of private Ed25519 keys")
     return tuple(OKPKey.import_key(key) for key in keys)
+
+
+def _sealing_keys(environment: Mapping[str, str]) -> tuple[bytes, ...]:
+    texts = json_value(environment, "SEALING_KEYS")
+    try:
+        keys = tuple(b64decode(text, validate=True) for text in texts)  # type: ignore[attr-defined]  # whatever it is not is caught
+    except (TypeError, NotBase64):
+        keys = ()
+    if not keys or any(len(key) != SEALING_KEY_BYTES for key in keys):
+        raise SettingsError("SEALING_KEYS must be a JSON list of keys of 32 bytes in Base64")
+    return keys
+
+
+def _smtp_url(environment: Mapping[str, str]) -> str:
+    if bool(environment.get("MAIL_DIR")) == bool(environment.get("SMTP_URL")):
+        raise SettingsError("Set either MAIL_DIR or SMTP_URL: where mails go")
+    return _url(environment, "SMTP_URL", "smtp", "smtps") if "SMTP_URL" in environment else ""
+
+
+def _url(environment: Mapping[str, str], name: str, *schemes: str) -> str:
+    value = required(environment, name)
+    parts = urlsplit(value)
+    if parts.scheme not in schemes or not parts.hostname:
+        raise SettingsError(f"{name} must be a URL with {' or '.join(schemes)}")
+    return value
+
+
+def _failures(environment: Mapping[str, str]) -> int:
+    text = environment.get("SIGN_IN_FAILURES_PER_ADDRESS", "100")
+    if not text.isdecimal() or not 0 < int(text) <= 1_000_000:
+        raise SettingsError("SIGN_IN_FAILURES_PER_ADDRESS must be 1 to 1000000")
+    return int(text)
 
 
 def _kept_days(environment: Mapping[str, str]) -> int:

@@ -1,7 +1,7 @@
 """Drives a running platform over gRPC as the gateway does: tenants, people, their calls."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import grpc
@@ -52,13 +52,14 @@ class Person:
         if_match: str = "",
         key: str = "",
     ) -> Message:
-        """Call "sales.OpportunityService/WinOpportunity" with these headers."""
+        """Call "sales.OpportunityService/WinOpportunity", or what every service has, for example
+        "sales.crm.chassis.v1.ShareService/CreateShare", with these headers.
+        """
         service, _, rest = method.partition(".")
+        path = rest if rest.startswith("crm.") else f"crm.{service}.v1.{rest}"
         headers = {"if-match": if_match, "idempotency-key": key}
         metadata: Mapping[str, str] = {name: value for name, value in headers.items() if value}
-        return await self.clients.call(
-            service, f"crm.{service}.v1.{rest}", request, token=self.token, metadata=metadata
-        )
+        return await self.clients.call(service, path, request, token=self.token, metadata=metadata)
 
     async def refused(
         self, method: str, request: Message, *, if_match: str = "", key: str = ""
@@ -72,6 +73,26 @@ class Person:
                 status.details[0].Unpack(info)
             return Refusal(error.code(), info.reason, dict(info.metadata))
         raise AssertionError(f"{method} was not refused")
+
+    async def reason(
+        self, method: str, request: Message, expected: Collection[str] | None = None
+    ) -> str:
+        """Why a call is refused, "" when it is not; one that is not expected is raised."""
+        try:
+            await self.call(method, request)
+        except grpc.aio.AioRpcError as error:
+            found = _reason_of(error)
+            if expected is not None and found not in expected:
+                raise
+            return found
+        return ""
+
+
+def _reason_of(error: grpc.aio.AioRpcError) -> str:
+    status, info = status_of(error), ErrorInfo()
+    if status is not None:
+        status.details[0].Unpack(info)
+    return info.reason
 
 
 @dataclass
@@ -163,12 +184,12 @@ class Drive:
         assert isinstance(token, session_pb2.InternalToken)
         return token
 
-    async def sign_in(self, slug: str, login: str) -> Person:
+    async def sign_in(self, slug: str, login: str, password: str = PASSWORD) -> Person:
         """Sign in and exchange the token."""
         session = await self.clients.call(
             "identity",
             f"{SESSIONS}/CreateSession",
-            session_pb2.CreateSessionRequest(login=login, tenant=slug, password=PASSWORD),
+            session_pb2.CreateSessionRequest(login=login, tenant=slug, password=password),
         )
         assert isinstance(session, session_pb2.Session)
         token = await self.exchanged(session.access_token)

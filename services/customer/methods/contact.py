@@ -9,6 +9,7 @@ CONTACT = Resource(
     table=contact,
     filterable=("customer_id", "name", "job_title", "phone", "email"),
     orderable=("name",),
+    searchable=("name", "job_title", "phone", "email"),
     references=(
         Reference("owner_id", "users", "identity"),
         Reference("customer_id", "customers"),

@@ -19,11 +19,15 @@ CUSTOMER = Resource(
         "employee_count",
         "annual_revenue",
         "parent_id",
+        "source_id",
+        "class_id",
     ),
     orderable=("name", "annual_revenue"),
+    searchable=("name", "phone", "email", "website"),
     references=(
         Reference("owner_id", "users", "identity"),
         Reference("parent_id", "customers"),
     ),
+    choices=("source_id", "class_id"),
     children=(Child(contact, "customer_id", dependent=True), Child(customer, "parent_id")),
 )

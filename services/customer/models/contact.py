@@ -4,6 +4,7 @@ from sqlalchemy import Column, ForeignKeyConstraint, Table, Text
 from sqlalchemy.dialects.postgresql import UUID
 
 from chassis.db.schema import list_indexes, resource_columns, resource_constraints
+from chassis.search.table import search_table
 from services.customer.models import metadata
 
 contact = Table(
@@ -33,3 +34,4 @@ list_indexes(
         "email",
     ),
 )
+search_table(contact)

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 LOGIN_LENGTH_MAX = 90
 _NOT_ALLOWED = re.compile(r"[^a-z0-9]+")
@@ -16,6 +17,22 @@ def login_from(name: str) -> str:
     """
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return _NOT_ALLOWED.sub(".", plain).strip(".")[:LOGIN_LENGTH_MAX] or "user"
+
+
+def is_chinese(name: str) -> bool:
+    """Whether the name is Chinese characters throughout."""
+    return bool(name) and all("\u4e00" <= one <= "\u9fff" for one in name)
+
+
+def login_of_syllables(syllables: Sequence[str]) -> str:
+    """The login of a Chinese name, one syllable of pinyin for each character: two characters in
+    full, of more the first one in full and of the others their first letters.
+
+    张三 is zhangsan, 张胜华 is zhangsh.
+    """
+    if len(syllables) <= 2:
+        return "".join(syllables)
+    return syllables[0] + "".join(one[0] for one in syllables[1:])
 
 
 def next_free(wanted: str, taken: set[str]) -> str:

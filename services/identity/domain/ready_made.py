@@ -10,7 +10,7 @@ _ALL_VERBS = (
 )  # fmt: skip
 _WORK = ("READ", "CREATE", "UPDATE", "DELETE")
 _MANAGE = (*_WORK, "ASSIGN", "SHARE", "EXPORT", "IMPORT", "APPROVE")
-_COLLEAGUES = ("users", "departments", "roles")
+_COLLEAGUES = ("users", "departments", "roles", "tenant")
 _CATALOGUE = ("products", "pipelines", "stages")
 _CAMPAIGNS = ("campaigns", "campaign_members")
 _BUSINESS = ("customers", "contacts", "opportunities")

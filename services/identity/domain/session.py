@@ -7,6 +7,9 @@ from chassis.errors import Unauthenticated
 
 ACCESS_LIFETIME = timedelta(hours=1)
 SESSION_LIFETIME = timedelta(days=30)
+# Reasons for which a session may do nothing but put that right.
+PASSWORD_CHANGE_REQUIRED = "PASSWORD_CHANGE_REQUIRED"  # noqa: S105  # a reason, no password
+SECOND_FACTOR_ENROLMENT_REQUIRED = "SECOND_FACTOR_ENROLMENT_REQUIRED"
 
 
 class CredentialsInvalid(Unauthenticated):
@@ -14,6 +17,20 @@ class CredentialsInvalid(Unauthenticated):
 
     def __init__(self) -> None:
         super().__init__("CREDENTIALS_INVALID", "Name or password is wrong.")
+
+
+class PasswordExpired(Unauthenticated):
+    """The password is right, but was good once and for some days only."""
+
+    def __init__(self) -> None:
+        super().__init__("PASSWORD_EXPIRED", "The one-time password has expired; ask for another.")
+
+
+class SecondFactorRequired(Unauthenticated):
+    """The password is right; a code is needed, too."""
+
+    def __init__(self) -> None:
+        super().__init__("SECOND_FACTOR_REQUIRED", "Send the code of your authenticator, too.")
 
 
 class SessionInvalid(Unauthenticated):
@@ -38,6 +55,17 @@ class Lifetimes:
 
     access_expire_time: datetime
     expire_time: datetime
+
+
+def restriction(
+    *, password_change_required: bool, second_factor_required: bool, second_factor_enabled: bool
+) -> str:
+    """Reason for which a session may do nothing but put that right; "" for most."""
+    if password_change_required:
+        return PASSWORD_CHANGE_REQUIRED
+    if second_factor_required and not second_factor_enabled:
+        return SECOND_FACTOR_ENROLMENT_REQUIRED
+    return ""
 
 
 def lifetimes(now: datetime) -> Lifetimes:

@@ -10,7 +10,13 @@ from services.identity.models.role import role
 from services.identity.models.tenant import tenant
 from services.identity.models.user import user
 
-_DECIDING = (user.alias("anyone"), api_client.alias("any_client"), department, role, tenant)
+_DECIDING = (
+    user.alias("anyone"),
+    api_client.alias("any_client"),
+    department,
+    role,
+    tenant.alias("any_tenant"),
+)
 
 
 def access_time(tenant_id: ColumnElement[str]) -> Label[datetime]:

@@ -4,7 +4,9 @@ from sqlalchemy import ColumnElement, and_, any_, bindparam, func, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID, insert
 from sqlalchemy.types import Boolean
 
+from chassis.access.scope import Shape
 from chassis.call import Call
+from chassis.custom_fields.model import NO_FIELDS
 from chassis.db.pool import Record, Tx
 from chassis.db.sql import Statement, statement
 from chassis.resource.plan import Plan, reach_condition, reach_shape, reach_values
@@ -93,7 +95,7 @@ class Receipts:
         answer = pb.ListInboxResponse(unread_count=unread["count"] if unread else 0)
         to_message = self._announcements.to_message(())
         for row in await tx.fetch(self._inbox, values):
-            told = to_message(row)
+            told = to_message(row, NO_FIELDS)
             assert isinstance(told, Announcement)
             entry = answer.entries.add(announcement=told)
             if row["read_time"] is not None:
@@ -184,7 +186,7 @@ def _inbox(plan: Plan) -> Statement:
     )
 
 
-def _addressed(plan: Plan, shape: tuple[bool, bool]) -> list[ColumnElement[bool]]:
+def _addressed(plan: Plan, shape: Shape) -> list[ColumnElement[bool]]:
     audience = bindparam("audience", type_=_IDS)
     return [
         user.c.tenant_id == bindparam("tenant_id"),
@@ -203,7 +205,7 @@ _OF_USER = user.outerjoin(
 )
 
 
-def _page(plan: Plan, shape: tuple[bool, bool]) -> Statement:
+def _page(plan: Plan, shape: Shape) -> Statement:
     read, after = bindparam("read", type_=Boolean()), bindparam("after", type_=UUID(as_uuid=False))
     return statement(
         select(user.c.id, user.c.name, user.c.department_id, _RECEIPT.read_time)
@@ -218,7 +220,7 @@ def _page(plan: Plan, shape: tuple[bool, bool]) -> Statement:
     )
 
 
-def _counts(plan: Plan, shape: tuple[bool, bool]) -> Statement:
+def _counts(plan: Plan, shape: Shape) -> Statement:
     return statement(
         select(func.count(_RECEIPT.read_time).label("read"), func.count().label("addressed"))
         .select_from(_OF_USER)

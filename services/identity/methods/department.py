@@ -51,6 +51,7 @@ DEPARTMENT = Resource(
         "partner_kind",
     ),
     orderable=("name",),
+    searchable=("name",),
     references=(Reference("parent_id", "departments"),),
     children=(Child(department, "parent_id"), Child(user, "department_id")),
     prepare_create=_prepare_create,

@@ -17,6 +17,7 @@ def internal_token(key: OKPKey, principal: Principal, now: datetime) -> Internal
         tenant_id=principal.tenant_id,
         principal_id=principal.id,
         session_id=principal.session_id,
+        restriction=principal.restriction,
     )
     token.expire_time.FromSeconds(issued + LIFETIME_S)
     return token

@@ -7,16 +7,19 @@ import orjson
 from sqlalchemy import any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
+from chassis.access.field_rules import read_rules, restricted
 from chassis.access.model import Grant, beyond
 from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.db.pool import Record, Tx
 from chassis.db.sql import statement
-from services.identity.methods.escalation import require_own
+from services.identity.methods.escalation import require_own, require_own_fields
 from services.identity.models.role import role
 
 _ROLES = statement(
-    select(role.c.id, role.c.grants, role.c.partner_company_id, role.c.delete_time).where(
+    select(
+        role.c.id, role.c.grants, role.c.field_rules, role.c.partner_company_id, role.c.delete_time
+    ).where(
         role.c.tenant_id == bindparam("tenant_id"),
         role.c.id == any_(bindparam("ids", type_=ARRAY(UUID(as_uuid=False)))),
     )
@@ -25,8 +28,12 @@ _ROLES = statement(
 
 def read_grants(column: object) -> list[Grant]:
     """Grants as a role's column holds them: JSON text, or its value."""
-    value = orjson.loads(column) if isinstance(column, str) else column
+    value = _parsed(column)
     return [_grant(one) for one in value] if isinstance(value, list) else []
+
+
+def _parsed(column: object) -> object:
+    return orjson.loads(column) if isinstance(column, str) else column
 
 
 def grants_of(call: Call) -> list[Grant]:
@@ -54,9 +61,16 @@ async def require_roles(
     _require_own(call, list(found.values()), widened=widened)
 
 
-def require_grants(call: Call, grants: Sequence[Grant]) -> None:
-    """GrantBeyondOwn for a grant that the caller does not have himself."""
-    require_own(grants_of(call), grants, in_company=bool(call.principal.partner_company_id))
+def require_rights(call: Call, role_row: Mapping[str, object], *, widened: bool = False) -> None:
+    """GrantBeyondOwn or FieldsBeyondOwn for a role that allows what the caller's own do not;
+    `widened` takes its grants for all records.
+    """
+    grants, rules = read_grants(role_row["grants"]), call.access.field_rules
+    wanted = [replace(grant, scope="ALL") for grant in grants] if widened else grants
+    require_own(grants_of(call), wanted, in_company=bool(call.principal.partner_company_id))
+    own = restricted(rules[one] for one in call.principal.role_ids if one in rules)
+    given = read_rules(_parsed(role_row["field_rules"]))
+    require_own_fields(call.field_access, own, grants, given)
 
 
 def _is_for(call: Call, found: Record, company_id: str) -> bool:
@@ -78,9 +92,7 @@ async def require_lesser(
 
 def _require_own(call: Call, roles: Sequence[Record], *, widened: bool) -> None:
     for one in roles:
-        grants = read_grants(one["grants"])
-        wanted = [replace(grant, scope="ALL") for grant in grants] if widened else grants
-        require_grants(call, wanted)
+        require_rights(call, one, widened=widened)
 
 
 async def _fetch(call: Call, tx: Tx, role_ids: Sequence[str]) -> Sequence[Record]:

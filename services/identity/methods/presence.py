@@ -5,6 +5,7 @@ from datetime import timedelta
 from sqlalchemy import any_, bindparam, func, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
+from chassis.access.scope import Shape
 from chassis.call import Call
 from chassis.db.pool import Database, Tx
 from chassis.db.sql import Statement, statement
@@ -74,7 +75,7 @@ class Presence:
         return pb.TouchSessionsResponse()
 
 
-def _online(plan: Plan, shape: tuple[bool, bool]) -> Statement:
+def _online(plan: Plan, shape: Shape) -> Statement:
     last_seen = func.max(session.c.last_seen_time)
     return statement(
         select(

@@ -6,21 +6,27 @@ from chassis.call import Call
 from chassis.db.pool import Tx
 from chassis.resource.resource import Resource, Row
 from crm.identity.v1.role_pb2 import Role
-from services.identity.methods.power import read_grants, require_grants
+from services.identity.methods.administrators import keep_administrator
+from services.identity.methods.power import require_rights
 from services.identity.models.role import role
 
 
 async def _prepare_create(call: Call, _tx: Tx, row: Row, _message: Message) -> None:
     """What a partner user makes is his company's."""
     row["partner_company_id"] = call.principal.partner_company_id or None
-    require_grants(call, read_grants(row["grants"]))
+    require_rights(call, row)
 
 
-async def _prepare_update(call: Call, _tx: Tx, before: Row, row: Row, _message: Message) -> None:
-    """Neither the grants that the role has nor those it gets go beyond the caller's."""
-    if "grants" in row:
-        require_grants(call, read_grants(before["grants"]))
-        require_grants(call, read_grants(row["grants"]))
+async def _prepare_update(call: Call, tx: Tx, before: Row, row: Row, _message: Message) -> None:
+    """Neither the rights that the role has nor those it gets go beyond the caller's."""
+    if {"grants", "field_rules"} & row.keys():
+        require_rights(call, before)
+        require_rights(call, before | row)
+        await keep_administrator(call, tx)
+
+
+async def _prepare_delete(call: Call, tx: Tx, _before: Row) -> None:
+    await keep_administrator(call, tx)
 
 
 ROLE = Resource(
@@ -31,4 +37,5 @@ ROLE = Resource(
     unique={"uq_role_name": "name"},
     prepare_create=_prepare_create,
     prepare_update=_prepare_update,
+    prepare_delete=_prepare_delete,
 )  # fmt: skip

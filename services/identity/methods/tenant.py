@@ -1,35 +1,30 @@
-"""Tenants: created by operators, with ready-made roles and a first administrator."""
+"""A tenant as others know it, and its settings as its own people read and change them."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import asyncpg
 import orjson
-from sqlalchemy import bindparam, insert, or_, select
+from babel.core import get_global
+from google.protobuf.message import Message
+from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.dialects.postgresql import UUID
 
-from chassis.access.model import Access, Grant
-from chassis.call import Call, Principal
+from chassis.call import Call
 from chassis.codec import invalid_fields
-from chassis.db.pool import Database, Tx
+from chassis.db.pool import Record, Tx
 from chassis.db.sql import statement
-from chassis.errors import AlreadyExists
-from chassis.ids import new_id
-from chassis.resource.standard import Collection
-from chassis.resource.write import insert_record, record_event
+from chassis.resource.checks import check_match
+from chassis.resource.write import changed_columns, record_update
+from chassis.rpc.methods import Methods, Unary
 from crm.event.v1.change_pb2 import RecordState
 from crm.identity.v1 import tenant_pb2 as pb
-from services.identity.domain.ready_made import ADMINISTRATOR, ready_made_roles
-from services.identity.methods.passwords import Passwords
-from services.identity.methods.user import SET_PASSWORD
 from services.identity.models.tenant import tenant
 
-LIST_MAX = 1000
-_INSERT = statement(
-    insert(tenant).values({column.name: bindparam(column.name) for column in tenant.c})
-)
+SETTINGS = (
+    "name", "time_zone", "currency_code", "password_length_min", "second_factor_required",
+    "retention_days", "language", "address", "contact_name", "contact_phone", "contact_email",
+)  # fmt: skip
 _AFTER = bindparam("after", type_=UUID(as_uuid=False))
 _PAGE = statement(
     select(tenant)
@@ -37,94 +32,49 @@ _PAGE = statement(
     .order_by(tenant.c.tenant_id)
     .limit(bindparam("limit"))
 )
-_LIST = statement(select(tenant).order_by(tenant.c.slug).limit(bindparam("limit")))
+_ONE = select(tenant).where(tenant.c.tenant_id == bindparam("tenant_id"))
+_READ = statement(_ONE)
+_LOCK = statement(_ONE.with_for_update())
+_UPDATE = statement(
+    update(tenant)
+    .values({name: bindparam(name) for name in (*SETTINGS, "version", "update_time")})
+    .where(tenant.c.tenant_id == bindparam("tenant_id"))
+)
 
 
-class Tenants:
-    """The methods of TenantService."""
+class TenantSettings:
+    """GetTenant and UpdateTenant."""
 
-    def __init__(
-        self, database: Database, passwords: Passwords, users: Collection, roles: Collection
-    ) -> None:
-        self._database = database
-        self._passwords = passwords
-        self._users = users
-        self._roles = roles
+    def methods(self) -> Methods:
+        """By rpc name."""
+        return {"GetTenant": Unary(self.get), "UpdateTenant": Unary(self.update, self.reread)}
 
-    async def create(self, call: Call, request: pb.CreateTenantRequest) -> pb.Tenant:
-        """Create a tenant; a taken slug is AlreadyExists."""
-        zone = request.time_zone or "UTC"
-        check_zone(zone)
-        tenant_id, admin_id = new_id(), new_id()
-        password_hash = await self._passwords.hash(request.admin_password)
-        founding = _founding(call, tenant_id, admin_id)
-        row: dict[str, object] = {
-            "tenant_id": tenant_id,
-            "slug": request.slug,
-            "name": request.name,
-            "time_zone": zone,
-            "currency_code": request.currency_code or "USD",
-            "version": 1,
-            "create_time": call.now,
-            "update_time": call.now,
-        }
-        async with self._database.transaction(tenant_id) as tx:
-            try:
-                await tx.execute(_INSERT, row)
-            except asyncpg.UniqueViolationError as error:
-                raise AlreadyExists(
-                    "ALREADY_EXISTS",
-                    "Another tenant has this short name.",
-                    fields=[("slug", "This value is taken.")],
-                ) from error
-            data = tenant_data(row)
-            await record_event(founding, tx, "tenant", "created", tenant_id, data)
-            role_ids = await self._create_roles(founding, tx)
-            admin = self._admin(founding, request, admin_id, role_ids[ADMINISTRATOR])
-            await insert_record(founding, tx, self._users.plan, admin, "created")
-            await tx.execute(
-                SET_PASSWORD,
-                {
-                    "tenant_id": tenant_id,
-                    "user_id": admin_id,
-                    "password_hash": password_hash,
-                    "update_time": call.now,
-                },
-            )
-        return _message(row, admin_id)
+    async def get(self, call: Call, tx: Tx, _request: pb.GetTenantRequest) -> pb.Tenant:
+        """The caller's tenant."""
+        return await self.reread(call, tx, ())
 
-    async def list(self, _call: Call, _request: pb.ListTenantsRequest) -> pb.ListTenantsResponse:
-        """All tenants by short name."""
-        async with self._database.worker() as tx:
-            rows = await tx.fetch(_LIST, {"limit": LIST_MAX})
-        return pb.ListTenantsResponse(tenants=[_message(dict(row), "") for row in rows])
+    async def reread(self, call: Call, tx: Tx, _ids: Sequence[str]) -> pb.Tenant:
+        """The same for a call that is repeated."""
+        row = await tx.fetch_row(_READ, {"tenant_id": call.tenant_id})
+        assert row is not None
+        return tenant_message(row)
 
-    async def _create_roles(self, call: Call, tx: Tx) -> dict[str, str]:
-        ids: dict[str, str] = {}
-        for one in ready_made_roles():
-            values = {
-                "key": one.key,
-                "name": one.name,
-                "description": one.description,
-                "grants": orjson.dumps(one.grants).decode(),
-            }
-            row = self._roles.new_row(call, values)
-            await insert_record(call, tx, self._roles.plan, row, "created")
-            ids[one.key] = str(row["id"])
-        return ids
-
-    def _admin(
-        self, call: Call, request: pb.CreateTenantRequest, admin_id: str, role_id: str
-    ) -> dict[str, object]:
-        values: dict[str, object] = {
-            "id": admin_id,
-            "name": request.admin_login,
-            "login": request.admin_login,
-            "email": request.admin_email or None,
-            "role_ids": [role_id],
-            "state": "ACTIVE",
-        }
-        return self._users.new_row(call, values)
+    async def update(self, call: Call, tx: Tx, request: pb.UpdateTenantRequest) -> Message:
+        """Change the settings of the mask; no difference, no new version."""
+        names = _masked(request)
+        before = await tx.fetch_row(_LOCK, {"tenant_id": call.tenant_id})
+        assert before is not None
+        check_match(call.if_match, before["version"])
+        wanted = {name: getattr(request.tenant, name) for name in names}
+        _check(wanted)
+        if not changed_columns(before, wanted):
+            return tenant_message(before)
+        row = {**before, **wanted, "version": before["version"] + 1, "update_time": call.now}
+        await tx.execute(_UPDATE, row)
+        change = {**row, "id": call.tenant_id}
+        await record_update(call, tx, "tenant", tenant_data(before), change, tenant_data(row))
+        tx.discard_if(request.validate_only)
+        return tenant_message(row)
 
 
 async def tenant_snapshot(tx: Tx, after: tuple[str, str] | None, limit: int) -> list[RecordState]:
@@ -147,11 +97,21 @@ def tenant_data(row: Mapping[str, object]) -> dict[str, object]:
     return {
         "id": str(row["tenant_id"]),
         "slug": row["slug"],
-        "name": row["name"],
-        "time_zone": row["time_zone"],
-        "currency_code": row["currency_code"],
+        **{name: row[name] for name in SETTINGS},
         "update_time": moment.isoformat() if isinstance(moment, datetime) else "",
     }
+
+
+def tenant_message(row: Record) -> pb.Tenant:
+    """A tenant as callers get it."""
+    return pb.Tenant(
+        id=str(row["tenant_id"]),
+        slug=row["slug"],
+        create_time=row["create_time"],
+        update_time=row["update_time"],
+        etag=f'"{row["version"]}"',
+        **{name: row[name] for name in SETTINGS},
+    )
 
 
 def check_zone(name: str) -> None:
@@ -162,20 +122,20 @@ def check_zone(name: str) -> None:
         raise invalid_fields([("time_zone", "There is no such time zone.")]) from None
 
 
-def _founding(call: Call, tenant_id: str, admin_id: str) -> Call:
-    """The call as the tenant's first administrator makes it."""
-    everything = Access(roles={"founder": (Grant("*", frozenset(), "ALL"),)})
-    who = Principal(kind="user", id=admin_id, tenant_id=tenant_id, role_ids=("founder",))
-    return replace(call, principal=who, access=everything)
+def _masked(request: pb.UpdateTenantRequest) -> list[str]:
+    """The settings to change: those of the mask, else those set; others are refused."""
+    paths = list(request.update_mask.paths)
+    names = paths or [one.name for one, _ in request.tenant.ListFields()]
+    if names == ["*"]:
+        return list(SETTINGS)
+    odd = [(name, "This field cannot be changed.") for name in names if name not in SETTINGS]
+    if odd:
+        raise invalid_fields(odd)
+    return names
 
 
-def _message(row: dict[str, object], admin_user_id: str) -> pb.Tenant:
-    return pb.Tenant(
-        id=str(row["tenant_id"]),
-        slug=str(row["slug"]),
-        name=str(row["name"]),
-        time_zone=str(row["time_zone"]),
-        currency_code=str(row["currency_code"]),
-        create_time=row["create_time"],  # type: ignore[arg-type]  # a datetime, as the column says
-        admin_user_id=admin_user_id,
-    )
+def _check(wanted: Mapping[str, object]) -> None:
+    if "time_zone" in wanted:
+        check_zone(str(wanted["time_zone"]))
+    if wanted.get("currency_code", "USD") not in get_global("all_currencies"):
+        raise invalid_fields([("currency_code", "There is no such currency.")])

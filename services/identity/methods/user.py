@@ -7,7 +7,6 @@ from collections.abc import Collection
 
 from google.protobuf.message import Message
 from sqlalchemy import bindparam, func, select
-from sqlalchemy.dialects.postgresql import insert
 
 from chassis.call import Call
 from chassis.codec import invalid_fields
@@ -17,9 +16,21 @@ from chassis.errors import FailedPrecondition
 from chassis.resource.plan import Plan
 from chassis.resource.read import not_found
 from chassis.resource.resource import Child, Reference, Resource, Row
+from chassis.resource.view import view_of
 from chassis.resource.write import changed_columns
 from crm.identity.v1.user_pb2 import GetOwnUserRequest, User
-from services.identity.domain.login import login_from, next_free
+from services.identity.domain.login import (
+    is_chinese,
+    login_from,
+    login_of_syllables,
+    next_free,
+)
+from services.identity.methods.administrators import keep_administrator
+from services.identity.methods.credentials import (
+    drop_links,
+    hash_and_store,
+    require_good_password,
+)
 from services.identity.methods.organisation import (
     check_written,
     lock_organisation,
@@ -29,30 +40,23 @@ from services.identity.methods.organisation import (
 from services.identity.methods.passwords import Passwords
 from services.identity.methods.power import require_lesser, require_roles
 from services.identity.methods.revoke import revoke_sessions
-from services.identity.models.user import credential, user
+from services.identity.models.user import user
 
 # Fields that decide what a person may do; changing them takes the right to configure users.
 POWER = frozenset(
-    {"role_ids", "password", "state", "login", "email", "manager_id", "department_id"}
-)
+    {
+        "role_ids", "password", "password_change_required", "state", "login", "email",
+        "manager_id", "department_id",
+    }
+)  # fmt: skip
+# Fields whose change may leave a tenant without an administrator.
+OFFICE = frozenset({"role_ids", "state"})
 
 _TAKEN = statement(
     select(func.lower(user.c.login).label("login")).where(
         user.c.tenant_id == bindparam("tenant_id"),
         func.lower(user.c.login).like(bindparam("pattern")),
         user.c.delete_time.is_(None),
-    )
-)
-_INSERT = insert(credential).values(
-    {column.name: bindparam(column.name) for column in credential.c}
-)
-SET_PASSWORD = statement(
-    _INSERT.on_conflict_do_update(
-        index_elements=["tenant_id", "user_id"],
-        set_={
-            "password_hash": _INSERT.excluded.password_hash,
-            "update_time": _INSERT.excluded.update_time,
-        },
     )
 )
 
@@ -73,12 +77,14 @@ class UserRules:
         if message.role_ids or message.password:
             require_within(call, call.reach("users", "CONFIGURE"), row["department_id"])
         await self._keep_lines(call, tx, row, str(row["id"]), {"department_id", "manager_id"})
-        row["state"] = "ACTIVE"
+        row |= {"state": "ACTIVE", "second_factor_enabled": False}
         if not row["login"]:
             row["login"] = await self._free_login(call, tx, message.name)
         await require_roles(call, tx, list(message.role_ids))
         if message.password:
-            tx.after(self._set_password, call, row["id"], message.password)
+            await require_good_password(call, tx, "user.password", message.password, row)
+            row["password_update_time"] = call.now
+            tx.after(hash_and_store, call, self._passwords, str(row["id"]), message.password)
 
     async def prepare_update(
         self, call: Call, tx: Tx, before: Row, row: Row, message: Message
@@ -91,20 +97,36 @@ class UserRules:
             for place in (before, before | row):
                 require_within(call, reach, place["department_id"], record_id)
             await require_lesser(call, tx, before)
+        if OFFICE & changed:
+            await keep_administrator(call, tx)
         await self._keep_lines(call, tx, row, record_id, changed)
         if "login" in row and not row["login"]:
             raise invalid_fields([("login", "A user needs a login.")])
         if "role_ids" in changed:
             await require_roles(call, tx, list(message.role_ids))
+        await self._end_what_is_void(call, tx, before, row, message)
+
+    async def _end_what_is_void(
+        self, call: Call, tx: Tx, before: Row, row: Row, message: User
+    ) -> None:
+        """Sessions end with a password or an account, links with the address they went to."""
+        user_id = str(before["id"])
         if message.password:
-            await self._set_password(call, tx, before["id"], message.password)
-        if row.get("state") == "DISABLED":
-            await revoke_sessions(call, tx, str(before["id"]))
+            await require_good_password(
+                call, tx, "user.password", message.password, {**before, **row}
+            )
+            row["password_update_time"] = call.now
+            await hash_and_store(call, tx, self._passwords, user_id, message.password)
+        if "email" in changed_columns(before, row):
+            await drop_links(call, tx, user_id)
+        if message.password or row.get("state") == "DISABLED":
+            await revoke_sessions(call, tx, user_id)
 
     async def prepare_delete(self, call: Call, tx: Tx, before: Row) -> None:
         """Nobody deletes himself; the sessions of a deleted user end."""
         if str(before["id"]) == call.principal.id:
             raise FailedPrecondition("USER_IS_CALLER", "You cannot delete your own account.")
+        await keep_administrator(call, tx)
         await revoke_sessions(call, tx, str(before["id"]))
 
     async def _keep_lines(
@@ -117,27 +139,19 @@ class UserRules:
             await lock_organisation(call, tx)
             tx.after(check_written, call, "user", user_id, "manager_id")
 
-    async def _set_password(self, call: Call, tx: Tx, user_id: object, password: str) -> None:
-        values = {
-            "tenant_id": call.tenant_id,
-            "user_id": str(user_id),
-            "password_hash": await self._passwords.hash(password),
-            "update_time": call.now,
-        }
-        await tx.execute(SET_PASSWORD, values)
-
     async def _free_login(self, call: Call, tx: Tx, name: str) -> str:
-        wanted = login_from(name if name.isascii() else await asyncio.to_thread(_pinyin, name))
+        wanted = login_from(name if name.isascii() else await asyncio.to_thread(_latin, name))
         values = {"tenant_id": call.tenant_id, "pattern": wanted.replace("_", "\\_") + "%"}
         taken = {str(one["login"]) for one in await tx.fetch(_TAKEN, values)}
         return next_free(wanted, taken)
 
 
-def _pinyin(name: str) -> str:
+def _latin(name: str) -> str:
     """The name with its Chinese characters in pinyin, without tones; other characters stay."""
     from pypinyin import lazy_pinyin  # noqa: PLC0415  # 55 MiB of dictionary, for those who need it
 
-    return "".join(lazy_pinyin(name))
+    syllables = lazy_pinyin(name)
+    return login_of_syllables(syllables) if is_chinese(name) else "".join(syllables)
 
 
 class OwnUser:
@@ -156,7 +170,7 @@ class OwnUser:
         row = await tx.fetch_row(self._run, {"tenant_id": call.tenant_id, "id": call.principal.id})
         if row is None:
             raise not_found(self._plan, call.principal.id)
-        return self._plan.to_message(())(row)
+        return self._plan.to_message(())(row, view_of(call, self._plan).own)
 
 
 def user_resource(passwords: Passwords) -> Resource:
@@ -167,6 +181,7 @@ def user_resource(passwords: Passwords) -> Resource:
         table=user,
         filterable=("name", "login", "email", "department_id", "manager_id", "state"),
         orderable=("name", "login"),
+        searchable=("name", "login", "email"),
         references=(
             Reference("department_id", "departments"),
             Reference("manager_id", "users"),

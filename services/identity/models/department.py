@@ -4,6 +4,7 @@ from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, Table, Tex
 from sqlalchemy.dialects.postgresql import UUID
 
 from chassis.db.schema import list_indexes, resource_columns, resource_constraints
+from chassis.search.table import search_table
 from services.identity.models import metadata
 
 department = Table(
@@ -24,3 +25,4 @@ department = Table(
     ),
 )
 list_indexes(department, orderable=("name",), filterable=("parent_id", "kind", "partner_kind"))
+search_table(department)

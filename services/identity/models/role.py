@@ -16,6 +16,7 @@ role = Table(
     # Names of ready-made roles for programs; NULL for the tenant's own.
     Column("key", Text),
     Column("partner_company_id", UUID(as_uuid=False)),
+    Column("field_rules", JSONB),
     *resource_constraints("role"),
     Index(
         "uq_role_name",

@@ -3,11 +3,14 @@
 from services.identity.models import (
     announcement,
     api_client,
+    attempt,
     department,
     log,
     metadata,
+    password_reset,
     preferences,
     role,
+    second_factor,
     tenant,
     user,
 )
@@ -15,11 +18,14 @@ from services.identity.models import (
 __all__ = [
     "announcement",
     "api_client",
+    "attempt",
     "department",
     "log",
     "metadata",
+    "password_reset",
     "preferences",
     "role",
+    "second_factor",
     "tenant",
     "user",
 ]

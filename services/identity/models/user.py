@@ -1,6 +1,7 @@
 """Users, their credentials and the sessions they have open."""
 
 from sqlalchemy import (
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -14,6 +15,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 from chassis.db.schema import list_indexes, resource_columns, resource_constraints
+from chassis.search.table import search_table
 from services.identity.models import metadata
 
 _LIVING = text("delete_time IS NULL")
@@ -29,6 +31,9 @@ user = Table(
     Column("manager_id", UUID(as_uuid=False)),
     Column("role_ids", ARRAY(UUID(as_uuid=False)), nullable=False),
     Column("state", Text, nullable=False),
+    Column("password_change_required", Boolean, nullable=False, server_default="false"),
+    Column("password_update_time", DateTime(timezone=True)),
+    Column("second_factor_enabled", Boolean, nullable=False, server_default="false"),
     *resource_constraints("user"),
     CheckConstraint("state IN ('ACTIVE','DISABLED')", name="state"),
     ForeignKeyConstraint(
@@ -62,6 +67,7 @@ list_indexes(
         "state",
     ),
 )
+search_table(user)
 
 credential = Table(
     "credential",
@@ -70,6 +76,8 @@ credential = Table(
     Column("user_id", UUID(as_uuid=False), nullable=False),
     Column("password_hash", Text, nullable=False),
     Column("update_time", DateTime(timezone=True), nullable=False),
+    # When a one-time password stops to be good.
+    Column("expire_time", DateTime(timezone=True)),
     PrimaryKeyConstraint("tenant_id", "user_id"),
     ForeignKeyConstraint(
         ["tenant_id", "user_id"],
@@ -94,6 +102,8 @@ session = Table(
     Column("revoke_time", DateTime(timezone=True)),
     # When a request came with it, to the minute.
     Column("last_seen_time", DateTime(timezone=True)),
+    Column("address", Text, nullable=False, server_default=""),
+    Column("user_agent", Text, nullable=False, server_default=""),
     Column("create_time", DateTime(timezone=True), nullable=False),
     Column("update_time", DateTime(timezone=True), nullable=False),
     PrimaryKeyConstraint("tenant_id", "id"),
@@ -106,5 +116,6 @@ session = Table(
     Index("uq_session_access_hash", "access_hash", unique=True),
     Index("uq_session_family_hash", "family_hash", unique=True),
     Index("ix_session_user_id", "tenant_id", "user_id"),
+    Index("ix_session_expire_time", "expire_time"),
     Index("ix_session_last_seen_time", "tenant_id", "last_seen_time"),
 )

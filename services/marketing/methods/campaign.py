@@ -27,6 +27,7 @@ CAMPAIGN = Resource(
     table=campaign,
     filterable=("name", "budget", "start_date", "end_date"),
     orderable=("name", "budget", "start_date", "end_date"),
+    searchable=("name",),
     references=(Reference("owner_id", "users", "identity"),),
     children=(Child(campaign_member, "campaign_id", dependent=True),),
     prepare_create=prepare_create,

@@ -3,6 +3,7 @@
 from sqlalchemy import CheckConstraint, Column, Date, Numeric, Table, Text
 
 from chassis.db.schema import list_indexes, resource_columns, resource_constraints
+from chassis.search.table import search_table
 from services.marketing.models import metadata
 
 campaign = Table(
@@ -28,3 +29,4 @@ list_indexes(
         "end_date",
     ),
 )
+search_table(campaign)

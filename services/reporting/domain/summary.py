@@ -1,7 +1,7 @@
 """Groups of a summary: their totals, win rate and order."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -42,6 +42,16 @@ class Group:
         for sums in self.sums.values():
             total = total.plus(sums)
         return total
+
+
+def without(sums: Mapping[str, Sums], hidden: Collection[str]) -> Mapping[str, Sums]:
+    """The sums of a key without what hidden fields of opportunities would tell."""
+    if "state" in hidden:
+        sums = {code: Sums(one.count, one.amount) for code, one in sums.items()}
+    if "amount" in hidden:
+        total = Group("", None, sums).total
+        sums = {"": Sums(total.count, ZERO, total.won_count, ZERO, total.lost_count, ZERO)}
+    return sums
 
 
 def win_rate(won_count: int, lost_count: int) -> float | None:

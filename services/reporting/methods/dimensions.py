@@ -28,6 +28,12 @@ FILTERS = filter_fields(
     ]
 )
 
+# The fields of opportunities that a dimension tells of.
+_TIMES = frozenset({"state", "close_date", "expected_close_date"})
+FIELDS = {dimension: frozenset({name}) for dimension, name in REFERENCES.items()} | dict.fromkeys(
+    _TIME_FORMATS, _TIMES
+)
+
 
 def value_of(dimension: str) -> ColumnElement[object]:
     """What a fact is grouped by in that dimension: an id or a day."""

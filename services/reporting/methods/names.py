@@ -35,10 +35,14 @@ _NAMES = statement(
 
 
 async def read_names(call: Call, tx: Tx, dimension: str, keys: Iterable[str]) -> dict[str, Name]:
-    """Names by key; times are their own names; keys not heard of yet are missing."""
+    """Names by key; times are their own names. Keys not heard of yet are missing, and all when
+    names are hidden from the caller.
+    """
     wanted = [key for key in keys if key]
     if dimension not in REFERENCES:
         return {key: Name(key) for key in wanted}
+    if "name" in call.field_access(RESOURCES[dimension]).hidden:
+        return {}
     told = await _records(call, tx, RESOURCES[dimension], wanted)
     if dimension != STAGE:
         return {key: Name(label) for key, (label, _) in told.items()}

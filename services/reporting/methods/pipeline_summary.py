@@ -4,16 +4,18 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from chassis.call import Call
+from chassis.codec import invalid_fields
 from chassis.db.pool import Tx
 from chassis.filter.condition import compile_filter
+from chassis.filter.fields import FilterField
 from chassis.filter.parser import parse_filter
 from chassis.resource.listing import filter_context
 from chassis.resource.rows import money_sum
 from crm.reporting.v1 import report_pb2 as pb
 from crm.type.v1.money_pb2 import Money
 from services.reporting.domain.rollup import Sums
-from services.reporting.domain.summary import Group, in_order, win_rate
-from services.reporting.methods.dimensions import FILTERS
+from services.reporting.domain.summary import Group, in_order, win_rate, without
+from services.reporting.methods.dimensions import FIELDS, FILTERS
 from services.reporting.methods.names import read_names
 from services.reporting.methods.sums import Question, SumsReader
 
@@ -34,18 +36,24 @@ class PipelineSummaries:
         """Groups within the caller's reach; a wrong filter raises InvalidArgument."""
         # Asked before reading: what is counted may be newer than told, never older.
         current = self._current_as_of()
+        hidden = call.field_access(RESOURCE).hidden
+        if hidden & FIELDS[request.group_by]:
+            raise invalid_fields([("group_by", "There is no such field.")])
         question = Question(
             tenant_id=call.tenant_id,
             dimension=request.group_by,
             filter=compile_filter(
-                parse_filter(request.filter), FILTERS, filter_context(call, call.now)
+                parse_filter(request.filter), _seen(hidden), filter_context(call, call.now)
             ),
             reach=call.reach(RESOURCE, "READ"),
             currency=call.access.currency_code,
         )
         sums = await self._reader.read(tx, question)
         names = await read_names(call, tx, request.group_by, sums)
-        groups = [Group(key, names.get(key), by_currency) for key, by_currency in sums.items()]
+        groups = [
+            Group(key, names.get(key), without(by_currency, hidden))
+            for key, by_currency in sums.items()
+        ]
         answer = pb.PipelineSummary()
         if current is not None:
             answer.current_as_of.FromDatetime(current)
@@ -57,6 +65,11 @@ class PipelineSummaries:
                 break
             answer.groups.append(message)
         return answer
+
+
+def _seen(hidden: frozenset[str]) -> Mapping[str, FilterField]:
+    """The fields that the caller may filter by."""
+    return {name: one for name, one in FILTERS.items() if name.split(".")[0] not in hidden}
 
 
 def _message(group: Group) -> pb.PipelineGroup:

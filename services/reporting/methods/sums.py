@@ -1,12 +1,14 @@
 """Reads the sums of a summary: from the rollup when nothing narrows it, else from the facts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import CTE, ColumnElement, Numeric, Select, bindparam, func, literal_column, select
 
 from chassis.access.model import Reach
 from chassis.access.scope import (
+    NO_LIMIT,
+    Shape,
     reach_values,
     scope_columns,
     table_reach_condition,
@@ -23,8 +25,8 @@ from services.reporting.models.pipeline_rollup import MEASURES
 from services.reporting.models.pipeline_rollup import pipeline_rollup as rollup
 
 GROUPS_MAX = 10_000
-SCOPE = scope_columns(fact)
-EVERYTHING = (False, False)
+# Shares are known where the record is: sums go by owners and departments alone.
+SCOPE = replace(scope_columns(fact), shared=None)
 _TYPES = {name: rollup.c[name].type for name in MEASURES}
 
 # key -> currency -> sums
@@ -42,14 +44,14 @@ class Question:
     currency: str
 
     @property
-    def scope(self) -> tuple[bool, bool]:
+    def scope(self) -> Shape:
         """How the reach narrows the facts."""
         return table_reach_shape(SCOPE, self.reach)
 
     @property
     def narrowed(self) -> bool:
         """Whether less than all living opportunities are asked for."""
-        return self.filter.shape is not None or self.scope != EVERYTHING
+        return self.filter.shape is not None or self.scope != NO_LIMIT
 
 
 class SumsReader:

@@ -69,18 +69,24 @@ class Catalogue:
         return self._stages
 
     async def product(self, product_id: str) -> str:
-        """Name of a living product; InvalidArgument when there is none."""
+        """Name of a living product, "" for whom it is hidden from; InvalidArgument when there is
+        none.
+        """
         if product_id not in self._products:
             values = {"tenant_id": self._call.tenant_id, "id": product_id}
             row = await self._tx.fetch_row(_PRODUCT, values)
             if row is None:
                 raise invalid_fields([("product_id", "There is no such record.")])
-            self._products[product_id] = row["name"]
+            self._products[product_id] = self._seen("products", row["name"])
         return self._products[product_id]
 
     async def customer(self, customer_id: str) -> str:
-        """Name of a customer as far as the replica knows it, else ""."""
+        """Name of a customer as far as replica and caller know it, else ""."""
         if customer_id not in self._customers:
             found = await labels(self._call, self._tx, "customers", [customer_id])
-            self._customers[customer_id] = found.get(customer_id, "")
+            self._customers[customer_id] = self._seen("customers", found.get(customer_id, ""))
         return self._customers[customer_id]
+
+    def _seen(self, collection: str, name: str) -> str:
+        """The name, for those from whom names of the collection are not hidden."""
+        return "" if "name" in self._call.field_access(collection).hidden else name

@@ -107,6 +107,7 @@ def opportunity_resource() -> Resource:
             "close_date",
         ),
         orderable=("name", "amount", "expected_close_date", "close_date"),
+        searchable=("name",),
         references=(
             Reference("customer_id", "customers", "customer"),
             Reference("campaign_id", "campaigns", "marketing"),

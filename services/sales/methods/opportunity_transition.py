@@ -9,12 +9,14 @@ from zoneinfo import ZoneInfo
 from google.protobuf.message import Message
 
 from chassis.call import Call
+from chassis.codec import invalid_fields
 from chassis.db.pool import Tx
 from chassis.resource.checks import check_match, refuse_deleted
 from chassis.resource.plan import Plan
 from chassis.resource.read import lock_record
 from chassis.resource.rows import civil_date, money_values
 from chassis.resource.standard import Collection
+from chassis.resource.view import View, view_of
 from chassis.resource.write import update_record
 from chassis.rpc.methods import Methods, Unary
 from crm.sales.v1 import opportunity_transition_pb2 as pb
@@ -23,6 +25,14 @@ from services.sales.methods.catalogue import Catalogue
 from services.sales.methods.opportunity import state_of
 from services.sales.methods.stage_move import keep_move
 
+Request = (
+    pb.WinOpportunityRequest
+    | pb.LoseOpportunityRequest
+    | pb.MoveOpportunityRequest
+    | pb.ReopenOpportunityRequest
+)
+# The fields of the opportunity that a request sets, where they are called otherwise.
+FIELDS = {"reason": "lost_reason"}
 Decision = Callable[[domain.Opportunity, Sequence[domain.Stage]], domain.Transition]
 
 
@@ -47,31 +57,32 @@ class Transitions:
         day = civil_date("close_date", request.close_date) or today(call)
         amount = _amount(self.opportunities.plan, request)
         return await self._run(
-            call, tx, request.id, lambda one, stages: domain.win(one, stages, day, amount)
+            call, tx, request, lambda one, stages: domain.win(one, stages, day, amount)
         )
 
     async def lose(self, call: Call, tx: Tx, request: pb.LoseOpportunityRequest) -> Message:
         """Close as lost today or on the day given."""
         day = civil_date("close_date", request.close_date) or today(call)
         return await self._run(
-            call, tx, request.id, lambda one, stages: domain.lose(one, stages, day, request.reason)
+            call, tx, request, lambda one, stages: domain.lose(one, stages, day, request.reason)
         )
 
     async def move(self, call: Call, tx: Tx, request: pb.MoveOpportunityRequest) -> Message:
         """Put into another open stage of its pipeline; into its own stage changes nothing."""
         return await self._run(
-            call, tx, request.id, lambda one, stages: domain.move(one, stages, request.stage_id)
+            call, tx, request, lambda one, stages: domain.move(one, stages, request.stage_id)
         )
 
     async def reopen(self, call: Call, tx: Tx, request: pb.ReopenOpportunityRequest) -> Message:
         """Make open again, in the stage given or the first one."""
         return await self._run(
-            call, tx, request.id, lambda one, stages: domain.reopen(one, stages, request.stage_id)
+            call, tx, request, lambda one, stages: domain.reopen(one, stages, request.stage_id)
         )
 
-    async def _run(self, call: Call, tx: Tx, record_id: str, decide: Decision) -> Message:
+    async def _run(self, call: Call, tx: Tx, request: Request, decide: Decision) -> Message:
         plan = self.opportunities.plan
-        before = dict(await lock_record(call, tx, plan, record_id, "UPDATE"))
+        _refuse_denied(view_of(call, plan), request)
+        before = dict(await lock_record(call, tx, plan, request.id, "UPDATE"))
         check_match(call.if_match, int(before["version"]))
         refuse_deleted(plan, before)
         current = state_of(before)
@@ -81,6 +92,14 @@ class Transitions:
         if values["stage_id"] != current.stage_id:
             await keep_move(call, tx, current.id, current.stage_id, str(values["stage_id"]))
         return answer
+
+
+def _refuse_denied(view: View, request: Request) -> None:
+    """InvalidArgument for what the caller's roles do not let him set, this way neither."""
+    names = [one.name for one, _ in request.ListFields()]
+    errors = [(name, text) for name in names if (text := view.rule(FIELDS.get(name, name)))]
+    if errors:
+        raise invalid_fields(errors)
 
 
 def today(call: Call) -> date:

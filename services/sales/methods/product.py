@@ -10,6 +10,7 @@ PRODUCT = Resource(
     table=product,
     filterable=("name", "code", "series", "list_price"),
     orderable=("name", "list_price"),
+    searchable=("name", "code", "series"),
     children=(Child(opportunity, "product_id"),),
     unique={"uq_product_code": "code"},
 )

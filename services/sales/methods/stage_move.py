@@ -12,6 +12,7 @@ from chassis.db.sql import statement
 from chassis.ids import is_id
 from chassis.resource.plan import Plan
 from chassis.resource.read import get_record, not_found
+from chassis.resource.view import view_of
 from chassis.rpc.methods import Methods, Unary
 from crm.sales.v1 import stage_move_pb2 as pb
 from services.sales.models.opportunity import opportunity
@@ -89,11 +90,15 @@ class StageMoves:
     async def list(
         self, call: Call, tx: Tx, request: pb.ListStageMovesRequest
     ) -> pb.ListStageMovesResponse:
-        """The latest moves of an opportunity within the caller's reach, oldest first."""
+        """The latest moves of an opportunity within the caller's reach, oldest first; none when
+        stages are hidden from him.
+        """
         record_id = request.opportunity_id
         if not is_id(record_id):
             raise not_found(self.opportunities, record_id)
         await get_record(call, tx, self.opportunities, record_id, ("id",))
+        if "stage_id" not in view_of(call, self.opportunities).fields:
+            return pb.ListStageMovesResponse()
         values = {"tenant_id": call.tenant_id, "opportunity_id": record_id}
         rows = await tx.fetch(_LATEST, values)
         return pb.ListStageMovesResponse(

@@ -12,6 +12,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import UUID
 
 from chassis.db.schema import list_indexes, resource_columns, resource_constraints
+from chassis.search.table import search_table
 from services.sales.models import metadata
 
 opportunity = Table(
@@ -69,3 +70,4 @@ list_indexes(
         "engage_date",
     ),
 )
+search_table(opportunity)

@@ -3,6 +3,7 @@
 from sqlalchemy import Column, Index, Numeric, Table, Text, text
 
 from chassis.db.schema import list_indexes, resource_columns, resource_constraints
+from chassis.search.table import search_table
 from services.sales.models import metadata
 
 product = Table(
@@ -35,3 +36,4 @@ list_indexes(
         "series",
     ),
 )
+search_table(product)

@@ -37,7 +37,9 @@ async def test_sign_in_needs_no_token(http: httpx.AsyncClient, upstream: Upstrea
     assert answer.headers["cache-control"] == "no-store"
     (seen,) = upstream.seen(f"{SESSIONS}/CreateSession")
     assert seen.metadata["authorization"] == "Bearer service"
-    assert seen.metadata["x-client-address"] == "127.0.0.1"
+    assert isinstance(seen.request, session_pb2.CreateSessionRequest)
+    assert seen.request.client.address == "127.0.0.1"
+    assert seen.request.client.user_agent.startswith("python-httpx/")
 
 
 async def test_wrong_password_is_401(http: httpx.AsyncClient, upstream: Upstream) -> None:

@@ -23,7 +23,12 @@ MINIMAL: Mapping[str, Mapping[str, object]] = {
     "Product": {"name": "Product {tag}", "code": "P{tag}"},
     "Pipeline": {"name": "Pipeline {tag}"},
     "Stage": {"name": "Stage {tag}", "pipeline_id": "@Pipeline"},
-    "Opportunity": {"name": "Opportunity {tag}", "customer_id": "@Customer"},
+    "Opportunity": {
+        "name": "Opportunity {tag}",
+        "customer_id": "@Customer",
+        "pipeline_id": "@Pipeline",
+        "stage_id": "@Stage",
+    },
     "Campaign": {"name": "Campaign {tag}"},
     "CampaignMember": {"campaign_id": "@Campaign", "customer_id": "@Customer"},
 }
@@ -74,11 +79,12 @@ class Ground:
         message = facts.request()
         resource = service.rpartition(".")[2].removesuffix("Service")
         first = facts.request.DESCRIPTOR.fields[0]
-        if first.message_type is not None and first.message_type.name == resource:
+        record = first.message_type
+        if record is not None and record.name == resource and resource in MINIMAL:
             values = self.values(resource, tag)
             if name.startswith("Update"):
                 values = {"id": self.ids[resource], "name": f"{resource} {tag}"}
-                if "name" not in first.message_type.fields_by_name:
+                if "name" not in record.fields_by_name:
                     del values["name"]
             return facts.request(**{first.name: values})
         if "id" in message.DESCRIPTOR.fields_by_name:

@@ -4,7 +4,7 @@ with another rule than its row, fails the test.
 
 from collections.abc import Iterator, Mapping
 
-from crm.chassis.v1 import import_pb2, operation_pb2, purge_pb2
+from crm.chassis.v1 import access_pb2, history_pb2, import_pb2, operation_pb2, purge_pb2, share_pb2
 from crm.customer.v1 import contact_pb2, customer_pb2
 from crm.event.v1 import change_pb2
 from crm.identity.v1 import (
@@ -13,6 +13,7 @@ from crm.identity.v1 import (
     api_client_pb2,
     api_client_secret_pb2,
     client_token_pb2,
+    credential_pb2,
     department_pb2,
     log_entry_pb2,
     preferences_pb2,
@@ -36,7 +37,8 @@ from tests.integration.security.wire import SERVICES
 
 # Every file with services; importing them puts them into the descriptor pool.
 FILES = (
-    import_pb2, operation_pb2, purge_pb2, contact_pb2,
+    access_pb2, history_pb2, share_pb2, import_pb2, operation_pb2, purge_pb2,
+    contact_pb2, credential_pb2,
     customer_pb2, change_pb2, department_pb2, log_entry_pb2, role_pb2,
     session_pb2, tenant_pb2, user_pb2, campaign_member_pb2, campaign_pb2, report_pb2,
     opportunity_pb2, opportunity_transition_pb2, pipeline_pb2, product_pb2, stage_move_pb2,
@@ -72,6 +74,18 @@ SPECIAL: Mapping[str, str] = {
     "crm.identity.v1.SessionService/RefreshSession": "internal",
     "crm.identity.v1.SessionService/DeleteSession": "self",
     "crm.identity.v1.SessionService/ChangePassword": "self",
+    "crm.identity.v1.SessionService/ListSessions": "self",
+    "crm.identity.v1.SessionService/RevokeSession": "self",
+    "crm.identity.v1.CredentialService/ResetPassword": "users configure",
+    "crm.identity.v1.CredentialService/InviteUser": "users configure",
+    "crm.identity.v1.CredentialService/ResetSecondFactor": "users configure",
+    "crm.identity.v1.CredentialService/CreatePasswordReset": "internal",
+    "crm.identity.v1.CredentialService/ConfirmPasswordReset": "internal",
+    "crm.identity.v1.CredentialService/EnrolSecondFactor": "self",
+    "crm.identity.v1.CredentialService/ConfirmSecondFactor": "self",
+    "crm.identity.v1.CredentialService/RemoveSecondFactor": "self",
+    "crm.identity.v1.TenantService/GetTenant": "tenant read",
+    "crm.identity.v1.TenantService/UpdateTenant": "tenant configure",
     "crm.identity.v1.UserService/GetOwnUser": "self",
     "crm.identity.v1.SessionService/ExchangeToken": "internal",
     "crm.identity.v1.SessionService/IssueServiceToken": "open",
@@ -102,6 +116,11 @@ SPECIAL: Mapping[str, str] = {
     "crm.sales.v1.OpportunityTransitionService/ReopenOpportunity": "opportunities update",
     "crm.sales.v1.StageMoveService/ListStageMoves": "opportunities read",
     "crm.reporting.v1.ReportService/GetPipelineSummary": "opportunities read",
+    "crm.chassis.v1.AccessService/ExplainAccess": "self clients",
+    "crm.chassis.v1.HistoryService/ListHistory": "self clients",
+    "crm.chassis.v1.ShareService/ListShares": "self clients",
+    "crm.chassis.v1.ShareService/CreateShare": "self clients",
+    "crm.chassis.v1.ShareService/DeleteShare": "self clients",
     "crm.chassis.v1.ImportService/UploadFile": "self clients",
     "crm.chassis.v1.ImportService/CreateImport": "self clients",
     "crm.chassis.v1.LookupService/LookupRecords": "self clients",

@@ -29,7 +29,8 @@ def test_service_environment_holds_only_its_own_secrets(tmp_path: Path) -> None:
 
 def test_only_identity_knows_all_secrets_and_the_keys(tmp_path: Path) -> None:
     environment = wiring(tmp_path).service_environment("identity")
-    assert {"LOG_KEYS", "LOG_ROOT_DIR", "SERVICE_SECRETS", "SIGNING_KEYS"} <= set(environment)
+    secrets = {"LOG_KEYS", "LOG_ROOT_DIR", "SEALING_KEYS", "SERVICE_SECRETS", "SIGNING_KEYS"}
+    assert secrets <= set(environment)
 
 
 def test_gateway_has_no_database(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from tests.tidy.sources import python_sources
 
 REASON = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
 # Settings are read by name from the environment: those texts are no reasons.
-READERS = {"get", "required", "address", "json_value"}
+READERS = {"get", "required", "address", "json_value", "setdefault"}
 
 
 def test_every_reason_has_a_text_in_both_languages() -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import Column, MetaData, Table, Text, select
 from chassis.access.model import Access, AccessRecord, Grant, Reach, beyond, build_access
 from chassis.access.place import place_of
 from chassis.access.scope import (
+    NO_LIMIT,
     covers_row,
     scope_columns,
     table_reach_condition,
@@ -160,7 +161,7 @@ def test_rows_without_a_company_go_by_their_department() -> None:
 
 def test_rows_of_nobody_are_everybodys() -> None:
     columns = scope_columns(Table("product", MetaData(), Column("id", Text)))
-    assert table_reach_shape(columns, Reach(company_id="dealer")) == (False, False)
+    assert table_reach_shape(columns, Reach(company_id="dealer")) == NO_LIMIT
     assert covers_row(columns, Reach(), {"id": "x"}, Access())
 
 

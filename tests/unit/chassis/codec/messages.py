@@ -11,7 +11,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from google.protobuf.struct_pb2 import Struct
+from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import strategies as st
 
@@ -57,6 +57,9 @@ def messages(descriptor: Descriptor, depth: int = 0) -> st.SearchStrategy[Messag
         scalars = st.one_of(st.none(), st.booleans(), TEXT, st.integers(-(2**40), 2**40))
         nested = st.one_of(scalars, st.lists(scalars, max_size=3))
         return st.dictionaries(TEXT, nested, max_size=3).map(_struct)
+    if descriptor.full_name == "google.protobuf.Value":
+        # JSON's null is a field that is not set.
+        return st.one_of(st.booleans(), TEXT, st.integers(-(2**40), 2**40)).map(_one_value)
     if descriptor.full_name == "google.protobuf.Any":
         return st.integers(0, 9).map(_packed)
     optional = {
@@ -80,6 +83,10 @@ def _struct(values: dict[str, Any]) -> Struct:  # Any: as the stubs of Struct ha
     struct = Struct()
     struct.update(values)
     return struct
+
+
+def _one_value(value: object) -> Value:
+    return _struct({"value": value}).fields["value"]
 
 
 def _packed(created: int) -> AnyMessage:

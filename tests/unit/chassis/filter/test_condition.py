@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import ColumnElement, Text, bindparam, column
 from sqlalchemy.dialects.postgresql import ARRAY, dialect
 
-from chassis.filter.condition import CompiledFilter, FilterSearch, compile_filter
+from chassis.filter.condition import CompiledFilter, FilterSearch, Sought, compile_filter
 from chassis.filter.fields import FieldKind, FilterField, filter_fields
 from chassis.filter.parser import parse_filter
 from chassis.filter.tree import FilterError
@@ -37,15 +37,21 @@ FIELDS = filter_fields(
 )
 
 
-def search_condition(names: tuple[str, ...]) -> ColumnElement[bool]:
+def find(word: str, key: str) -> Sought | None:
+    return Sought(([key + word], f"%{word}%"), word == "common") if word.isalnum() else None
+
+
+def search_condition(names: tuple[str, ...], walked: bool) -> ColumnElement[bool]:
     tokens, pattern = names
+    if walked:
+        return column("walked").like(bindparam(tokens) + bindparam(pattern, type_=Text()))
     return column("tokens").bool_op("@>")(bindparam(tokens, type_=ARRAY(Text()))) & column(
         "name"
     ).like(bindparam(pattern, type_=Text()))
 
 
 CAST = re.compile("::(VARCHAR|TEXT|BIGINT|NUMERIC|BOOLEAN|DATE|TIMESTAMP WITH TIME ZONE|UUID)")
-SEARCH = FilterSearch(lambda word: ([word], f"%{word}%"), search_condition)
+SEARCH = FilterSearch(frozenset({"custom:17"}), find, search_condition)
 
 
 def compiled(text: str, context: FilterContext = CONTEXT) -> CompiledFilter:

@@ -8,7 +8,8 @@ from sqlalchemy import any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 from sqlalchemy.types import Text
 
-from chassis.access.model import Reach
+from chassis.access.model import SHARED, Reach
+from chassis.access.scope import Shape
 from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.db.pool import Database, Tx
@@ -85,7 +86,7 @@ async def find_records(  # what is looked for, and where
     return [(row["value"], str(row["id"])) for row in await tx.fetch(run, parameters)]
 
 
-def _lookup_statement(plan: Plan, field: str, shape: tuple[bool, bool], bound: bool) -> Statement:
+def _lookup_statement(plan: Plan, field: str, shape: Shape, bound: bool) -> Statement:
     table = plan.resource.table
     query = select(table.c[field].label("value"), table.c.id).where(
         table.c.tenant_id == bindparam("tenant_id"),
@@ -107,10 +108,12 @@ def _reach(request: pb.CheckRecordsRequest) -> Reach:
         owner_ids=frozenset(given.owner_ids),
         department_ids=frozenset(given.department_ids),
         company_id=given.company_id,
+        grantee_ids=frozenset(given.grantee_ids),
+        shares=SHARED["READ"],
     )
 
 
-def _check_statement(plan: Plan, shape: tuple[bool, bool]) -> Statement:
+def _check_statement(plan: Plan, shape: Shape) -> Statement:
     table = plan.resource.table
     ids = bindparam("ids", type_=ARRAY(UUID(as_uuid=False)))
     return statement(

@@ -1,0 +1,26 @@
+"""Shared records as SQL: what shares add to the reach of a verb."""
+
+from sqlalchemy import Column, ColumnElement, any_, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY, UUID
+
+from chassis.db.schema import chassis_tables, new_metadata
+
+WRITE = "WRITE"
+SHARE = chassis_tables(new_metadata())["share"]
+_GRANTEES = bindparam("reach_grantees", type_=ARRAY(UUID(as_uuid=False)))
+
+
+def is_shared(record_id: Column[object], level: str) -> ColumnElement[bool]:
+    """Whether the record with this id is shared with the caller at this level.
+
+    The ids are gathered into an array once per statement, so that they are an index condition like
+    those of owner and department beside it.
+    """
+    found = select(SHARE.c.record_id).where(
+        SHARE.c.tenant_id == bindparam("tenant_id"),
+        SHARE.c.grantee_id == any_(_GRANTEES),
+        SHARE.c.resource == record_id.table.name,
+    )
+    if level == WRITE:
+        found = found.where(SHARE.c.level == WRITE)
+    return record_id == any_(func.array(found.scalar_subquery()))

@@ -1,0 +1,48 @@
+"""The mails that a platform of tests has sent."""
+
+import asyncio
+import email
+import re
+import time
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.policy import SMTP
+from pathlib import Path
+
+TOKEN = re.compile(r"https?://\S+#token=(\S+)")
+
+
+@dataclass(frozen=True)
+class Mail:
+    """One mail: its subject, its text and the token in its link."""
+
+    subject: str
+    text: str
+    token: str
+
+
+async def mails_to(folder: Path, address: str, count: int = 1) -> list[Mail]:
+    """The mails to an address, once there are so many; AssertionError after ten seconds."""
+    deadline = time.monotonic() + 10
+    while True:
+        found = [_read(message) for message in _all(folder) if message["To"] == address]
+        if len(found) >= count:
+            return found
+        assert time.monotonic() < deadline, f"{len(found)} mails to {address}, not {count}"
+        await asyncio.sleep(0.1)
+
+
+def _all(folder: Path) -> list[EmailMessage]:
+    messages = []
+    for path in sorted(folder.glob("*.eml")):
+        message = email.message_from_bytes(path.read_bytes(), policy=SMTP)
+        assert isinstance(message, EmailMessage)
+        messages.append(message)
+    return messages
+
+
+def _read(message: EmailMessage) -> Mail:
+    text = message.get_content()
+    found = TOKEN.search(text)
+    assert found, text
+    return Mail(str(message["Subject"]), text, found[1])
