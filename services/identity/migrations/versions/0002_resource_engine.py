@@ -1147,7 +1147,11 @@ def upgrade() -> None:
     )
     # ### end Alembic commands ###
     # Alembic does not see checks of tables that exist.
-    op.create_check_constraint("kind", "department", "kind IN ('DEPARTMENT','PARTNER_COMPANY')")
     op.create_check_constraint(
-        "partner_kind", "department", "partner_kind IN ('DEALER','AGENT','PROVIDER')"
+        op.f("ck_department_kind"), "department", "kind IN ('DEPARTMENT','PARTNER_COMPANY')"
+    )
+    op.create_check_constraint(
+        op.f("ck_department_partner_kind"),
+        "department",
+        "partner_kind IN ('DEALER','AGENT','PROVIDER')",
     )
