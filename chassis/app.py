@@ -14,12 +14,19 @@ import uvloop
 from chassis.access.model import AccessRecord
 from chassis.access.source import AccessSource
 from chassis.background import Background
+from chassis.custom_fields.index import KIND as INDEX
+from chassis.custom_fields.source import CustomFieldSource
+from chassis.custom_fields.wiring import own_fields
 from chassis.db.pool import Database
 from chassis.deferred import Surroundings, deferred_work
+from chassis.describe import SERVICE as DESCRIBE_SERVICE
+from chassis.describe import Descriptions
 from chassis.events.change_rpc import SERVICE as CHANGE_SERVICE
 from chassis.events.change_rpc import change_methods
 from chassis.events.change_service import SnapshotSource
 from chassis.events.consumer import Consumer
+from chassis.explain.methods import SERVICE as ACCESS_SERVICE
+from chassis.explain.methods import Explanations
 from chassis.history.methods import SERVICE as HISTORY_SERVICE
 from chassis.history.methods import Histories
 from chassis.lookup import Lookups
@@ -28,6 +35,7 @@ from chassis.operations.runner import Work
 from chassis.operations.start import Starter
 from chassis.purge import SERVICE as PURGE_SERVICE
 from chassis.purge import Purge
+from chassis.resource.plan import Plan
 from chassis.resource.resource import Resource
 from chassis.resource.snapshot import snapshot_source
 from chassis.resource.standard import Collection, collection
@@ -73,7 +81,7 @@ class Toolbox:
     def collection(self, resource: Resource) -> Collection:
         """The resource at work."""
         key, owners = self.settings.page_token_key, Owners(self.clients)
-        made = collection(resource, key, owners, self._siblings)
+        made = collection(resource, key, owners, self._siblings, self.settings.service)
         self._siblings[resource.table.name] = made
         return made
 
@@ -123,37 +131,44 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
     database = Database(settings.service, settings.database_url, settings.worker_database_url)
     clients = Clients(settings.service, settings.service_secret, settings.targets)
     starter = Starter(settings.service, database)
-    parts = build(Toolbox(settings, database, clients, starter))
+    toolbox = Toolbox(settings, database, clients, starter)
+    parts = build(toolbox)
     background = Background(settings, database, clients)
-    own = settings.service == "identity"
+    identity = settings.service == "identity"
     access = AccessSource(
         database,
         parts.identity.fetch_access,
         background.feed_silent_for_s,
-        replicated=not own,
+        replicated=not identity,
     )
+    custom = CustomFieldSource(database, background.own_feed_silent_for_s)
+    plans = {one.plan.plural: one.plan for one in parts.collections}
+    own = own_fields(toolbox.collection, plans, custom)
     verifier = TokenVerifier(parts.identity.fetch_keys)
-    deputies = Deputies(parts.identity.deferred_token, verifier, access)
+    deputies = Deputies(parts.identity.deferred_token, verifier, access, custom)
     around = Surroundings(settings, starter, clients, deputies, background.wake_relay)
-    deferred = deferred_work(around, parts.collections, parts.works)
-    authority = Authority(verifier, access)
+    deferred = deferred_work(around, parts.collections, {**parts.works, INDEX: own.work})
+    authority = Authority(verifier, access, custom)
 
     def on_change(tenant_id: str) -> None:
         background.wake_relay()
-        if own:  # who has just changed the organisation works on with it
+        if identity:  # who has just changed the organisation works on with it
             access.forget(tenant_id)
 
     server = RpcServer(settings.service, database, authority, on_change)
-    plans = [one.plan for one in parts.collections]
-    purge = Purge(settings.service, database, clients, plans)
-    search = SearchUpkeep(settings.service, database, plans)
-    shared = _shared_methods(settings, database, parts) | deferred.methods
-    shared |= {PURGE_SERVICE: purge.methods()}
+    collections = (*parts.collections, *own.collections)
+    every_plan = [one.plan for one in collections]
+    purge = Purge(settings.service, database, clients, every_plan)
+    search = SearchUpkeep(settings.service, database, every_plan)
+    snapshots = {one.plan.singular: snapshot_source(one.plan, custom) for one in collections}
+    snapshots |= parts.snapshots
+    shared = _shared_methods(settings, database, plans, snapshots) | deferred.methods
+    shared |= {PURGE_SERVICE: purge.methods(), **own.methods(starter.woken.set)}
     for name, methods in {**parts.methods, **shared}.items():
         server.add(name, methods)
     await server.start(settings.grpc_listen)
-    background.start(access, parts.consumers)
-    own_jobs = {"purge": purge.run, "search": search.refresh, "search rows": search.fill}
+    background.start(access, custom, parts.consumers)
+    own_jobs = {"purge": purge.run, "search": search.keep_fresh, "search rows": search.keep_full}
     for name, job in {**own_jobs, **deferred.jobs, **parts.jobs}.items():
         background.run(name, job)
     log.info("service started", listen=settings.grpc_listen)
@@ -167,19 +182,19 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
 
 
 def _shared_methods(
-    settings: ServiceSettings, database: Database, parts: Parts
+    settings: ServiceSettings,
+    database: Database,
+    plans: Mapping[str, Plan],
+    snapshots: Mapping[str, SnapshotSource],
 ) -> dict[str, Methods]:
     """The methods that every service has, over its collections."""
-    plans = [one.plan for one in parts.collections]
-    snapshots = {plan.singular: snapshot_source(plan) for plan in plans}
-    by_name = {plan.plural: plan for plan in plans}
     return {
-        "crm.chassis.v1.LookupService": Lookups(database, plans).methods(),
-        SHARE_SERVICE: Shares(by_name).methods(),
-        HISTORY_SERVICE: Histories(by_name, settings.page_token_key).methods(),
-        CHANGE_SERVICE: change_methods(
-            database, settings.service, {**snapshots, **parts.snapshots}
-        ),
+        "crm.chassis.v1.LookupService": Lookups(database, list(plans.values())).methods(),
+        SHARE_SERVICE: Shares(plans).methods(),
+        ACCESS_SERVICE: Explanations(plans).methods(),
+        DESCRIBE_SERVICE: Descriptions(plans).methods(),
+        HISTORY_SERVICE: Histories(plans, settings.page_token_key).methods(),
+        CHANGE_SERVICE: change_methods(database, settings.service, snapshots),
     }
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from chassis.access.feed import access_consumer, access_feed
 from chassis.access.source import AccessSource
+from chassis.custom_fields.source import CustomFieldSource
 from chassis.db.pool import Database
 from chassis.db.sql import statement
 from chassis.events.boot import Boot
@@ -50,6 +51,7 @@ class Background:
         self._bus: Bus | None = None
         self._relay: Relay | None = None
         self._feed: Feed | None = None
+        self._own_feed: Feed | None = None
 
     def wake_relay(self) -> None:
         """Something was committed that is to be published."""
@@ -60,10 +62,16 @@ class Background:
         """Seconds for which identity's feed has given no sign of life."""
         return float("inf") if self._feed is None else self._feed.silent_for_s
 
-    def start(self, access: AccessSource, consumers: Sequence[Consumer]) -> None:
+    def own_feed_silent_for_s(self) -> float:
+        """Seconds for which the service's own feed has given no sign of life."""
+        return float("inf") if self._own_feed is None else self._own_feed.silent_for_s
+
+    def start(
+        self, access: AccessSource, custom: CustomFieldSource, consumers: Sequence[Consumer]
+    ) -> None:
         """Begin everything that needs the broker, as soon as there is one."""
         known = all_consumers(self._settings.service, consumers)
-        self.run("bus", lambda: self._with_bus(access, known))
+        self.run("bus", lambda: self._with_bus(access, custom, known))
 
     def run(self, name: str, work: Work) -> None:
         """Run `work` again and again: what it raises is logged, and it begins anew."""
@@ -81,18 +89,22 @@ class Background:
         if self._bus is not None:
             await self._bus.close()
 
-    async def _with_bus(self, access: AccessSource, consumers: Sequence[Consumer]) -> None:
+    async def _with_bus(
+        self, access: AccessSource, custom: CustomFieldSource, consumers: Sequence[Consumer]
+    ) -> None:
         settings = self._settings
         bus = self._bus = Bus(_bus_lost)
         await bus.open(settings.nats_url, settings.service)
         relay = self._relay = Relay(self._database, bus, settings.service, self._relay_metrics)
         self._stops.append(relay.stop)
         feed = self._feed = access_feed(bus, access)
+        own_feed = self._own_feed = custom.feed(bus, settings.service)
         self.run("relay", relay.run)
         self.run("auditor", relay.keep_auditing)
         self.run("housekeeping", self._keep_house)
         self.run("edge", lambda: _keep_edge(bus))
         self.run("access feed", feed.run)
+        self.run("own feed", own_feed.run)
         for consumer in consumers:
             self.run(consumer.name, lambda one=consumer: self._consume(bus, one))  # type: ignore[misc]  # a default binds the loop's variable
         await asyncio.Event().wait()

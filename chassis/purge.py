@@ -13,13 +13,11 @@ import structlog
 from sqlalchemy import Select, any_, bindparam, delete, func, select, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
-from chassis.access.model import Access
-from chassis.call import Call, Principal
+from chassis.call import Call, service_call
 from chassis.db.pool import Database, Record, Tx
 from chassis.db.sql import Statement, statement
 from chassis.errors import FailedPrecondition, Unavailable
 from chassis.events.leader import leadership
-from chassis.ids import new_id
 from chassis.resource.fields import Form
 from chassis.resource.plan import Plan
 from chassis.resource.read import lock_record, plan_of
@@ -122,7 +120,7 @@ class Purge:
                 return count
 
     async def _purge_batch(self, plan: Plan, tenant_id: str, ids: Sequence[str]) -> int:
-        call, count = _own_call(self._service, tenant_id), 0
+        call, count = service_call(self._service, tenant_id, datetime.now(UTC)), 0
         async with self._database.transaction(tenant_id) as tx:
             try:
                 referred = await self._referred(tx, tenant_id, plan, ids)
@@ -196,19 +194,6 @@ async def _purge_row(call: Call, tx: Tx, plan: Plan, before: Record) -> None:
     except asyncpg.ForeignKeyViolationError as error:
         collection = error.table_name or "other records"
         raise RecordReferred(plan, str(before["id"]), collection) from error
-
-
-def _own_call(service: str, tenant_id: str) -> Call:
-    """The call of a service that works by itself."""
-    return Call(
-        principal=Principal(kind="service", id=service, tenant_id=tenant_id),
-        access=Access(),
-        method=SERVICE,
-        now=datetime.now(UTC),
-        deadline=asyncio.get_running_loop().time() + INTERVAL_S,
-        request_id=new_id(),
-        through="rule",
-    )
 
 
 def _purge_statement(plan: Plan) -> Statement:

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import any_, bindparam, or_, select
+from sqlalchemy import any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
+from sqlalchemy.types import Text
 
 from chassis.access.model import Reach
 from chassis.call import Call
@@ -18,7 +19,7 @@ _TABLE = chassis_tables(new_metadata())["access_record"]
 _NAMES = statement(
     select(_TABLE.c.id, _TABLE.c.data["name"].astext.label("name")).where(
         _TABLE.c.tenant_id == bindparam("tenant_id"),
-        or_(_TABLE.c.kind == "user", _TABLE.c.kind == "api_client"),
+        _TABLE.c.kind == any_(bindparam("kinds", type_=ARRAY(Text()))),
         _TABLE.c.id == any_(bindparam("ids", type_=ARRAY(UUID(as_uuid=False)))),
     )
 )
@@ -40,5 +41,14 @@ async def names_of(call: Call, tx: Tx, user_ids: Iterable[str]) -> dict[str, str
     seen = {one for one in user_ids if sees_user(call, reach, one)}
     if not seen or "name" in call.field_access(USERS).hidden:
         return {}
-    rows = await tx.fetch(_NAMES, {"tenant_id": call.tenant_id, "ids": list(seen)})
-    return {str(row["id"]): row["name"] or "" for row in rows}
+    return await _names(call, tx, ["user", "api_client"], seen)
+
+
+async def role_names(call: Call, tx: Tx, role_ids: Iterable[str]) -> dict[str, str]:
+    """Names of roles by id."""
+    return await _names(call, tx, ["role"], role_ids)
+
+
+async def _names(call: Call, tx: Tx, kinds: list[str], ids: Iterable[str]) -> dict[str, str]:
+    values = {"tenant_id": call.tenant_id, "kinds": kinds, "ids": list(ids)}
+    return {str(row["id"]): row["name"] or "" for row in await tx.fetch(_NAMES, values)}

@@ -10,6 +10,8 @@ from sqlalchemy.sql.visitors import ExternallyTraversible, replacement_traverse
 
 from chassis.access.model import Access, Reach
 from chassis.access.place import COMPANY, OWNED
+from chassis.call import Call
+from chassis.errors import PermissionDenied
 from chassis.shares.reach import is_shared
 from crm.type.v1.options_pb2 import Place
 
@@ -17,6 +19,10 @@ from crm.type.v1.options_pb2 import Place
 # shares of which level.
 Shape: TypeAlias = tuple[bool, bool, str]
 NO_LIMIT: Shape = (False, False, "")
+
+# No array is empty: what no row can be equal to implies the predicate of any partial index, and
+# PostgreSQL would take one of those for it.
+NOBODY = ["00000000-0000-0000-0000-000000000000"]
 
 _IDS = ARRAY(UUID(as_uuid=False))
 _OWNERS = bindparam("reach_owners", type_=_IDS)
@@ -57,6 +63,17 @@ def referred_table(table: Table, field: str) -> Table | None:
     """The table that a foreign key from the field points to; None without one."""
     found = (one.referred_table for one in table.foreign_key_constraints if field in one.columns)
     return next(found, None)
+
+
+def readable(call: Call, resource: str) -> Reach:
+    """What of a resource the caller may refer to: what he may read. Who is in the head office and
+    has no grant on it at all may name any, because forms do not show it to him.
+    """
+    try:
+        return call.reach(resource, "READ")
+    except PermissionDenied:
+        company_id = call.principal.partner_company_id
+        return Reach(everything=not company_id, company_id=company_id)
 
 
 def table_reach_shape(columns: Columns, reach: Reach) -> Shape:
@@ -124,7 +141,7 @@ def reach_values(reach: Reach) -> dict[str, object]:
     """The values of the parameters that table_reach_condition may use."""
     return {
         "reach_owners": list(reach.owner_ids),
-        "reach_departments": list(reach.department_ids),
+        "reach_departments": list(reach.department_ids) or NOBODY,
         "reach_company": reach.company_id or None,
         "reach_company_departments": list(reach.company_department_ids),
         "reach_grantees": list(reach.grantee_ids),

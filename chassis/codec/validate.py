@@ -26,6 +26,15 @@ def validator(message_type: type[Message]) -> Check:
     return _message_check(message_type.DESCRIPTOR)
 
 
+def text_max(field: FieldDescriptor) -> int:
+    """The most characters that a field may have; 0 where nothing is said."""
+    options = field.GetOptions()
+    if not options.HasExtension(validate_pb2.field):  # type: ignore[arg-type]  # the stubs know MessageOptions only
+        return 0
+    rules: validate_pb2.FieldRules = options.Extensions[validate_pb2.field]  # type: ignore[index]  # as above
+    return rules.string.max_len
+
+
 @cache
 def _message_check(descriptor: Descriptor) -> Check:
     checks = [check for field in descriptor.fields for check in _field_checks(field)]

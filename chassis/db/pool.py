@@ -46,6 +46,11 @@ class Tx:
     connection: asyncpg.Connection
     discarded: bool = False
     later: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    committed: list[Callable[[], None]] = field(default_factory=list)
+
+    def on_commit(self, tell: Callable[..., None], *given: object) -> None:
+        """Have `tell(*given)` called once the transaction is committed."""
+        self.committed.append(lambda: tell(*given))
 
     def discard_if(self, only_validated: bool) -> None:
         """Have the transaction rolled back at its end, when it was only to check."""
@@ -167,6 +172,8 @@ class Pool:
                 yield tx
                 await tx.do_later()
                 await connection.execute("rollback" if tx.discarded else "commit")
+                for tell in () if tx.discarded else tx.committed:
+                    tell()
             except CONNECTION_ERRORS as error:
                 connection.terminate()
                 raise Unavailable("DATABASE_AWAY", "The database is away; try again.") from error

@@ -27,6 +27,7 @@ _ORDER = ("=", "!=", ":", "<", "<=", ">", ">=")
 _OPERATORS: Mapping[FieldKind, tuple[str, ...]] = {
     FieldKind.BOOLEAN: _EQUALITY,
     FieldKind.UUID: _EQUALITY,
+    FieldKind.ID: _EQUALITY,
     FieldKind.ENUM: _EQUALITY,
     FieldKind.TEXT_LIST: (":",),
 }

@@ -1,7 +1,7 @@
 """What a resource declares about the fields that filters and orders may name."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any  # the reason stands where it is used
 
@@ -19,6 +19,8 @@ class FieldKind(StrEnum):
     DATE = "date"
     TIMESTAMP = "timestamp"
     UUID = "uuid"
+    # An id that is held as text.
+    ID = "id"
     ENUM = "enum"
     MONEY = "money"
     TEXT_LIST = "text list"
@@ -33,10 +35,14 @@ _TYPES: Mapping[FieldKind, TypeEngine[Any]] = {  # Any: it is invariant, kinds d
     FieldKind.DATE: sa.Date(),
     FieldKind.TIMESTAMP: sa.DateTime(timezone=True),
     FieldKind.UUID: sa.Uuid(),
+    FieldKind.ID: sa.Text(),
     FieldKind.ENUM: sa.Text(),
     FieldKind.MONEY: sa.Numeric(),
     FieldKind.TEXT_LIST: ARRAY(sa.Text()),
 }
+
+
+Ties = tuple[ColumnElement[bool], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,8 @@ class FilterField:
 
     `choices` are the names of an ENUM; `currency` is the code column beside a MONEY amount.
     `identity` stands for the column in cache keys; set it where the name alone does not tell the
-    column (a custom field: its immutable id).
+    column (a tenant's own field: its place). `stored` is what names of choices stand for where that
+    is another value; `ties` are the conditions that tie the column's table to the record's.
     """
 
     name: str
@@ -54,9 +61,11 @@ class FilterField:
     choices: tuple[str, ...] = ()
     currency: ColumnElement[object] | None = None
     identity: str = ""
+    stored: Mapping[str, str] = field(default_factory=dict)
+    ties: Ties = ()
 
     def __post_init__(self) -> None:
-        if (self.kind is FieldKind.ENUM) != bool(self.choices):
+        if not self.identity and (self.kind is FieldKind.ENUM) != bool(self.choices):
             raise ValueError(f"{self.name}: choices belong to an enum, and only there")
         if (self.kind is FieldKind.MONEY) != (self.currency is not None):
             raise ValueError(f"{self.name}: a currency column belongs to money, and only there")
@@ -70,23 +79,24 @@ def filter_fields(fields: Iterable[FilterField]) -> Mapping[str, FilterField]:
     """The fields by name; money also under `.amount` and `.currency_code`; ValueError if twice."""
     found: dict[str, FilterField] = {}
     for declared in fields:
-        for field in _with_parts(declared):
-            if field.name in found:
-                raise ValueError(f"filter field {field.name} is declared twice")
-            found[field.name] = field
+        for one in _with_parts(declared):
+            if one.name in found:
+                raise ValueError(f"filter field {one.name} is declared twice")
+            found[one.name] = one
     return found
 
 
-def _with_parts(field: FilterField) -> tuple[FilterField, ...]:
-    if field.currency is None:
-        return (field,)
+def _with_parts(one: FilterField) -> tuple[FilterField, ...]:
+    if one.currency is None:
+        return (one,)
     code = FilterField(
-        f"{field.name}.currency_code",
-        field.currency,
+        f"{one.name}.currency_code",
+        one.currency,
         FieldKind.TEXT,
-        identity=f"{field.key}.currency_code",
+        identity=f"{one.key}.currency_code",
+        ties=one.ties,
     )
-    return (field, replace(field, name=f"{field.name}.amount", identity=field.key), code)
+    return (one, replace(one, name=f"{one.name}.amount", identity=one.key), code)
 
 
 def bind(name: str, kind: FieldKind) -> sa.BindParameter[object]:

@@ -52,9 +52,9 @@ def value_of(field: FilterField, value: Text | Call, context: FilterContext) -> 
 
 
 def _read_enum(field: FilterField, text: str, _context: FilterContext) -> FilterValue:
-    if text not in field.choices:
+    if text not in field.choices and text not in field.stored:
         raise ValueError(f"allowed are {', '.join(field.choices)}")
-    return text
+    return field.stored.get(text, text)
 
 
 def _read_boolean(_field: FilterField, text: str, _context: FilterContext) -> FilterValue:
@@ -92,7 +92,8 @@ def _read_timestamp(_field: FilterField, text: str, context: FilterContext) -> F
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
-def _read_uuid(_field: FilterField, text: str, _context: FilterContext) -> FilterValue:
+def _read_uuid(field: FilterField, text: str, _context: FilterContext) -> FilterValue:
+    text = field.stored.get(text, text)
     if not _UUID.fullmatch(text):
         raise ValueError("expected a UUID")
     return UUID(text)
@@ -110,14 +111,15 @@ _READERS: Mapping[FieldKind, Callable[[FilterField, str, FilterContext], FilterV
     FieldKind.DATE: _read_date,
     FieldKind.TIMESTAMP: _read_timestamp,
     FieldKind.UUID: _read_uuid,
+    FieldKind.ID: lambda field, text, context: str(_read_uuid(field, text, context)),
     FieldKind.ENUM: _read_enum,
     FieldKind.MONEY: _read_decimal,
-    FieldKind.TEXT_LIST: lambda _field, text, _context: [text],
+    FieldKind.TEXT_LIST: lambda field, text, _context: [field.stored.get(text, text)],
 }
 
 
 _DAY_KINDS = (FieldKind.DATE, FieldKind.TIMESTAMP)
-_ID_KINDS = (FieldKind.UUID, FieldKind.TEXT)
+_ID_KINDS = (FieldKind.UUID, FieldKind.ID, FieldKind.TEXT)
 _FUNCTIONS: Mapping[str, tuple[int, tuple[FieldKind, ...]]] = {
     "today": (0, _DAY_KINDS),
     "days_ago": (1, _DAY_KINDS),
@@ -162,7 +164,7 @@ def _days(argument: Text) -> int:
 
 def _id_value(field: FilterField, call: Call, context: FilterContext) -> FilterValue:
     found = context.user_id if call.name == "me" else context.department_id
-    if found is None or field.kind is FieldKind.TEXT:
+    if found is None or field.kind is not FieldKind.UUID:
         return found
     if not _UUID.fullmatch(found):
         raise FilterError(f"{call.name}() has no value for this caller", call.position)

@@ -1,11 +1,14 @@
 """A row on its way to a record: its cells by field path, then the message that they make."""
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from google.protobuf.message import Message
 
+from chassis.custom_fields.model import CUSTOM
+from chassis.custom_fields.values import choice_id, value_of_text
 from chassis.imports.cells import BadRow, read_cells
 from chassis.imports.convert import BadValue, convert, items, scaled, shown
 from chassis.imports.mapping import KEY, SOURCE, ImportMapping, Target
@@ -14,6 +17,9 @@ from chassis.operations.lines import unguarded
 from chassis.operations.task import Problem
 from chassis.resource.fields import Form
 from crm.type.v1.money_pb2 import Money
+
+# What spreadsheets write for a value that they could not work out.
+ERROR_VALUE = re.compile(r"#(?:N/A|GETTING_DATA|[A-Z]+(?:/0)?[!?])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,9 @@ def read_draft(mapping: ImportMapping, record: Record, delimiter: str, count: in
     for target in mapping.columns:
         cell = unguarded(cells[target.index].strip())
         text = scaled(target.values.get(cell, cell), target.factor)
-        if text:
+        if ERROR_VALUE.fullmatch(text):
+            draft.refuse(target.column, f"The cell holds the error {text}.")
+        elif text:
             texts[target.path] = text
     for path, text in mapping.defaults.items():
         if text:
@@ -93,11 +101,18 @@ def fill(mapping: ImportMapping, draft: Draft, known: Known) -> None:
         try:
             if path in resolved:
                 _set_reference(mapping, values, name, resolved[path])
+            elif name == CUSTOM:
+                _set_own(mapping, values.setdefault(name, {}), part, text)
+            elif name in mapping.plan.resource.choices:
+                values[name] = choice_id(mapping.own.lists.get(name, {}), text)
             elif not part:
                 values[name] = convert(mapping.fields[name], text)
         except BadValue as error:
             draft.refuse(mapping.column_of(path), str(error))
     values |= _money(mapping, draft)
+    own = values.get(CUSTOM)
+    if isinstance(own, dict):
+        values[CUSTOM] = {name: value for name, value in own.items() if not _no_amount(value)}
     if draft.problems or draft.later:
         return
     if mapping.spec.external_source:
@@ -113,6 +128,21 @@ def _set_reference(
         values[name] = ids
     elif ids:
         values[name] = ids[0]
+
+
+def _set_own(mapping: ImportMapping, own: object, path: str, text: str) -> None:
+    """One of the tenant's own fields, or a part of one."""
+    assert isinstance(own, dict)
+    name, _, part = path.partition(".")
+    if part:
+        own.setdefault(name, {})[part] = text
+    else:
+        own[name] = value_of_text(mapping.own.by_name[name], text)
+
+
+def _no_amount(value: object) -> bool:
+    """Whether it is a currency alone, which makes no money."""
+    return isinstance(value, dict) and "amount" not in value
 
 
 def _money(mapping: ImportMapping, draft: Draft) -> dict[str, object]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from chassis.codec import invalid_fields
+from chassis.custom_fields.model import CUSTOM, Kind, OwnFields
 from chassis.resource.fields import Field, Form
 from chassis.resource.plan import Plan
 from chassis.resource.resource import Reference
@@ -43,6 +44,7 @@ class ImportMapping:
     spec: ImportSpec
     columns: Sequence[Target]
     defaults: Mapping[str, str]
+    own: OwnFields
 
     @cached_property
     def fields(self) -> Mapping[str, Field]:
@@ -81,23 +83,24 @@ class ImportMapping:
             path.split("[", maxsplit=1)[0].split(".", maxsplit=1)[0],
         ):
             for target in self.columns:
-                if wanted in {target.path, target.field.name}:
+                if target.path == wanted or target.path.startswith(f"{wanted}."):
                     return target.column
         return path
 
 
-def make_mapping(plan: Plan, spec: ImportSpec, header: Sequence[str]) -> ImportMapping:
+def make_mapping(view: View, spec: ImportSpec, header: Sequence[str]) -> ImportMapping:
     """The mapping, or InvalidArgument naming everything that is wrong with it."""
+    plan = view.plan
     problems = [
         *_missing_columns(spec, header),
-        *_column_problems(plan, spec),
-        *_default_problems(plan, spec),
+        *_column_problems(view, spec),
+        *_default_problems(view, spec),
         *_key_problems(plan, spec),
     ]
     if problems:
         raise invalid_fields(problems)
     columns = [_target(plan, one, list(header).index(one.column)) for one in spec.columns]
-    return ImportMapping(plan, spec, columns, dict(spec.defaults))
+    return ImportMapping(plan, spec, columns, dict(spec.defaults), view.own)
 
 
 def refuse_denied(view: View, spec: ImportSpec) -> None:
@@ -139,31 +142,33 @@ def _missing_columns(spec: ImportSpec, header: Sequence[str]) -> Iterator[tuple[
             yield f"spec.columns[{at}].column", text
 
 
-def _column_problems(plan: Plan, spec: ImportSpec) -> Iterator[tuple[str, str]]:
+def _column_problems(view: View, spec: ImportSpec) -> Iterator[tuple[str, str]]:
     seen: set[str] = set()
     for at, column in enumerate(spec.columns):
         place = f"spec.columns[{at}]"
-        text = _field_problem(plan, column.field)
+        text = field_problem(view, column.field)
         if text:
             yield f"{place}.field", text
             continue
         if column.field in seen:
             yield f"{place}.field", "Two columns fill this field."
         seen.add(column.field)
-        if column.match and _reference(plan, column.field) is None:
+        if column.match and _reference(view.plan, column.field) is None:
             yield f"{place}.match", "This field is no reference."
-        if column.factor and not _is_number(plan, column.field):
+        if column.factor and not _is_number(view, column.field):
             yield f"{place}.factor", "This field is no number."
 
 
-def _is_number(plan: Plan, path: str) -> bool:
+def _is_number(view: View, path: str) -> bool:
     name, _, part = path.partition(".")
-    return part == "amount" or plan.fields[name].form is Form.NUMBER
+    if name == CUSTOM and part in view.own.by_name:
+        return view.own.by_name[part].kind is Kind.NUMBER
+    return part.endswith("amount") or view.plan.fields[name].form is Form.NUMBER
 
 
-def _default_problems(plan: Plan, spec: ImportSpec) -> Iterator[tuple[str, str]]:
+def _default_problems(view: View, spec: ImportSpec) -> Iterator[tuple[str, str]]:
     for path in spec.defaults:
-        text = _field_problem(plan, path)
+        text = field_problem(view, path)
         if text or path == KEY:
             yield f"spec.defaults.{path}", text or "Every record has its own external id."
 
@@ -176,10 +181,13 @@ def _key_problems(plan: Plan, spec: ImportSpec) -> Iterator[tuple[str, str]]:
         yield "spec.external_source", f"{plan.plural} have no external source."
 
 
-def _field_problem(plan: Plan, path: str) -> str:
+def field_problem(view: View, path: str) -> str:
     """Why the path cannot be filled; "" when it can."""
     name, _, part = path.partition(".")
+    plan = view.plan
     field = plan.fields.get(name)
+    if name == CUSTOM:
+        return _own_problem(view, part)
     if field is None:
         return _unknown(plan, path)
     if name == SOURCE:
@@ -191,6 +199,18 @@ def _field_problem(plan: Plan, path: str) -> str:
     if field.form is Form.MONEY and part not in MONEY_PARTS:
         return f"Name a part of it: {name}.amount or {name}.currency_code."
     return "" if field.form is Form.MONEY or not part else "This field has no parts."
+
+
+def _own_problem(view: View, path: str) -> str:
+    """The same for one of the tenant's own fields, which a column fills whole, money also by its
+    parts.
+    """
+    name, _, part = path.partition(".")
+    one = view.own.by_name.get(name)
+    if one is None:
+        return f"{view.plan.plural} have no field {CUSTOM}.{name} to import."
+    parts = MONEY_PARTS if one.kind is Kind.MONEY else ()
+    return "" if not part or part in parts else "This field has no such part."
 
 
 def _unknown(plan: Plan, path: str) -> str:

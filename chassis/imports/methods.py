@@ -12,6 +12,7 @@ from chassis.errors import PermissionDenied
 from chassis.imports.mapping import ImportMapping, make_mapping, refuse_denied
 from chassis.imports.matches import Lookup
 from chassis.imports.source import Source
+from chassis.imports.workbook import is_workbook, workbook_header
 from chassis.operations.blob import BlobStore, content_digest
 from chassis.operations.deputy import Deputies
 from chassis.operations.progress import Progress
@@ -64,9 +65,11 @@ class Imports:
         call.reach(spec.resource, "IMPORT")
         source = Source(self._blobs, call.tenant_id, request.file_id)
         size = await source.size()
-        header = await source.header()
-        refuse_denied(view_of(call, collection.plan), spec)
-        mapping = make_mapping(collection.plan, spec, header.names)
+        workbook = await is_workbook(source)
+        header = await (workbook_header(source, spec.sheet) if workbook else source.header())
+        view = view_of(call, collection.plan)
+        refuse_denied(view, spec)
+        mapping = make_mapping(view, spec, header.names)
         text = MessageToJson(spec, preserving_proto_field_name=True, indent=None)
         asked = {"resource": spec.resource, "file_id": request.file_id, "spec": text}
         operation = self._starter.operation(call, KIND, asked, Progress(size=size))

@@ -12,6 +12,7 @@ from chassis.access.scope import covers_row
 from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.codec.validate import validator
+from chassis.custom_fields.record import set_changed, set_new
 from chassis.db.pool import Record, Tx
 from chassis.db.sql import Statement, statement
 from chassis.errors import CrmError, PermissionDenied
@@ -92,6 +93,7 @@ class Upsert:
         row = self._collection.new_row(
             self._call, column_values(message, self._mapping.create_fields)
         )
+        set_new(self._call, plan, row, message)
         hook = plan.resource.prepare_create
         await view_of(self._call, plan).run_hook(hook, self._call, self._tx, row, message)
         for verb in ("IMPORT", "CREATE"):
@@ -109,6 +111,7 @@ class Upsert:
             raise invalid_fields(violations)
         fields = [self._mapping.fields[name] for name in names]
         values = column_values(message, fields)
+        set_changed(self._call, plan, values, message, before)
         changed = changed_columns(before, values)
         fields = [field for field in fields if changed & set(field.columns)]
         if not fields:

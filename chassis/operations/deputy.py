@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from chassis.access.model import Access
 from chassis.call import Call, Principal
+from chassis.custom_fields.source import CustomFieldSource
 from chassis.ids import new_id
 from chassis.rpc.token import TokenVerifier
 
@@ -31,10 +32,17 @@ class Deputy:
 class Deputies:
     """Makes the calls of deferred work."""
 
-    def __init__(self, issue: IssueToken, verifier: TokenVerifier, access: AccessSource) -> None:
+    def __init__(
+        self,
+        issue: IssueToken,
+        verifier: TokenVerifier,
+        access: AccessSource,
+        custom: CustomFieldSource,
+    ) -> None:
         self._issue = issue
         self._verifier = verifier
         self._access = access
+        self._custom = custom
         self._tokens: dict[tuple[str, str], tuple[str, float]] = {}
 
     async def act(self, tenant_id: str, user_id: str, through: str, cause_id: str) -> Deputy:
@@ -50,6 +58,7 @@ class Deputies:
             request_id=new_id(),
             through=through,
             cause_id=cause_id,
+            custom=await self._custom(tenant_id),
         )
         return Deputy(call, token)
 

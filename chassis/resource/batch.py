@@ -94,7 +94,7 @@ class Batches:
 
     async def _check_references(self, call: Call, tx: Tx, rows: Sequence[Row]) -> None:
         plan = self.collection.plan
-        found = await check_references(call, tx, plan, rows, self.collection.ask_owner)
+        found = await check_references(call, tx, self.collection, rows)
         for at, errors in found.items():
             with _At(at, plan):
                 raise invalid_fields(errors)

@@ -66,6 +66,11 @@ class Field:
         return field_behavior_pb2.OUTPUT_ONLY in self.behaviors
 
     @property
+    def required(self) -> bool:
+        """Whether a new record needs it."""
+        return field_behavior_pb2.REQUIRED in self.behaviors
+
+    @property
     def immutable(self) -> bool:
         """Whether it may be set on create only."""
         return field_behavior_pb2.IMMUTABLE in self.behaviors

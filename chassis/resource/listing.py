@@ -29,9 +29,9 @@ from chassis.call import Call
 from chassis.db.pool import Record, Tx
 from chassis.db.sql import Statement, statement
 from chassis.filter.condition import CompiledFilter, FilterSearch, compile_filter
+from chassis.filter.order_by import KeyValue, Order, OrderField, Position, parse_order_by
 from chassis.filter.parser import parse_filter
 from chassis.filter.values import FilterContext
-from chassis.resource.order_by import KeyValue, Order, Position, parse_order_by
 from chassis.resource.page_token import (
     PageArguments,
     PageToken,
@@ -39,7 +39,7 @@ from chassis.resource.page_token import (
     encode_page_token,
 )
 from chassis.resource.plan import Plan, reach_condition, reach_shape, reach_values
-from chassis.resource.view import view_of
+from chassis.resource.view import View, view_of
 from crm.type.v1.requests_pb2 import ListRequest
 
 PAGE_SIZE = 50
@@ -61,6 +61,7 @@ class Page:
 @dataclass(frozen=True, slots=True)
 class _Query:
     plan: Plan
+    view: View
     request: ListRequest
     names: tuple[str, ...]
     filter: CompiledFilter
@@ -94,7 +95,8 @@ class _Query:
         """The values to bind."""
         keys = self.position.values if self.position else {}
         also = beside_values(self.also) if self.also else {}
-        return {**self.filter.values, **keys, **reach_values(self.reach), **also}
+        reach = reach_values(self.reach)
+        return {**self.filter.values, **keys, **self.view.own_ids, **reach, **also}
 
 
 async def list_records(  # what is listed, for whom and what for
@@ -110,7 +112,7 @@ async def list_records(  # what is listed, for whom and what for
         query = replace(query, also=also)
     size = request.page_size or PAGE_SIZE
     rows = await _rows(tx, query, {**query.values, "tenant_id": call.tenant_id, "limit": size + 1})
-    page, records = _fitting(plan, query.names, rows[:size])
+    page, records = _fitting(query, rows[:size])
     token = ""
     if len(rows) > len(page):
         keys = tuple(_key(page[-1][_label(at)]) for at in range(len(query.order.terms)))
@@ -166,6 +168,7 @@ def _query(
         now, position = token.now, order.after(token.keys)
     return _Query(
         plan=plan,
+        view=view,
         request=request,
         names=view.names(request.fields),
         filter=compile_filter(
@@ -190,11 +193,17 @@ def _search(call: Call, plan: Plan, names: tuple[str, ...]) -> FilterSearch | No
     return plan.search.filter(call.tenant_id, names) if plan.search and names else None
 
 
-def _conditions(query: _Query, *filters: ColumnElement[bool]) -> list[ColumnElement[bool]]:
+def _conditions(
+    query: _Query, filters: Sequence[ColumnElement[bool]], ordered: Sequence[OrderField] = ()
+) -> list[ColumnElement[bool]]:
     table = query.plan.resource.table
+    # A field of a side table that is filtered and ordered by is tied once.
+    used = [one.ties for one in query.filter.columns.values()] + [one.ties for one in ordered]
+    ties = {id(one): one for one in used}
     conditions = [
         table.c.tenant_id == bindparam("tenant_id"),
         *filters,
+        *(condition for tie in ties.values() for condition in tie),
         *reach_condition(query.plan, reach_shape(query.plan, query.reach)),
     ]
     if query.also:
@@ -211,10 +220,11 @@ def _page(
 ) -> Select[*tuple[Any, ...]]:  # Any: as above
     """The records of a list from its position on, in order, and the keys of that order."""
     after = [query.position.expression()] if query.position else []
+    ordered = [term.field for term in query.order.terms]
     keys = [term.field.column.label(_label(at)) for at, term in enumerate(query.order.terms)]
     return (
         select(*query.plan.columns_of(query.names), *keys, *more)
-        .where(*_conditions(query, *filters, *after))
+        .where(*_conditions(query, [*filters, *after], ordered))
         .order_by(*query.order.expressions())
     )
 
@@ -244,14 +254,12 @@ def _walk_statement(query: _Query) -> Statement:
     )
 
 
-def _fitting(
-    plan: Plan, names: tuple[str, ...], rows: Sequence[Record]
-) -> tuple[Sequence[Record], list[Message]]:
+def _fitting(query: _Query, rows: Sequence[Record]) -> tuple[Sequence[Record], list[Message]]:
     """As many rows as fit into a page of 2 MiB, at least one, with their messages."""
-    to_message, size = plan.to_message(names), 0
+    to_message, own, size = query.plan.to_message(query.names), query.view.own, 0
     records: list[Message] = []
     for row in rows:
-        record = to_message(row)
+        record = to_message(row, own)
         size += record.ByteSize()
         if records and size > PAGE_BYTES_MAX:
             break
@@ -281,7 +289,7 @@ def _count_statement(query: _Query, how: str) -> Statement:
     table = query.plan.resource.table
     condition = query.filter.expression(walked=how == "estimate")
     found: Select[tuple[object]] = (
-        select(literal_column("1")).select_from(table).where(*_conditions(query, condition))
+        select(literal_column("1")).select_from(table).where(*_conditions(query, [condition]))
     )
     if how == "estimate":
         found = found.limit(literal_column(str(ESTIMATE_MAX)))

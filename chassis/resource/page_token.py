@@ -13,7 +13,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from chassis.errors import InvalidArgument
-from chassis.resource.order_by import KeyValue
+from chassis.filter.order_by import KeyValue
 
 TOKEN_LENGTH_MAX = 16_384
 SIGNATURE_BYTES = 16

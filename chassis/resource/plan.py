@@ -3,7 +3,7 @@ statements.
 """
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any  # the reason stands where it is used
 
@@ -23,11 +23,13 @@ from chassis.access.scope import (
     table_reach_shape,
 )
 from chassis.codec import encoder
+from chassis.custom_fields.companion import OwnValues
+from chassis.custom_fields.model import CUSTOM
 from chassis.db.sql import Statement, StatementCache
 from chassis.filter.fields import FilterField, filter_fields
+from chassis.filter.order_by import OrderField
 from chassis.resource.companion import Companion
 from chassis.resource.fields import Field, Form, column_of, resource_fields
-from chassis.resource.order_by import OrderField
 from chassis.resource.resource import Resource
 from chassis.resource.rows import ToMessage, message_reader
 from chassis.search.companion import SearchCompanion
@@ -56,6 +58,8 @@ class Plan:
     views: dict[Hashable, Any] = field(default_factory=dict)  # Any: views know plans
     companions: tuple[Companion, ...] = ()
     search: Search | None = None
+    # The service that works with a resource which every service has.
+    home: str = ""
 
     @cached_property
     def descriptor(self) -> Descriptor:
@@ -75,7 +79,7 @@ class Plan:
     @cached_property
     def service(self) -> str:
         """Service that owns the resource."""
-        return self.descriptor.file.package.split(".")[1]
+        return self.home or self.descriptor.file.package.split(".")[1]
 
     @cached_property
     def _naming(self) -> resource_pb2.ResourceDescriptor:
@@ -175,14 +179,19 @@ class Plan:
         return self.fields[name]
 
 
-def make_plan(resource: Resource) -> Plan:
-    """Check a declaration and prepare it; a wrong one raises ValueError with one line."""
+def make_plan(resource: Resource, service: str = "") -> Plan:
+    """Check a declaration and prepare it; a wrong one raises ValueError with one line. What every
+    service has is told which one it is in.
+    """
     descriptor = resource.message.DESCRIPTOR
     fields = resource_fields(descriptor, resource.table)  # type: ignore[arg-type]  # the stubs make it a union
     search = make_search(resource.table, resource.searchable) if resource.searchable else None
-    companions = (SearchCompanion(search),) if search else ()
-    plan = Plan(resource, fields, companions=companions, search=search)
+    companions: tuple[Companion, ...] = (SearchCompanion(search),) if search else ()
+    plan = Plan(resource, fields, home=service, companions=companions, search=search)
+    if CUSTOM in fields:
+        plan = replace(plan, companions=(*companions, OwnValues(plan.plural)))
     names = {reference.field for reference in resource.references} | set(resource.importable)
+    names |= set(resource.choices)
     unknown = (names | set(resource.unique.values())) - set(plan.fields)
     texts = {name for name, one in fields.items() if one.form is Form.TEXT}
     unknown |= set(resource.searchable) - texts

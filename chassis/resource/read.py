@@ -32,21 +32,24 @@ async def get_record(  # what is read, and as whom
     """
     reach = call.reach(plan.plural, verb)
     shape = reach_shape(plan, reach)
-    names = names or view_of(call, plan).all_names
+    view = view_of(call, plan)
+    names = names or view.all_names
     run = plan.cached(("get", shape, names), lambda: _one(plan, shape, names))
     row = await tx.fetch_row(run, _values(call, reach, record_id))
     if row is None:
         raise not_found(plan, record_id)
-    return plan.to_message(names)(row)
+    return plan.to_message(names)(row, view.own)
 
 
 async def get_records(
     call: Call, tx: Tx, plan: Plan, ids: Sequence[str], names: tuple[str, ...] = ()
 ) -> list[Message]:
     """Several records in the order of their ids given; NotFound for the first out of reach."""
-    names = names or view_of(call, plan).all_names
+    view = view_of(call, plan)
+    names = names or view.all_names
     rows = await read_found(call, tx, plan, ids, names)
-    return [plan.to_message(names)(row) for row in _ordered(plan, ids, rows)]
+    to_message = plan.to_message(names)
+    return [to_message(row, view.own) for row in _ordered(plan, ids, rows)]
 
 
 async def lock_records(

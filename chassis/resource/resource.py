@@ -42,9 +42,10 @@ class Child:
 class Resource:
     """What the engine must know beyond the proto.
 
-    `filterable`, `orderable` and `searchable` (texts only) name fields; `unique` maps index names
-    to the field they keep unique; `importable` names output-only fields that an import may set as
-    history had them. The hooks may change the row or raise.
+    `filterable`, `orderable` and `searchable` (texts only) name fields, `choices` those that hold
+    the id of a choice of their pick-list; `unique` maps index names to the field they keep unique;
+    `importable` names output-only fields that an import may set as history had them. The hooks may
+    change the row or raise.
     """
 
     message: type[Message]
@@ -56,6 +57,7 @@ class Resource:
     unique: Mapping[str, str] = field(default_factory=dict)
     importable: tuple[str, ...] = ()
     searchable: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
     prepare_create: PrepareCreate | None = None
     prepare_update: PrepareUpdate | None = None
     prepare_delete: PrepareDelete | None = None

@@ -4,38 +4,41 @@ start-up.
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
-from decimal import ROUND_HALF_EVEN, Decimal
-from functools import cache
+from decimal import Decimal
 from typing import Any  # the reason stands where it is used
 
 import orjson
-from babel.core import get_global
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.struct_pb2 import Struct
 
 from chassis.codec import decoder, encoder, invalid_fields
+from chassis.custom_fields.model import NOTHING, OwnFields
+from chassis.money import currencies, rounded
 from chassis.resource.fields import Field, Form, enum_names
 from chassis.resource.resource import Row
 from crm.type.v1.money_pb2 import Money
 
-ToMessage = Callable[[Mapping[str, Any]], Message]  # Any: a row, as Record says
+# From a row and the own fields that are to be seen.
+ToMessage = Callable[[Mapping[str, Any], OwnFields], Message]  # Any: a row, as Record says
 Convert = Callable[[Any], object]  # Any: the form says what it is
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NO_VALUES = Struct()
 
 
 def message_reader(message: type[Message], fields: Iterable[Field]) -> ToMessage:
     """A function from a row (its columns by name, and `version`) to a message with these fields."""
     chosen = list(fields)
+    custom = [field.name for field in chosen if field.form is Form.CUSTOM]
     moneys = [(field.name, *field.columns) for field in chosen if field.form is Form.MONEY]
     readers = [
         (field.name, field.columns[0], _converter(field))
         for field in chosen
-        if field.form is not Form.MONEY
+        if field.form not in {Form.MONEY, Form.CUSTOM}
     ]
 
-    def run(row: Mapping[str, Any]) -> Message:  # Any: as above
+    def run(row: Mapping[str, Any], own: OwnFields) -> Message:  # Any: as above
         values: Row = {"etag": f'"{row["version"]}"'} if "version" in row else {}
         for name, column, convert in readers:
             value = row[column]
@@ -45,6 +48,8 @@ def message_reader(message: type[Message], fields: Iterable[Field]) -> ToMessage
             value = row[amount]
             if value is not None:
                 values[name] = {"currency_code": row[currency], "amount": format(value, "f")}
+        for name in custom:
+            values[name] = NO_VALUES if row[name] == NOTHING else own.shown(row[name])
         return message(**values)
 
     return run
@@ -77,17 +82,17 @@ _CONVERTERS: Mapping[Form, Convert] = {
     Form.DATE: lambda value: value.isoformat(),
     Form.TIMESTAMP: _timestamp,
     Form.UUIDS: lambda value: [str(item) for item in value],
-    Form.CUSTOM: orjson.loads,
 }
 
 
 def column_values(message: Message, fields: Iterable[Field]) -> Row:
     """The column values of a message's fields, as the driver wants them; bad ones raise
-    InvalidArgument.
+    InvalidArgument. A tenant's own fields are not among them.
     """
     values: Row = {}
     for field in fields:
-        _write(message, field, values)
+        if field.form is not Form.CUSTOM:
+            _write(message, field, values)
     return values
 
 
@@ -99,13 +104,6 @@ def _write(message: Message, field: Field, values: Row) -> None:
         values[field.name] = None
     else:
         values[field.name] = _WRITERS[field.form](field, value)
-
-
-def _custom(field: Field, value: Struct) -> str:
-    if value.fields:
-        names = [f"{field.name}.{name}" for name in value.fields]
-        raise invalid_fields([(name, "There is no such field.") for name in names])
-    return "{}"
 
 
 Writer = Callable[[Field, Any], object]  # Any: the form says what it is
@@ -120,7 +118,6 @@ _WRITERS: Mapping[Form, Writer] = {
     Form.UUIDS: lambda _field, value: list(value),
     Form.TEXTS: lambda _field, value: list(value),
     Form.MESSAGES: lambda _field, value: _json([encoder(type(item))(item) for item in value]),
-    Form.CUSTOM: _custom,
 }
 
 
@@ -152,28 +149,11 @@ def money_values(field: Field, money: Money | None) -> Row:
     if money is None:
         return {amount: None, currency: None}
     code = money.currency_code
-    if code not in _currencies():
+    if code not in currencies():
         raise invalid_fields([(f"{field.name}.currency_code", "There is no such currency.")])
-    step = Decimal(1).scaleb(-_exponent(code))
-    return {
-        amount: Decimal(money.amount).quantize(step, rounding=ROUND_HALF_EVEN),
-        currency: code,
-    }
+    return {amount: rounded(Decimal(money.amount), code), currency: code}
 
 
 def money_sum(amount: Decimal, code: str) -> Money:
     """A sum at the currency's exponent (ISO 4217), rounded half even."""
-    step = Decimal(1).scaleb(-_exponent(code))
-    text = format(amount.quantize(step, rounding=ROUND_HALF_EVEN), "f")
-    return Money(currency_code=code, amount=text)
-
-
-@cache
-def _currencies() -> frozenset[str]:
-    return frozenset(get_global("all_currencies"))
-
-
-@cache
-def _exponent(code: str) -> int:
-    fractions = get_global("currency_fractions")
-    return int(fractions.get(code, fractions["DEFAULT"])[0])
+    return Money(currency_code=code, amount=format(rounded(amount, code), "f"))

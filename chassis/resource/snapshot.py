@@ -6,6 +6,7 @@ import orjson
 from sqlalchemy import ColumnElement, bindparam, select, true, tuple_
 from sqlalchemy.dialects.postgresql import UUID
 
+from chassis.custom_fields.source import CustomFieldSource
 from chassis.db.pool import Tx
 from chassis.db.sql import Statement, statement
 from chassis.events.change_service import SnapshotSource
@@ -13,7 +14,7 @@ from chassis.resource.plan import Plan
 from crm.event.v1.change_pb2 import RecordState
 
 
-def snapshot_source(plan: Plan) -> SnapshotSource:
+def snapshot_source(plan: Plan, custom: CustomFieldSource) -> SnapshotSource:
     """The pages of a resource by tenant and id, read by the worker across tenants."""
     table, to_message = plan.resource.table, plan.to_message(())
     last = tuple_(*[bindparam(name, type_=UUID(as_uuid=False)) for name in ("tenant", "record")])
@@ -25,12 +26,14 @@ def snapshot_source(plan: Plan) -> SnapshotSource:
         if after is not None:
             values |= {"tenant": after[0], "record": after[1]}
         rows = await tx.fetch(start if after is None else further, values)
+        tenants = {row["tenant_id"] for row in rows}
+        own = {one: (await custom(str(one))).of(plan.plural) for one in tenants}
         return [
             RecordState(
                 tenant_id=str(row["tenant_id"]),
                 id=str(row["id"]),
                 version=row["version"],
-                data=orjson.dumps(plan.encode(to_message(row))),
+                data=orjson.dumps(plan.encode(to_message(row, own[row["tenant_id"]]))),
             )
             for row in rows
         ]

@@ -9,6 +9,8 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from chassis.call import Call
+from chassis.custom_fields.model import CUSTOM, NOTHING
+from chassis.custom_fields.record import set_changed, set_new
 from chassis.db.pool import Record, Tx
 from chassis.ids import new_id
 from chassis.resource.batch import Batches
@@ -44,6 +46,11 @@ class Collection:
     page_token_key: bytes
     ask_owner: AskOwner
     siblings: "dict[str, Collection]" = field(default_factory=dict)
+
+    def plan_of(self, plural: str) -> Plan | None:
+        """The plan of another collection of the service; None when there is none."""
+        plans = (one.plan for one in self.siblings.values())
+        return next((plan for plan in plans if plan.plural == plural), None)
 
     def methods(self) -> dict[str, Handler]:
         """The standard methods by rpc name; a dict merge replaces or adds any."""
@@ -81,7 +88,7 @@ class Collection:
     async def create(self, call: Call, tx: Tx, request: Message) -> Message:
         """Create one record; output-only fields are refused, references must exist."""
         row = await self.prepared(call, tx, getattr(request, self.plan.singular))
-        await require_references(call, tx, self.plan, row, self.ask_owner)
+        await require_references(call, tx, self, row)
         answer = await insert_record(call, tx, self.plan, row, "created")
         tx.discard_if(request.validate_only)  # type: ignore[attr-defined]  # every Create request has it
         return answer
@@ -94,7 +101,7 @@ class Collection:
         before = await lock_record(call, tx, self.plan, message.id, "UPDATE")  # type: ignore[attr-defined]  # every resource has it
         check_match(call.if_match, before["version"])
         row = await self.changed(call, tx, before, request)
-        await require_references(call, tx, self.plan, row, self.ask_owner)
+        await require_references(call, tx, self, row)
         answer = await update_record(call, tx, self.plan, before, row, "updated")
         tx.discard_if(request.validate_only)  # type: ignore[attr-defined]  # as above
         return answer
@@ -119,6 +126,7 @@ class Collection:
         """The row of a new record, its references to other services still to be checked."""
         refuse_set(call, self.plan, message)
         row = self.new_row(call, column_values(message, self.plan.writable))
+        set_new(call, self.plan, row, message)
         hook = self.plan.resource.prepare_create
         await view_of(call, self.plan).run_hook(hook, call, tx, row, message)
         check_owner(call, self.plan, row, "CREATE")
@@ -130,6 +138,7 @@ class Collection:
         names = masked_fields(call, self.plan, message, request.update_mask)  # type: ignore[attr-defined]  # every Update request has it
         refuse_deleted(self.plan, before)
         row = column_values(message, [self.plan.fields[name] for name in names])
+        set_changed(call, self.plan, row, message, before)
         hook = self.plan.resource.prepare_update
         await view_of(call, self.plan).run_hook(hook, call, tx, dict(before), row, message)
         self._check_new_owner(call, before, row)
@@ -170,7 +179,7 @@ class Collection:
             "update_time": call.now,
             "creator_id": call.principal.id,
             "updater_id": call.principal.id,
-            "custom_fields": "{}",
+            CUSTOM: NOTHING,
             "tags": [],
         }
         row |= values
@@ -189,9 +198,10 @@ def collection(
     page_token_key: bytes,
     ask_owner: AskOwner,
     siblings: dict[str, Collection],
+    service: str,
 ) -> Collection:
     """Check the declaration and make the collection; a wrong one raises ValueError."""
-    return Collection(make_plan(resource), page_token_key, ask_owner, siblings)
+    return Collection(make_plan(resource, service), page_token_key, ask_owner, siblings)
 
 
 def owned_by(call: Call, owner_id: object) -> Row:

@@ -1,7 +1,7 @@
 """A resource as one caller sees it: without the fields that his roles hide from him."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from google.protobuf.message import Message
@@ -9,15 +9,16 @@ from google.protobuf.message import Message
 from chassis.access.field_rules import HIDDEN, READ, FieldAccess
 from chassis.call import Call
 from chassis.codec import invalid_fields
+from chassis.custom_fields.fields import Source, own_filters, own_orders, own_sources, slot
+from chassis.custom_fields.model import CUSTOM, OwnFields, ids_by_label
 from chassis.errors import CrmError
 from chassis.filter.fields import FilterField
+from chassis.filter.order_by import OrderField
 from chassis.resource.fields import Field
-from chassis.resource.order_by import OrderField
 from chassis.resource.plan import ALWAYS_RETURNED, Plan
 
 NO_FIELD = "There is no such field."
 NOT_SETTABLE = "You may not set this field."
-CUSTOM = "custom_fields"
 VIEWS_MAX = 1000
 
 
@@ -27,6 +28,8 @@ class View:
 
     plan: Plan
     access: FieldAccess
+    # A tenant's own fields, those hidden not among them.
+    own: OwnFields
 
     @cached_property
     def fields(self) -> Mapping[str, Field]:
@@ -38,7 +41,11 @@ class View:
     def filters(self) -> Mapping[str, FilterField]:
         """The fields that filters may name; parts of a field (`amount.amount`) go with it."""
         filters = self.plan.filters
-        return {name: one for name, one in filters.items() if name.split(".")[0] in self.fields}
+        seen = {name: one for name, one in filters.items() if name.split(".")[0] in self.fields}
+        for name in self.plan.resource.choices:
+            if name in seen:
+                seen[name] = replace(seen[name], stored=ids_by_label(self.own.lists.get(name, {})))
+        return {**seen, **own_filters(self._sources)}
 
     @cached_property
     def searched(self) -> tuple[str, ...]:
@@ -49,7 +56,17 @@ class View:
     @cached_property
     def orders(self) -> Mapping[str, OrderField]:
         """The fields that order_by may name."""
-        return {name: one for name, one in self.plan.orders.items() if name in self.fields}
+        seen = {name: one for name, one in self.plan.orders.items() if name in self.fields}
+        return {**seen, **own_orders(self._sources)}
+
+    @cached_property
+    def _sources(self) -> Mapping[str, Source]:
+        return own_sources(self.own, self.plan.resource.table)
+
+    @cached_property
+    def own_ids(self) -> Mapping[str, object]:
+        """The values of the parameters that say which own field a condition is about."""
+        return {slot(at): one.id for at, one in enumerate(self.own.definitions)}
 
     @cached_property
     def all_names(self) -> tuple[str, ...]:
@@ -60,26 +77,27 @@ class View:
         """The fields of a `fields` argument, in the order of the message; () for all."""
         if not text:
             return self.all_names
-        asked = {part.strip() for part in text.split(",")} | set(ALWAYS_RETURNED)
+        asked = {self._field_of(part.strip()) for part in text.split(",")} | set(ALWAYS_RETURNED)
         unknown = asked - set(self.fields) - {"etag"}
         if unknown:
             names = ", ".join(sorted(unknown))
             raise invalid_fields([("fields", f"There is no such field: {names}.")])
         return tuple(name for name in self.fields if name in asked)
 
-    @cached_property
-    def _hidden_custom(self) -> tuple[str, ...]:
-        """Names of the tenant's own fields that are hidden."""
-        names = (one.partition(".") for one in self.access.hidden)
-        return tuple(part for root, _, part in names if root == CUSTOM and part)
+    def _field_of(self, name: str) -> str:
+        """The field of the message that a part of it is returned with."""
+        own = name.removeprefix(f"{CUSTOM}.")
+        return CUSTOM if own != name and own in self.own.by_name else name
 
     def shown(self, message: Message) -> Message:
         """The message without what is hidden."""
         for name in self.plan.fields if self.all_names else ():
             if name not in self.fields:
                 message.ClearField(name)
-        for name in self._hidden_custom:
-            message.custom_fields.fields.pop(name, None)  # type: ignore[attr-defined]  # every resource has them
+        if self.access.hidden and CUSTOM in self.fields:
+            kept = message.custom_fields.fields  # type: ignore[attr-defined]  # resources without cannot have hidden ones
+            for name in set(kept) - set(self.own.by_name):
+                del kept[name]
         return message
 
     def rule(self, path: str) -> str:
@@ -97,6 +115,10 @@ class View:
             return "This field is output only."
         return rule
 
+    def own_refusal(self, name: str) -> str:
+        """Why a caller may not set one of the tenant's own fields; "" when he may."""
+        return self.rule(f"{CUSTOM}.{name}") if name in self.own.by_name else NO_FIELD
+
     async def run_hook(self, hook: Callable[..., Awaitable[None]] | None, *given: object) -> None:
         """Run a hook, if there is one; its refusal does not name what is hidden."""
         if hook is None:
@@ -111,10 +133,15 @@ class View:
 
 def view_of(call: Call, plan: Plan) -> View:
     """The resource as the caller sees it."""
-    access = call.field_access(plan.plural)
-    if access not in plan.views:
+    access, own = call.field_access(plan.plural), call.custom.of(plan.plural)
+    known: View | None = plan.views.get((access, own))
+    if known is None:
         if len(plan.views) >= VIEWS_MAX:
             plan.views.clear()
-        plan.views[access] = View(plan, access)
-    view: View = plan.views[access]
-    return view
+        known = plan.views[access, own] = View(plan, access, _seen(own, access))
+    return known
+
+
+def _seen(own: OwnFields, access: FieldAccess) -> OwnFields:
+    kept = tuple(one for one in own.definitions if access.level(one.path) != HIDDEN)
+    return own if len(kept) == len(own.definitions) else OwnFields(kept, own.lists)

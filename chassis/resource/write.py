@@ -13,6 +13,8 @@ from sqlalchemy import CTE, Table, bindparam, insert, update
 from sqlalchemy.sql.dml import Insert
 
 from chassis.call import Call
+from chassis.custom_fields.companion import written_keys
+from chassis.custom_fields.tables import UNIQUE_VALUE
 from chassis.db.pool import Record, Tx
 from chassis.db.schema import LANE_BULK, LANE_INTERACTIVE, chassis_tables, new_metadata
 from chassis.db.sql import Statement, statement
@@ -179,7 +181,7 @@ def _grouped(made: Iterable[tuple[_Parts, Row]]) -> dict[_Parts, list[Row]]:
 
 
 def _insert_values(call: Call, plan: Plan, row: Row, event: str) -> _Made:
-    message = plan.to_message(())(row)
+    message = plan.to_message(())(row, call.custom.of(plan.plural))
     values = change_values(call, plan.singular, row, event, {}, plan.encode(message))
     keyed = _take_key(call, row, values)
     beside = _beside(call, plan, None, row, values)
@@ -203,7 +205,8 @@ def _update_values(call: Call, plan: Plan, before: Record, row: Row, event: str)
     """The parts, parameters and message of a change; no parameters when nothing differs."""
     changed = {name: row[name] for name in changed_columns(before, row)}
     if not changed:
-        return _Parts((), (), keyed=False), {}, plan.to_message(())(before)
+        own = call.custom.of(plan.plural)
+        return _Parts((), (), keyed=False), {}, plan.to_message(())(before, own)
     return _new_version(call, plan, before, changed, event, {})
 
 
@@ -220,10 +223,10 @@ def _new_version(  # the parts of a change
         "update_time": call.now,
         "updater_id": call.principal.id,
     }
-    to_message = plan.to_message(())
-    message = to_message(after)
+    to_message, own = plan.to_message(()), call.custom.of(plan.plural)
+    message = to_message(after, own)
     representation = plan.encode(message)
-    changes = {**differences(plan.encode(to_message(before)), representation), **beside}
+    changes = {**differences(plan.encode(to_message(before, own)), representation), **beside}
     values = change_values(call, plan.singular, after, event, changes, representation)
     keyed = _take_key(call, after, values)
     companions = _beside(call, plan, before, after, values)
@@ -311,7 +314,7 @@ async def _run(call: Call, tx: Tx, plan: Plan, run: Statement, rows: Sequence[Ro
         else:
             await tx.execute_many(run, rows)
     except asyncpg.UniqueViolationError as error:
-        raise taken(call, plan, error) from error
+        raise taken(call, plan, rows, error) from error
 
 
 def _shown(call: Call, plan: Plan, made: Iterable[_Made]) -> list[Message]:
@@ -319,17 +322,23 @@ def _shown(call: Call, plan: Plan, made: Iterable[_Made]) -> list[Message]:
     return [view.shown(message) for _, _, message in made]
 
 
-def taken(call: Call, plan: Plan, error: asyncpg.UniqueViolationError) -> AlreadyExists:
+def taken(
+    call: Call, plan: Plan, rows: Sequence[Row], error: asyncpg.UniqueViolationError
+) -> AlreadyExists:
     """The caller's view of a violated unique index; a field that he does not see is not named."""
-    name = error.constraint_name or ""
+    name, view = error.constraint_name or "", view_of(call, plan)
     field = plan.resource.unique.get(name, "")
     if name == f"uq_{plan.resource.table.name}_external":
         field = "external_id"
-    if field not in view_of(call, plan).fields:
+    if field not in view.fields:
         field = ""
+    if name == UNIQUE_VALUE:
+        named = [view.own.by_id.get(one) for one in written_keys(rows)]
+        # Which one it was is not known; with one among them that he does not see, nothing is said.
+        field = ", ".join(one.path for one in named if one) if all(named) else ""
     return AlreadyExists(
         "ALREADY_EXISTS",
         f"Another {plan.singular} has the same {field or 'unique value'}.",
         metadata={"resource": plan.singular, "field": field},
-        fields=[(field, "This value is taken.")] if field else (),
+        fields=[(one, "This value is taken.") for one in field.split(", ") if one],
     )

@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 
 from chassis.access.model import Access
 from chassis.call import MEMBERS, Call, IdempotencyKey, Principal, SessionRestricted
+from chassis.custom_fields.model import NO_CUSTOM_FIELDS, CustomFields
 from chassis.errors import InvalidArgument, PermissionDenied, Unauthenticated
 from chassis.ids import new_id
 from chassis.rpc.methods import MethodFacts
@@ -27,6 +28,8 @@ ANONYMOUS = Principal(kind="anonymous", id="")
 NO_ACCESS = Access()
 
 AccessSource = Callable[[Principal], Awaitable[Access]]
+# A tenant's own fields.
+CustomSource = Callable[[str], Awaitable[CustomFields]]
 
 
 class Context(Protocol):
@@ -42,9 +45,10 @@ class Context(Protocol):
 class Authority:
     """Decides who is calling and whether the method is open to him."""
 
-    def __init__(self, verifier: TokenVerifier, access: AccessSource) -> None:
+    def __init__(self, verifier: TokenVerifier, access: AccessSource, custom: CustomSource) -> None:
         self._verifier = verifier
         self._access = access
+        self._custom = custom
 
     async def admit(self, facts: MethodFacts, request: Message | None, context: Context) -> Call:
         """The call, when its token is good and its roles allow the method; else an error for the
@@ -52,10 +56,11 @@ class Authority:
         """
         metadata = dict(context.invocation_metadata() or ())
         principal = await self._principal(facts, metadata)
-        access = NO_ACCESS
+        access, custom = NO_ACCESS, NO_CUSTOM_FIELDS
         if principal.kind in MEMBERS:
             access = await self._access(principal)
             principal = _present(access, principal)
+            custom = await self._custom(principal.tenant_id)
         call = Call(
             principal=principal,
             access=access,
@@ -68,6 +73,7 @@ class Authority:
             cause_id=_header(metadata, "x-cause-id"),
             if_match=_header(metadata, "if-match"),
             idempotency=_idempotency(facts, metadata, request),
+            custom=custom,
         )
         _check_rights(facts, call)
         return call

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Text, bindparam, cast, column, func, select, table
+from sqlalchemy import Text, bindparam, column, func, select, table
 from sqlalchemy.dialects.postgresql import ARRAY, INTEGER
 
 from chassis.db.pool import Tx
@@ -22,9 +22,7 @@ _stats = table(
 _class = table("pg_class", column("oid"), column("reltuples"))
 _READ = statement(
     select(
-        cast(cast(_stats.c.most_common_elems, Text), ARRAY(INTEGER)).label(
-            "tokens"
-        ),  # SQL's cast: anyarray has no element type
+        _stats.c.most_common_elems.cast(Text).cast(ARRAY(INTEGER)).label("tokens"),
         _stats.c.most_common_elem_freqs.label("shares"),
         _class.c.reltuples.label("rows"),
     )

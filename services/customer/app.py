@@ -5,8 +5,10 @@ import os
 from chassis.app import Parts, Run, Toolbox
 from chassis.rpc.identity import RemoteIdentity
 from chassis.settings import service_settings
+from services.customer.consumers import consumers
 from services.customer.methods.contact import CONTACT
 from services.customer.methods.customer import CUSTOMER
+from services.customer.methods.ready_made import ReadyMade
 
 
 def serve(run: Run) -> None:
@@ -20,6 +22,7 @@ def build(toolbox: Toolbox) -> Parts:
     return Parts(
         identity=RemoteIdentity(toolbox.clients),
         collections=(customers, contacts),
+        consumers=consumers(ReadyMade(customers)),
         methods={
             "crm.customer.v1.CustomerService": customers.methods(),
             "crm.customer.v1.ContactService": contacts.methods(),

@@ -19,6 +19,7 @@ from services.gateway.edge import Edge
 from services.gateway.live import Live
 from services.gateway.oauth import OAuth
 from services.gateway.operations import Operations
+from services.gateway.own_document import OwnDocument
 from services.gateway.presence import Presence
 from services.gateway.ratelimit import RateLimiter
 from services.gateway.revocation import Revocations
@@ -64,6 +65,7 @@ class Gateway:
                 *OAuth(self._upstreams, service_token, contracts, settings.public_url).endpoints(),
                 *Operations(self._upstreams).endpoints(),
                 *Imports(contracts, self._upstreams).endpoints(),
+                *OwnDocument(contracts, self._upstreams).endpoints(),
                 *self._live.endpoints(),
             ]
         )

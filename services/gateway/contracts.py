@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module, resources
+from importlib import import_module
 from types import ModuleType
 from typing import cast
 
@@ -11,17 +11,17 @@ from google.api.annotations_pb2 import http
 from google.api.http_pb2 import HttpRule
 from google.api.resource_pb2 import ResourceDescriptor, resource
 from google.protobuf.descriptor import Descriptor, MethodDescriptor
-from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto, FileDescriptorSet
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from chassis.access.place import COMPANY, place_of
 from chassis.codec import fields
+from chassis.contracts import comments, contract_files
 from crm.type.v1.options_pb2 import Access, Place, access
 
-# Field numbers in descriptor.proto, which paths in SourceCodeInfo are made of.
-_MESSAGE, _SERVICE = 4, 6
-_FIELD, _NESTED, _NESTED_ENUM, _VALUE, _METHOD = 2, 3, 4, 2, 2
+# The package of what every service offers.
+EVERY_SERVICE = "chassis"
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class Resource:
     has none of these.
     """
 
+    message: str
     singular: str
     plural: str
     target: str
@@ -68,24 +69,24 @@ class Contracts:
     resources: Mapping[str, Resource]
     comments: Mapping[str, str]
 
+    @property
+    def owners(self) -> Mapping[str, str]:
+        """The service that owns a collection; what every service has is nobody's."""
+        return {
+            name: one.target for name, one in self.resources.items() if one.target != EVERY_SERVICE
+        }
+
 
 @cache
 def load_contracts() -> Contracts:
     """Read crm/contracts.binpb and the generated modules; resources are keyed by their plural."""
-    content = resources.files("crm").joinpath("contracts.binpb").read_bytes()
-    files = [file for file in FileDescriptorSet.FromString(content).file if _ours(file)]
-    comments = {name: text for file in files for name, text in _comments(file)}
-    modules = [_module(file) for file in files]
+    modules = [_module(file) for file in contract_files()]
     found = [item for module in modules for item in _resources(module)]
     return Contracts(
-        methods=tuple(item for module in modules for item in _methods(module, comments)),
+        methods=tuple(item for module in modules for item in _methods(module, comments())),
         resources={item.plural: item for item in found},
-        comments=comments,
+        comments=comments(),
     )
-
-
-def _ours(file: FileDescriptorProto) -> bool:
-    return file.package.startswith("crm.")
 
 
 def _module(file: FileDescriptorProto) -> ModuleType:
@@ -96,13 +97,13 @@ def _target(package: str) -> str:
     return package.split(".")[1]
 
 
-def _methods(module: ModuleType, comments: Mapping[str, str]) -> Iterator[Method]:
+def _methods(module: ModuleType, told: Mapping[str, str]) -> Iterator[Method]:
     for service in module.DESCRIPTOR.services_by_name.values():
         for method in service.methods:
-            yield from _method(method, comments)
+            yield from _method(method, told)
 
 
-def _method(method: MethodDescriptor, comments: Mapping[str, str]) -> Iterator[Method]:
+def _method(method: MethodDescriptor, told: Mapping[str, str]) -> Iterator[Method]:
     found = fields.extension(method.GetOptions(), http)
     rule = cast("HttpRule | None", found)  # extensions are untyped in the stubs
     if rule is None:
@@ -119,7 +120,7 @@ def _method(method: MethodDescriptor, comments: Mapping[str, str]) -> Iterator[M
             body=one.body,
             request=GetMessageClass(method.input_type),
             response=GetMessageClass(method.output_type),
-            comment=comments.get(method.full_name, ""),
+            comment=told.get(method.full_name, ""),
             access=cast("Access", fields.extension(method.GetOptions(), access)),  # as above
         )
 
@@ -130,6 +131,7 @@ def _resources(module: ModuleType) -> Iterator[Resource]:
         if found is not None:
             place, names = place_of(message), set(message.fields_by_name)
             yield Resource(
+                message=message.name,
                 singular=found.singular,
                 plural=found.plural,
                 target=_target(module.DESCRIPTOR.package),
@@ -147,38 +149,3 @@ def is_resource(message: Descriptor) -> bool:
 def _resource(message: Descriptor) -> ResourceDescriptor | None:
     found = fields.extension(message.GetOptions(), resource)
     return cast("ResourceDescriptor | None", found)  # extensions are untyped in the stubs
-
-
-def _comments(file: FileDescriptorProto) -> Iterator[tuple[str, str]]:
-    """Pairs of full name and leading comment for whatever has one."""
-    names = dict(_paths(file))
-    for location in file.source_code_info.location:
-        name = names.get(tuple(location.path))
-        if name and location.leading_comments:
-            yield name, " ".join(location.leading_comments.split())
-
-
-def _paths(file: FileDescriptorProto) -> Iterator[tuple[tuple[int, ...], str]]:
-    package = file.package
-    for number, service in enumerate(file.service):
-        name = f"{package}.{service.name}"
-        yield (_SERVICE, number), name
-        for index, method in enumerate(service.method):
-            yield (_SERVICE, number, _METHOD, index), f"{name}.{method.name}"
-    for number, message in enumerate(file.message_type):
-        yield from _message_paths((_MESSAGE, number), package, message)
-
-
-def _message_paths(
-    path: tuple[int, ...], scope: str, message: DescriptorProto
-) -> Iterator[tuple[tuple[int, ...], str]]:
-    name = f"{scope}.{message.name}"
-    yield path, name
-    for index, field in enumerate(message.field):
-        yield (*path, _FIELD, index), f"{name}.{field.name}"
-    for index, enum in enumerate(message.enum_type):
-        yield (*path, _NESTED_ENUM, index), f"{name}.{enum.name}"
-        for at, value in enumerate(enum.value):
-            yield (*path, _NESTED_ENUM, index, _VALUE, at), f"{name}.{enum.name}.{value.name}"
-    for index, inner in enumerate(message.nested_type):
-        yield from _message_paths((*path, _NESTED, index), name, inner)

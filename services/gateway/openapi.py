@@ -107,7 +107,7 @@ def _operation(method: Method, schemas: Schemas) -> Schema:
     rule = method.access
     operation: Schema = {
         "operationId": name,
-        "tags": [method.template.split("/")[2].partition(":")[0]],
+        "tags": [_tag(method.template)],
         "summary": _summary(name, method.comment),
         "parameters": _parameters(method, schemas),
     }
@@ -122,6 +122,12 @@ def _operation(method: Method, schemas: Schemas) -> Schema:
         ok["headers"] = {"ETag": {"schema": {"type": "string"}}}
     operation["responses"] = {"200": ok, **PROBLEM_RESPONSES}
     return operation
+
+
+def _tag(template: str) -> str:
+    """The collection; of what every collection has the part that tells it."""
+    parts = [part.partition(":")[0] for part in template.split("/")[2:]]
+    return next((part for part in parts if not part.startswith("{")), "resources")
 
 
 def _summary(name: str, comment: str) -> str:

@@ -52,7 +52,9 @@ class _Node:
 
 
 class Router:
-    """Finds endpoints; literal segments win over variables."""
+    """Finds endpoints; literal segments win over variables, the last ones first: a collection's
+    own fields at "/v1/{resource}/custom_fields" win over the record at "/v1/customers/{id}".
+    """
 
     def __init__(self, endpoints: Iterable[Endpoint]) -> None:
         self._root = _Node()
@@ -69,11 +71,10 @@ class Router:
             found = _find(self._root, segments, "")
         if found is None:
             raise NotFound("ROUTE_NOT_FOUND", "There is nothing at this path.")
-        leaves, values = found
-        leaf = leaves.get(verb)
+        leaf = found.leaves.get(verb)
         if leaf is None:
-            raise MethodNotAllowed(leaves)
-        return leaf.endpoint, dict(zip(leaf.names, values, strict=True))
+            raise MethodNotAllowed(found.leaves)
+        return leaf.endpoint, dict(zip(leaf.names, found.values, strict=True))
 
     def _add(self, endpoint: Endpoint) -> None:
         path, _, custom = endpoint.template.partition(":")
@@ -95,22 +96,31 @@ class Router:
         leaves[endpoint.verb] = _Leaf(endpoint, tuple(names))
 
 
-def _find(
-    node: _Node, segments: list[str], custom: str
-) -> tuple[dict[str, _Leaf], list[str]] | None:
+@dataclass(slots=True)
+class _Found:
+    """What a path leads to, with the values of its variables; `literal` by segment, last first."""
+
+    leaves: dict[str, _Leaf]
+    values: list[str] = field(default_factory=list)
+    literal: list[bool] = field(default_factory=list)
+
+
+def _find(node: _Node, segments: list[str], custom: str) -> _Found | None:
     if not segments:
         leaves = node.leaves.get(custom)
-        return (leaves, []) if leaves else None
+        return _Found(leaves) if leaves else None
     head, rest = segments[0], segments[1:]
-    literal = node.literals.get(head)
-    if literal is not None:
-        found = _find(literal, rest, custom)
-        if found is not None:
-            return found
-    if node.variable is None or not head:
-        return None
-    found = _find(node.variable, rest, custom)
-    return (found[0], [head, *found[1]]) if found else None
+    by_name, by_place = node.literals.get(head), node.variable if head else None
+    one = _find(by_name, rest, custom) if by_name is not None else None
+    other = _find(by_place, rest, custom) if by_place is not None else None
+    if one is not None:
+        one.literal.append(True)
+    if other is not None:
+        other.values.insert(0, head)
+        other.literal.append(False)
+    if one is None or other is None:
+        return one or other
+    return one if one.literal >= other.literal else other
 
 
 def _decoded(segment: str) -> str:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from chassis.codec import decoder, encoder, fields, invalid_fields
 from chassis.errors import NotFound
-from services.gateway.contracts import Contracts, Method, is_resource
+from services.gateway.contracts import EVERY_SERVICE, Contracts, Method, is_resource
 from services.gateway.exchange import RPC_TIMEOUT_S, Exchange, json_response
 from services.gateway.mask import batch_paths, paths
 from services.gateway.problems import Problem, problem_of
@@ -21,8 +21,6 @@ from services.gateway.routing import Endpoint
 from services.gateway.upstream import Rpc, Upstreams
 
 WHOLE = "*"
-# The package of what every service offers.
-EVERY_SERVICE = "chassis"
 _VARIABLE = re.compile(r"\{([a-z0-9_.]+)\}")
 Setter = Callable[[Message, str], None]
 Targets = Callable[[Message], Rpc[Message]]
@@ -58,9 +56,7 @@ def _targets(method: Method, contracts: Contracts, upstreams: Upstreams) -> Targ
         rpc = upstreams.unary(method.target, path, answer)
         return lambda _: rpc
     rpcs = {
-        name: upstreams.unary(resource.target, path, answer)
-        for name, resource in contracts.resources.items()
-        if resource.target != EVERY_SERVICE
+        name: upstreams.unary(target, path, answer) for name, target in contracts.owners.items()
     }
 
     def owner(request: Message) -> Rpc[Message]:

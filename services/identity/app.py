@@ -99,11 +99,11 @@ def build(toolbox: Toolbox, settings: Settings) -> Parts:
     announcements = toolbox.collection(ANNOUNCEMENT)
     secrets = Secrets(clients)
     sign_ins = SignInLog(toolbox.database)
+    sessions = Sessions(toolbox.database, settings.signing_keys[0], sign_ins)
     attempts = Attempts(toolbox.database, settings.failures_per_address)
     accounts = Accounts(toolbox.database, passwords, attempts, users.plan, sign_ins)
     factors = SecondFactors(accounts, Seal(settings.sealing_keys))
-    sessions = Sessions(toolbox.database, settings.signing_keys[0], sign_ins)
-    sign_in = SignIn(toolbox.database, passwords, attempts, factors, sessions)
+    sign_in = SignIn(passwords, accounts, factors, sessions)
     tokens = ClientTokens(toolbox.database, settings.signing_keys[0])
     plans = [users.plan, departments.plan, roles.plan, clients.plan]
     identity = LocalIdentity(toolbox, plans, settings, Bearers(sessions, tokens))
@@ -126,11 +126,7 @@ def build(toolbox: Toolbox, settings: Settings) -> Parts:
             | {"GetOwnUser": Unary(OwnUser(users.plan).get)},
             "crm.identity.v1.DepartmentService": departments.methods(),
             "crm.identity.v1.RoleService": roles.methods(),
-            "crm.identity.v1.TenantService": {
-                "CreateTenant": Free(tenants.create),
-                "ListTenants": Free(tenants.list),
-                **TenantSettings().methods(),
-            },
+            "crm.identity.v1.TenantService": {**tenants.methods(), **TenantSettings().methods()},
             "crm.identity.v1.TransferService": transfers.methods(),
             "crm.identity.v1.LogEntryService": LogEntries(
                 log_verifier, settings.service.page_token_key
@@ -142,10 +138,8 @@ def build(toolbox: Toolbox, settings: Settings) -> Parts:
                 "CreateSession": preferences.told(sign_in.create),
                 "ChangePassword": Free(accounts.change_password),
             },
-            "crm.identity.v1.CredentialService": {
-                **PasswordResets(accounts).methods(),
-                **factors.methods(),
-            },
+            "crm.identity.v1.CredentialService": PasswordResets(accounts).methods()
+            | factors.methods(),
             "crm.identity.v1.ApiClientService": clients.methods()
             | {"GetApiClient": Unary(secrets.get)},
             "crm.identity.v1.ApiClientSecretService": secrets.methods(),

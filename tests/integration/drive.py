@@ -1,7 +1,7 @@
 """Drives a running platform over gRPC as the gateway does: tenants, people, their calls."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import grpc
@@ -73,6 +73,26 @@ class Person:
                 status.details[0].Unpack(info)
             return Refusal(error.code(), info.reason, dict(info.metadata))
         raise AssertionError(f"{method} was not refused")
+
+    async def reason(
+        self, method: str, request: Message, expected: Collection[str] | None = None
+    ) -> str:
+        """Why a call is refused, "" when it is not; one that is not expected is raised."""
+        try:
+            await self.call(method, request)
+        except grpc.aio.AioRpcError as error:
+            found = _reason_of(error)
+            if expected is not None and found not in expected:
+                raise
+            return found
+        return ""
+
+
+def _reason_of(error: grpc.aio.AioRpcError) -> str:
+    status, info = status_of(error), ErrorInfo()
+    if status is not None:
+        status.details[0].Unpack(info)
+    return info.reason
 
 
 @dataclass

@@ -19,6 +19,8 @@ CUSTOMER = Resource(
         "employee_count",
         "annual_revenue",
         "parent_id",
+        "source_id",
+        "class_id",
     ),
     orderable=("name", "annual_revenue"),
     searchable=("name", "phone", "email", "website"),
@@ -26,5 +28,6 @@ CUSTOMER = Resource(
         Reference("owner_id", "users", "identity"),
         Reference("parent_id", "customers"),
     ),
+    choices=("source_id", "class_id"),
     children=(Child(contact, "customer_id", dependent=True), Child(customer, "parent_id")),
 )

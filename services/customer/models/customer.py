@@ -33,6 +33,9 @@ customer = Table(
     Column("annual_revenue_currency", Text),
     Column("parent_id", UUID(as_uuid=False)),
     Column("description", Text),
+    # Choices of the lists so named.
+    Column("source_id", UUID(as_uuid=False)),
+    Column("class_id", UUID(as_uuid=False)),
     *resource_constraints("customer"),
     CheckConstraint("kind IN ('COMPANY','PERSON')", name="kind"),
     ForeignKeyConstraint(
@@ -56,6 +59,8 @@ list_indexes(
         "founded_year",
         "employee_count",
         "parent_id",
+        "source_id",
+        "class_id",
     ),
 )
 search_table(customer)

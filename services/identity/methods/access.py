@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, select
 from chassis.access.model import AccessRecord
 from chassis.access.source import access_version
 from chassis.call import Call
+from chassis.custom_fields.model import NO_FIELDS
 from chassis.db.pool import Database
 from chassis.db.sql import Statement, statement
 from chassis.resource.plan import Plan
@@ -37,7 +38,7 @@ class AccessRecords:
             for plan, run in self._all:
                 to_message = plan.to_message(())
                 for row in await tx.fetch(run, {"tenant_id": tenant_id}):
-                    data = plan.encode(to_message(row))
+                    data = plan.encode(to_message(row, NO_FIELDS))
                     records.append(
                         AccessRecord(plan.singular, str(row["id"]), row["version"], data)
                     )

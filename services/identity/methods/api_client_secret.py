@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 from chassis.call import Call
 from chassis.codec import invalid_fields
+from chassis.custom_fields.model import NO_FIELDS
 from chassis.db.pool import Record, Tx
 from chassis.db.sql import statement
 from chassis.ids import new_id
@@ -125,7 +126,7 @@ class Secrets:
         check_match(call.if_match, before["version"])
         refuse_deleted(plan, before)
         await require_power(call, tx, before)
-        client = plan.to_message(())(before)
+        client = plan.to_message(())(before, NO_FIELDS)
         assert isinstance(client, ApiClient)
         return before, client
 

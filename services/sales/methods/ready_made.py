@@ -5,8 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import bindparam, literal_column, select
 
-from chassis.access.model import Access
-from chassis.call import Call, Principal
+from chassis.call import service_call
 from chassis.db.pool import Tx
 from chassis.db.sql import statement
 from chassis.resource.standard import Collection
@@ -36,7 +35,7 @@ class ReadyMade:
         """Create it unless the tenant has a pipeline; True when it did."""
         if await tx.fetch_row(_ANY, {"tenant_id": tenant_id}) is not None:
             return False
-        call = _service_call(tenant_id, now, cause_id)
+        call = service_call(SERVICE, tenant_id, now, cause_id)
         made = ready_made_pipeline(tenant_id)
         row = self.pipelines.new_row(call, {**made.pipeline, **_NOBODY})
         await insert_record(call, tx, self.pipelines.plan, row, "created")
@@ -44,16 +43,3 @@ class ReadyMade:
             row = self.stages.new_row(call, {**values, **_NOBODY})
             await insert_record(call, tx, self.stages.plan, row, "created")
         return True
-
-
-def _service_call(tenant_id: str, now: datetime, cause_id: str) -> Call:
-    """A call of the service itself; it has no rights of a user and needs none here."""
-    return Call(
-        principal=Principal(kind="service", id=SERVICE, tenant_id=tenant_id),
-        access=Access(),
-        method="",
-        now=now,
-        deadline=0.0,
-        through="rule",
-        cause_id=cause_id,
-    )

@@ -31,10 +31,10 @@ from sqlalchemy.sql import ClauseElement
 from chassis.db.sql import statement
 from chassis.filter.condition import compile_filter
 from chassis.filter.fields import FieldKind, FilterField, filter_fields
+from chassis.filter.order_by import KeyValue, OrderField, parse_order_by
 from chassis.filter.parser import parse_filter
 from chassis.filter.tree import OPERATORS, FilterError
 from chassis.filter.values import FilterContext
-from chassis.resource.order_by import KeyValue, OrderField, parse_order_by
 
 USER = UUID("0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b")
 NOW = datetime(2026, 3, 10, 16, 30, tzinfo=UTC)

@@ -65,7 +65,7 @@ class History:
 async def history(shop: Shop, domain_platform: Platform) -> AsyncIterator[History]:
     urls = [domain_platform.database_url("sales", role) for role in ("runtime", "worker")]
     database = Database("sales", urls[0], urls[1])
-    opportunities = collection(opportunity_resource(), b"k" * 32, nobody, {})
+    opportunities = collection(opportunity_resource(), b"k" * 32, nobody, {}, "sales")
     yield History(database, opportunities, import_call(shop.admin))
     await database.close()
 

@@ -5,6 +5,7 @@ with another rule than its row, fails the test.
 from collections.abc import Iterator, Mapping
 
 from crm.chassis.v1 import (
+    access_pb2,
     bulk_pb2,
     export_pb2,
     history_pb2,
@@ -46,7 +47,8 @@ from tests.integration.security.wire import SERVICES
 
 # Every file with services; importing them puts them into the descriptor pool.
 FILES = (
-    history_pb2, share_pb2, import_pb2, operation_pb2, purge_pb2, contact_pb2, credential_pb2,
+    access_pb2, history_pb2, share_pb2, import_pb2, operation_pb2, purge_pb2,
+    contact_pb2, credential_pb2,
     customer_pb2, change_pb2, department_pb2, log_entry_pb2, role_pb2,
     session_pb2, tenant_pb2, user_pb2, campaign_member_pb2, campaign_pb2, report_pb2,
     opportunity_pb2, opportunity_transition_pb2, pipeline_pb2, product_pb2, stage_move_pb2,
@@ -124,6 +126,7 @@ SPECIAL: Mapping[str, str] = {
     "crm.sales.v1.OpportunityTransitionService/ReopenOpportunity": "opportunities update",
     "crm.sales.v1.StageMoveService/ListStageMoves": "opportunities read",
     "crm.reporting.v1.ReportService/GetPipelineSummary": "opportunities read",
+    "crm.chassis.v1.AccessService/ExplainAccess": "self clients",
     "crm.identity.v1.TransferService/CreateTransfer": "users configure",
     "crm.chassis.v1.BulkService/PreviewBulk": "self clients",
     "crm.chassis.v1.BulkService/CreateBulk": "self clients",

@@ -29,6 +29,295 @@ def upgrade() -> None:
         postgresql_with={"fastupdate": "on", "gin_pending_list_limit": "64"},
     )
     op.create_table(
+        "choice",
+        sa.Column("tenant_id", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("id", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("create_time", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("update_time", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("delete_time", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("purge_time", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("creator_id", sa.UUID(as_uuid=False), nullable=True),
+        sa.Column("updater_id", sa.UUID(as_uuid=False), nullable=True),
+        sa.Column("external_source", sa.Text(), nullable=True),
+        sa.Column("external_id", sa.Text(), nullable=True),
+        sa.Column(
+            "custom_fields",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'::jsonb"),
+            nullable=False,
+        ),
+        sa.Column(
+            "tags",
+            postgresql.ARRAY(sa.Text()),
+            server_default=sa.text("'{}'::text[]"),
+            nullable=False,
+        ),
+        sa.Column("resource", sa.Text(), nullable=False),
+        sa.Column("field", sa.Text(), nullable=False),
+        sa.Column("label", sa.Text(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("color", sa.Text(), nullable=True),
+        sa.Column("is_default", sa.Boolean(), nullable=False),
+        sa.Column("retired", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_choice")),
+    )
+    op.create_index(
+        "ix_choice_create_time",
+        "choice",
+        ["tenant_id", "create_time", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "ix_choice_delete_time",
+        "choice",
+        ["tenant_id", "delete_time", "id"],
+        unique=False,
+        postgresql_where=sa.text("delete_time IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_choice_list",
+        "choice",
+        ["tenant_id", "resource", "field", "position", "id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_choice_position",
+        "choice",
+        ["tenant_id", "position", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "ix_choice_tags",
+        "choice",
+        ["tenant_id", "tags"],
+        unique=False,
+        postgresql_using="gin",
+        postgresql_where=sa.text("cardinality(tags) > 0"),
+    )
+    op.create_index(
+        "ix_choice_update_time",
+        "choice",
+        ["tenant_id", "update_time", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "uq_choice_default",
+        "choice",
+        ["tenant_id", "resource", "field"],
+        unique=True,
+        postgresql_where=sa.text("is_default AND delete_time IS NULL"),
+    )
+    op.create_index(
+        "uq_choice_external",
+        "choice",
+        ["tenant_id", "external_source", "external_id"],
+        unique=True,
+        postgresql_where=sa.text("external_id IS NOT NULL"),
+    )
+    op.create_index(
+        "uq_choice_label",
+        "choice",
+        ["tenant_id", "resource", "field", sa.literal_column("lower(label)")],
+        unique=True,
+        postgresql_where=sa.text("delete_time IS NULL"),
+    )
+    op.create_table(
+        "custom_field",
+        sa.Column("tenant_id", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("id", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("create_time", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("update_time", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("delete_time", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("purge_time", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("creator_id", sa.UUID(as_uuid=False), nullable=True),
+        sa.Column("updater_id", sa.UUID(as_uuid=False), nullable=True),
+        sa.Column("external_source", sa.Text(), nullable=True),
+        sa.Column("external_id", sa.Text(), nullable=True),
+        sa.Column(
+            "custom_fields",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'::jsonb"),
+            nullable=False,
+        ),
+        sa.Column(
+            "tags",
+            postgresql.ARRAY(sa.Text()),
+            server_default=sa.text("'{}'::text[]"),
+            nullable=False,
+        ),
+        sa.Column("resource", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("label", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("required", sa.Boolean(), nullable=False),
+        sa.Column("unique_values", sa.Boolean(), nullable=False),
+        sa.Column("searchable", sa.Boolean(), nullable=False),
+        sa.Column("default_value", sa.Text(), nullable=True),
+        sa.Column("reference_resource", sa.Text(), nullable=True),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("retired", sa.Boolean(), nullable=False),
+        sa.Column("index_state", sa.Text(), nullable=False),
+        sa.CheckConstraint(
+            "index_state IN ('NOT_INDEXED','BUILDING','READY')",
+            name=op.f("ck_custom_field_index_state"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_custom_field")),
+    )
+    op.create_index(
+        "ix_custom_field_create_time",
+        "custom_field",
+        ["tenant_id", "create_time", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "ix_custom_field_delete_time",
+        "custom_field",
+        ["tenant_id", "delete_time", "id"],
+        unique=False,
+        postgresql_where=sa.text("delete_time IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_custom_field_position",
+        "custom_field",
+        ["tenant_id", "position", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "ix_custom_field_resource",
+        "custom_field",
+        ["tenant_id", "resource", "position", "id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_custom_field_tags",
+        "custom_field",
+        ["tenant_id", "tags"],
+        unique=False,
+        postgresql_using="gin",
+        postgresql_where=sa.text("cardinality(tags) > 0"),
+    )
+    op.create_index(
+        "ix_custom_field_update_time",
+        "custom_field",
+        ["tenant_id", "update_time", "id"],
+        unique=False,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "uq_custom_field_external",
+        "custom_field",
+        ["tenant_id", "external_source", "external_id"],
+        unique=True,
+        postgresql_where=sa.text("external_id IS NOT NULL"),
+    )
+    op.create_index(
+        "uq_custom_field_name",
+        "custom_field",
+        ["tenant_id", "resource", "name"],
+        unique=True,
+        postgresql_where=sa.text("delete_time IS NULL"),
+    )
+    op.create_table(
+        "custom_value",
+        sa.Column("tenant_id", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("field_id", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("record_id", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("form", sa.Text(), nullable=False),
+        sa.Column("text_value", sa.Text(), nullable=True),
+        sa.Column("number_value", sa.Numeric(), nullable=True),
+        sa.Column("date_value", sa.Date(), nullable=True),
+        sa.Column("unique_key", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("tenant_id", "field_id", "record_id", name=op.f("pk_custom_value")),
+    )
+    op.create_index(
+        "ix_custom_value_date",
+        "custom_value",
+        ["tenant_id", "field_id", "date_value", "record_id"],
+        unique=False,
+        postgresql_where=sa.text("form = 'date'"),
+    )
+    op.create_index(
+        "ix_custom_value_date_desc",
+        "custom_value",
+        [
+            "tenant_id",
+            "field_id",
+            sa.literal_column("date_value DESC NULLS LAST"),
+            sa.literal_column("record_id DESC"),
+        ],
+        unique=False,
+        postgresql_where=sa.text("form = 'date'"),
+    )
+    op.create_index(
+        "ix_custom_value_number",
+        "custom_value",
+        ["tenant_id", "field_id", "number_value", "record_id"],
+        unique=False,
+        postgresql_where=sa.text("form = 'number'"),
+    )
+    op.create_index(
+        "ix_custom_value_number_desc",
+        "custom_value",
+        [
+            "tenant_id",
+            "field_id",
+            sa.literal_column("number_value DESC NULLS LAST"),
+            sa.literal_column("record_id DESC"),
+        ],
+        unique=False,
+        postgresql_where=sa.text("form = 'number'"),
+    )
+    op.create_index(
+        "ix_custom_value_record_id", "custom_value", ["tenant_id", "record_id"], unique=False
+    )
+    op.create_index(
+        "ix_custom_value_text",
+        "custom_value",
+        ["tenant_id", "field_id", "text_value", "record_id"],
+        unique=False,
+        postgresql_where=sa.text("form = 'text'"),
+    )
+    op.create_index(
+        "ix_custom_value_text_desc",
+        "custom_value",
+        [
+            "tenant_id",
+            "field_id",
+            sa.literal_column("text_value DESC NULLS LAST"),
+            sa.literal_column("record_id DESC"),
+        ],
+        unique=False,
+        postgresql_where=sa.text("form = 'text'"),
+    )
+    op.create_index(
+        "uq_custom_value_unique_key",
+        "custom_value",
+        ["tenant_id", "field_id", "unique_key"],
+        unique=True,
+        postgresql_where=sa.text("unique_key IS NOT NULL"),
+    )
+    op.create_table(
+        "operation_item",
+        sa.Column("tenant_id", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("operation_id", sa.Text(), nullable=False),
+        sa.Column("record_id", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=True),
+        sa.Column("label", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "tenant_id", "operation_id", "record_id", name=op.f("pk_operation_item")
+        ),
+    )
+    op.create_table(
         "share",
         sa.Column("tenant_id", sa.UUID(as_uuid=False), nullable=False),
         sa.Column("id", sa.UUID(as_uuid=False), nullable=False),

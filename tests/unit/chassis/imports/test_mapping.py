@@ -2,16 +2,19 @@
 
 import pytest
 
+from chassis.access.field_rules import EVERY_FIELD, FieldAccess
+from chassis.custom_fields.model import NO_FIELDS
 from chassis.errors import InvalidArgument
 from chassis.imports.draft import Draft, Known, apart, fill, read_draft
-from chassis.imports.mapping import ImportMapping, make_mapping
+from chassis.imports.mapping import ImportMapping, make_mapping, refuse_denied
 from chassis.imports.records import Record
 from chassis.resource.plan import make_plan
+from chassis.resource.view import View
 from crm.chassis.v1.import_pb2 import ColumnMapping, ImportSpec
 from crm.customer.v1.customer_pb2 import Customer
 from services.customer.methods.customer import CUSTOMER
 
-PLAN = make_plan(CUSTOMER)
+VIEW = View(make_plan(CUSTOMER), EVERY_FIELD, NO_FIELDS)
 HEADER = ["id", "Name", "Revenue", "Currency", "Parent", "Owner", "Kind"]
 COLUMNS = (
     ColumnMapping(column="id", field="external_id"),
@@ -36,7 +39,7 @@ FOUND = {
 
 def mapping() -> ImportMapping:
     """The mapping of SPEC."""
-    return make_mapping(PLAN, SPEC, HEADER)
+    return make_mapping(VIEW, SPEC, HEADER)
 
 
 def drafted(line: str, row: int = 2, *, final: bool = False) -> Draft:
@@ -128,5 +131,20 @@ def test_groups_hold_one_content_for_each_external_id() -> None:
 )
 def test_a_spec_that_does_not_fit_names_the_place(spec: ImportSpec, field: str) -> None:
     with pytest.raises(InvalidArgument) as caught:
-        make_mapping(PLAN, spec, HEADER)
+        make_mapping(VIEW, spec, HEADER)
     assert any(path.startswith(field) for path, _ in caught.value.fields)
+
+
+def test_fields_closed_to_the_importer_are_refused() -> None:
+    access = FieldAccess(frozenset({"country", "annual_revenue"}), frozenset({"name"}))
+    with pytest.raises(InvalidArgument) as refused:
+        refuse_denied(View(VIEW.plan, access, NO_FIELDS), SPEC)
+    told = dict(refused.value.fields)
+    assert told["spec.columns[1].field"] == "You may not set this field."
+    assert told["spec.columns[2].field"] == "customers have no field annual_revenue to import."
+    assert "spec.defaults.country" in told
+    assert set(told) == {
+        "spec.columns[1].field", "spec.columns[2].field", "spec.columns[3].field",
+        "spec.defaults.country", "spec.defaults.annual_revenue.currency_code",
+    }  # fmt: skip
+    refuse_denied(VIEW, SPEC)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.resource.order_by import KeyValue
+from chassis.filter.order_by import KeyValue
 from chassis.resource.page_token import (
     TOKEN_LENGTH_MAX,
     PageArguments,

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, false, null, or_, tuple_
 
 from chassis.errors import InvalidArgument
-from chassis.filter.fields import FieldKind, bind
+from chassis.filter.fields import FieldKind, Ties, bind
 from chassis.filter.tree import shown
 
 ORDER_FIELDS_MAX = 5
@@ -37,13 +37,14 @@ class OrderError(InvalidArgument):
 
 @dataclass(frozen=True, slots=True)
 class OrderField:
-    """One orderable field; `identity` as in FilterField; not `nullable` allows faster paging."""
+    """One orderable field; the rest as in FilterField; not `nullable` allows faster paging."""
 
     name: str
     column: ColumnElement[object]
     kind: FieldKind
     nullable: bool = True
     identity: str = ""
+    ties: Ties = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import dialect
 from sqlalchemy.sql import ClauseElement
 
 from chassis.filter.fields import FieldKind
-from chassis.resource.order_by import KeyValue, OrderError, OrderField, parse_order_by
+from chassis.filter.order_by import KeyValue, OrderError, OrderField, parse_order_by
 
 ID = OrderField("id", column("id"), FieldKind.UUID, nullable=False)
 FIELDS = {

@@ -1,0 +1,170 @@
+"""An index for one own field, made on demand while writes go on: every process is told first, then
+the side table is filled in batches, then lists use it.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import BigInteger, bindparam, cast, delete, func, select, tuple_
+from sqlalchemy.dialects.postgresql import ARRAY, UUID
+from sqlalchemy.types import Text
+
+from chassis.call import Call
+from chassis.custom_fields.companion import NAME, keep_values, parameters
+from chassis.custom_fields.model import CUSTOM, Definition, stored_values
+from chassis.custom_fields.source import SILENCE_MAX_S, CustomFieldSource
+from chassis.custom_fields.tables import VALUE
+from chassis.custom_fields.values import TRACKED_TEXT_MAX
+from chassis.db.pool import Record, Tx
+from chassis.db.sql import Statement, statement
+from chassis.errors import FailedPrecondition
+from chassis.operations.task import Task
+from chassis.resource.plan import Plan
+from chassis.resource.read import lock_record
+from chassis.resource.resource import Row
+from chassis.resource.write import update_record
+
+KIND = "custom-field-index"
+NOT_INDEXED, BUILDING, READY = "NOT_INDEXED", "BUILDING", "READY"
+# Until every process has heard that the field is tracked, or is not any more.
+SETTLE_S = SILENCE_MAX_S + 1.0
+# A transaction lasts no longer (see SERVER_SETTINGS of the pool).
+TRANSACTION_MAX_S = 15.0
+WAIT_S = 0.2
+BATCH = 1000
+FIRST = "00000000-0000-0000-0000-000000000000"
+_ID = UUID(as_uuid=False)
+_IDS = bindparam(f"{NAME}_record", type_=ARRAY(_ID))
+_FILL = statement(keep_values(func.unnest(_IDS)))
+
+
+def _number(snapshot: str) -> Statement:
+    edge = getattr(func, snapshot)(func.pg_current_snapshot())
+    return statement(select(cast(cast(edge, Text), BigInteger).label("number")))  # SQL's cast
+
+
+_NEXT, _OLDEST = _number("pg_snapshot_xmax"), _number("pg_snapshot_xmin")
+_KEY = (VALUE.c.tenant_id, VALUE.c.field_id, VALUE.c.record_id)
+_DROP = statement(
+    delete(VALUE).where(
+        tuple_(*_KEY).in_(
+            select(*_KEY)
+            .where(
+                VALUE.c.tenant_id == bindparam("tenant_id"),
+                VALUE.c.field_id == bindparam("field_id"),
+            )
+            .limit(bindparam("limit"))
+        )
+    )
+)
+
+
+@dataclass(frozen=True, eq=False)
+class IndexWork:
+    """The work of operations of this kind; `fields` is the plan of the definitions."""
+
+    fields: Plan
+    plans: Mapping[str, Plan]
+    source: CustomFieldSource
+
+    async def __call__(self, task: Task) -> None:
+        """Fill the side table for a field whose index is asked for, else empty it."""
+        await _settle(task)
+        if task.operation.request["build"]:
+            await self._build(task)
+        else:
+            await self._drop(task)
+
+    async def _build(self, task: Task) -> None:
+        """Records from the lowest id on; begun again, it does no harm."""
+        plan, after, done = self.plans[str(task.operation.request["resource"])], FIRST, 0
+        page = plan.cached("own values", lambda: _page(plan))
+        while True:
+            async with task.batch() as tx:
+                call, field = await self._locked(task, tx, BUILDING)
+                values = {"tenant_id": call.tenant_id, "after": after, "limit": BATCH}
+                rows = await tx.fetch(page, values)
+                if rows:
+                    await tx.execute(
+                        _FILL, _filled(call, await self._definition(call, field), rows)
+                    )
+                    after, done = str(rows[-1]["id"]), done + len(rows)
+                if len(rows) < BATCH:
+                    ready: Row = {"index_state": READY}
+                    await update_record(call, tx, self.fields, field, ready, "updated")
+                    tx.on_commit(self.source.forget, call.tenant_id)
+                progress = await task.save(tx, replace(task.progress, updated=done))
+            task.committed(progress)
+            if len(rows) < BATCH:
+                return
+
+    async def _drop(self, task: Task) -> None:
+        removed = BATCH
+        while removed == BATCH:
+            async with task.batch() as tx:
+                call, field = await self._locked(task, tx, NOT_INDEXED)
+                if field["unique_values"]:
+                    return
+                keys = {"tenant_id": call.tenant_id, "field_id": field["id"], "limit": BATCH}
+                removed = await tx.execute(_DROP, keys)
+                progress = await task.save(tx, task.progress)
+            task.committed(progress)
+
+    async def _locked(self, task: Task, tx: Tx, state: str) -> tuple[Call, Record]:
+        """The user's call of this moment and the field, in the state that the work is for."""
+        request = task.operation.request
+        call = (await task.deputy()).call
+        call.reach(str(request["resource"]), "CONFIGURE")
+        call = replace(call, granted=self.fields.plural)
+        field = await lock_record(call, tx, self.fields, str(request["field_id"]), "UPDATE")
+        if field["index_state"] != state:
+            raise FailedPrecondition("INDEX_CHANGED", "The field was changed in the meantime.")
+        return call, field
+
+    async def _definition(self, call: Call, field: Record) -> Definition:
+        own = (await self.source(call.tenant_id)).of(field["resource"])
+        return next(one for one in own.definitions if one.id == str(field["id"]))
+
+
+def _page(plan: Plan) -> Statement:
+    """Records after an id, kept from being changed until the batch ends."""
+    table = plan.resource.table
+    return statement(
+        select(table.c.tenant_id, table.c.id, table.c.delete_time, table.c[CUSTOM])
+        .where(table.c.tenant_id == bindparam("tenant_id"), table.c.id > bindparam("after"))
+        .order_by(table.c.id)
+        .limit(bindparam("limit"))
+        .with_for_update(read=True)
+    )
+
+
+def _filled(call: Call, one: Definition, rows: Sequence[Record]) -> Row:
+    """The parameters of the fill for these records."""
+    made: dict[str, list[object]] = {}
+    for row in rows:
+        values = stored_values(row[CUSTOM])
+        if len(str(values.get(one.id, ""))) > TRACKED_TEXT_MAX:
+            raise FailedPrecondition(
+                "TEXT_TOO_LONG_FOR_INDEX",
+                f"A record has more than {TRACKED_TEXT_MAX} characters in the field.",
+                metadata={"id": str(row["id"])},
+            )
+        for name, value in parameters(dict(row), [one], values).items():
+            made.setdefault(name, []).extend(value if isinstance(value, list) else [value])
+    return {**made, f"{NAME}_tenant": call.tenant_id}
+
+
+async def _settle(task: Task) -> None:
+    """Wait until whoever worked by what was known before is done."""
+    await asyncio.sleep(SETTLE_S)
+    until = asyncio.get_running_loop().time() + TRANSACTION_MAX_S
+    async with task.read() as tx:
+        row = await tx.fetch_row(_NEXT, {})
+    begun = row["number"] if row else 0
+    while asyncio.get_running_loop().time() < until:
+        async with task.read() as tx:
+            row = await tx.fetch_row(_OLDEST, {})
+        if row is None or row["number"] >= begun:
+            return
+        await asyncio.sleep(WAIT_S)

@@ -1,0 +1,55 @@
+"""Own fields and pick-lists of one service, put together."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from chassis.custom_fields.index import IndexWork
+from chassis.custom_fields.indexes import Indexes
+from chassis.custom_fields.methods import Settings
+from chassis.custom_fields.rules import Rules
+from chassis.custom_fields.source import CustomFieldSource
+from chassis.resource.plan import Plan
+from chassis.resource.resource import Resource
+from chassis.resource.standard import Collection
+from chassis.rpc.methods import Methods
+from crm.chassis.v1 import choice_pb2, custom_field_pb2
+
+
+@dataclass(frozen=True, eq=False)
+class OwnFieldsOfService:
+    """The two resources over the collections of a service."""
+
+    fields: Settings
+    choices: Settings
+
+    @property
+    def collections(self) -> Sequence[Collection]:
+        """The two, for snapshots and the recycle bin."""
+        return (self.fields.collection, self.choices.collection)
+
+    @property
+    def work(self) -> IndexWork:
+        """The work of index operations."""
+        return IndexWork(self.fields.collection.plan, self.fields.plans, self.fields.source)
+
+    def methods(self, wake: Callable[[], None]) -> dict[str, Methods]:
+        """Handlers by service and rpc name; `wake` tells the worker of operations."""
+        return {
+            "crm.chassis.v1.CustomFieldService": self.fields.methods("CustomFields")
+            | Indexes(self.fields, wake).methods(),
+            "crm.chassis.v1.ChoiceService": self.choices.methods("Choices"),
+        }
+
+
+def own_fields(
+    make: Callable[[Resource], Collection],
+    plans: Mapping[str, Plan],
+    source: CustomFieldSource,
+) -> OwnFieldsOfService:
+    """What a service with these collections offers; `make` makes a collection of a declaration."""
+    rules = Rules(plans)
+    fields, choices = make(rules.custom_field()), make(rules.choice())
+    return OwnFieldsOfService(
+        Settings(fields, plans, source, custom_field_pb2.ListCustomFieldsResponse),
+        Settings(choices, plans, source, choice_pb2.ListChoicesResponse),
+    )
