@@ -159,7 +159,7 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
     collections = (*parts.collections, *own.collections)
     every_plan = [one.plan for one in collections]
     purge = Purge(settings.service, database, clients, every_plan)
-    search = SearchUpkeep(settings.service, database, every_plan)
+    search = SearchUpkeep(settings.service, database, every_plan, custom)
     snapshots = {one.plan.singular: snapshot_source(one.plan, custom) for one in collections}
     snapshots |= parts.snapshots
     shared = _shared_methods(settings, database, plans, snapshots) | deferred.methods

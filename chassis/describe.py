@@ -81,6 +81,7 @@ def _native(view: View, one: Field) -> pb.FieldDescription:
         writable=not view.refusal(name),
         filterable=name in view.filters,
         orderable=name in view.orders,
+        searchable=name in view.searched,
         importable=not (field_problem(view, path) or view.rule(path)),
         max_length=text_max(one.descriptor),
         values=[

@@ -118,6 +118,12 @@ class OwnFields:
         """Those that name records."""
         return tuple(one for one in self.by_name.values() if one.kind is Kind.REFERENCE)
 
+    def searched_texts(self, stored: object) -> dict[str, str]:
+        """The texts that searches look at by the id of their field, deleted ones too."""
+        searched = [one.id for one in self.definitions if one.searchable]
+        values = stored_values(stored) if searched and stored != NOTHING else {}
+        return {one: str(values[one]) for one in searched if one in values}
+
     def shown(self, stored: str) -> dict[str, object]:
         """Values by name, from the JSON column that has them by id."""
         if stored == NOTHING:

@@ -73,7 +73,7 @@ class Rules:
             "reference_resource": (one.kind is Kind.REFERENCE) != bool(one.reference)
             or (bool(one.reference) and target == EVERY_SERVICE),
             "unique_values": one.unique and one.kind not in UNIQUE_KINDS,
-            "searchable": one.searchable and one.kind is not Kind.TEXT,
+            "searchable": one.searchable and not self._searches(row, one),
         }
         problems = [(name, f"It does not fit {one.kind}.") for name, odd in told.items() if odd]
         if problems:
@@ -82,6 +82,9 @@ class Rules:
         if len(call.custom.of(str(row["resource"])).by_name) >= FIELDS_MAX:
             text = f"A collection has at most {FIELDS_MAX} fields of one's own."
             raise ResourceExhausted("CUSTOM_FIELDS_MAX", text)
+
+    def _searches(self, row: Row, one: Definition) -> bool:
+        return one.kind is Kind.TEXT and self._plans[str(row["resource"])].search is not None
 
     async def _changed_field(
         self, _call: Call, _tx: Tx, before: Row, row: Row, _message: Message

@@ -186,10 +186,10 @@ def make_plan(resource: Resource, service: str = "") -> Plan:
     descriptor = resource.message.DESCRIPTOR
     fields = resource_fields(descriptor, resource.table)  # type: ignore[arg-type]  # the stubs make it a union
     search = make_search(resource.table, resource.searchable) if resource.searchable else None
-    companions: tuple[Companion, ...] = (SearchCompanion(search),) if search else ()
-    plan = Plan(resource, fields, home=service, companions=companions, search=search)
+    plan = Plan(resource, fields, home=service, search=search)
     if CUSTOM in fields:
-        plan = replace(plan, companions=(*companions, OwnValues(plan.plural)))
+        beside: tuple[Companion, ...] = (SearchCompanion(search, plan.plural),) if search else ()
+        plan = replace(plan, companions=(*beside, OwnValues(plan.plural)))
     names = {reference.field for reference in resource.references} | set(resource.importable)
     names |= set(resource.choices)
     unknown = (names | set(resource.unique.values())) - set(plan.fields)

@@ -16,16 +16,18 @@ class SearchCompanion:
 
     name = "search"
 
-    def __init__(self, search: Search) -> None:
+    def __init__(self, search: Search, plural: str) -> None:
         self._search = search
+        self._plural = plural
         table = search.table
         of_record = (table.c.tenant_id == bindparam("tenant_id"), table.c.id == bindparam("id"))
         self.purge: Statement = statement(delete(table).where(*of_record))
 
     def values(self, call: Call, before: Record | None, after: Row) -> Row | None:
         """The whole row, unless no text has changed."""
-        texts = self._search.texts(call.tenant_id, after)
-        if before is not None and self._search.texts(call.tenant_id, before) == texts:
+        own = call.custom.of(self._plural)
+        texts = self._search.texts(own, after)
+        if before is not None and self._search.texts(own, before) == texts:
             return None
         row = self._search.row(call.tenant_id, after["id"], texts)
         return {f"search_{name}": value for name, value in row.items()}

@@ -1,21 +1,19 @@
 """Search in one resource: the row that is kept for each record, and the condition of a filter."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import orjson
 from sqlalchemy import ColumnElement, Select, Table, any_, bindparam, exists, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, INTEGER, TEXT
 
+from chassis.custom_fields.model import CUSTOM, OwnFields
 from chassis.filter.condition import FilterSearch, Sought
 from chassis.resource.resource import Row
 from chassis.search.frequency import Frequencies
 from chassis.search.table import SUFFIX
 from chassis.search.text import searched_text, sought_patterns, sought_words
 from chassis.search.tokens import grams, sought_grams, token_ids
-
-# (tenant id, row) -> further texts of a record by key, such as those of custom fields.
-MoreTexts = Callable[[str, Mapping[str, object]], Mapping[str, str]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,12 +24,13 @@ class Search:
     table: Table
     fields: tuple[str, ...]
     frequencies: Frequencies = field(default_factory=Frequencies)
-    more: MoreTexts = lambda _tenant_id, _row: {}
 
-    def texts(self, tenant_id: str, row: Mapping[str, object]) -> dict[str, str]:
-        """The texts of a record that are searched, by field, as they are."""
-        own = {name: str(row[name]) for name in self.fields if row[name]}
-        return {**own, **self.more(tenant_id, row)}
+    def texts(self, own: OwnFields, row: Mapping[str, object]) -> dict[str, str]:
+        """The texts of a record that are searched, by field, as they are; of the tenant's own
+        fields by id.
+        """
+        texts = {name: str(row[name]) for name in self.fields if row[name]}
+        return {**texts, **own.searched_texts(row[CUSTOM])}
 
     def row(self, tenant_id: str, record_id: object, texts: Mapping[str, str]) -> Row:
         """The row of the table beside, for these texts."""

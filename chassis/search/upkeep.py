@@ -10,6 +10,8 @@ import structlog
 from sqlalchemy import any_, bindparam, func, literal_column, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY, UUID, insert
 
+from chassis.custom_fields.model import OwnFields
+from chassis.custom_fields.source import CustomFieldSource
 from chassis.db.pool import Database, Record
 from chassis.db.sql import Statement, statement
 from chassis.events.leader import leadership
@@ -29,8 +31,11 @@ log = structlog.get_logger()
 class SearchUpkeep:
     """The jobs of one service; `plans` are those of its resources that are searched."""
 
-    def __init__(self, service: str, database: Database, plans: Sequence[Plan]) -> None:
+    def __init__(
+        self, service: str, database: Database, plans: Sequence[Plan], custom: CustomFieldSource
+    ) -> None:
         self._service = service
+        self._custom = custom
         self._database = database
         self._searches = [(plan, plan.search) for plan in plans if plan.search is not None]
 
@@ -78,15 +83,16 @@ class SearchUpkeep:
 
     async def _write(self, plan: Plan, search: Search, tenant_id: str, ids: list[str]) -> None:
         """A record that is changed meanwhile brings its own row, which stays or comes after."""
+        own = (await self._custom(tenant_id)).of(plan.plural)
         async with self._database.transaction(tenant_id) as tx:
             values = {"tenant_id": tenant_id, "ids": ids}
             records = await tx.fetch(plan.cached("to search", lambda: _records(plan)), values)
             write = plan.cached("search", lambda: _insert(search))
-            await tx.execute_many(write, [_row(search, tenant_id, one) for one in records])
+            await tx.execute_many(write, [_row(search, tenant_id, own, one) for one in records])
 
 
-def _row(search: Search, tenant_id: str, record: Record) -> Record:
-    return search.row(tenant_id, str(record["id"]), search.texts(tenant_id, record))
+def _row(search: Search, tenant_id: str, own: OwnFields, record: Record) -> Record:
+    return search.row(tenant_id, str(record["id"]), search.texts(own, record))
 
 
 def _missing(search: Search) -> Statement:

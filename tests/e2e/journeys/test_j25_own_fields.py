@@ -41,7 +41,9 @@ def ids(tenant: Tenant) -> dict[str, str]:
         "since": own_field(tenant, "since", "DATE", position=3),
         "vip": own_field(tenant, "vip", "BOOLEAN", position=4),
         "wishes": own_field(tenant, "wishes", "MULTI_CHOICE", position=5),
-        "secret": own_field(tenant, "secret", "TEXT", position=6, unique_values=True),
+        "secret": own_field(
+            tenant, "secret", "TEXT", position=6, unique_values=True, searchable=True
+        ),
     }
     for at, label in enumerate(("金", "银")):
         found[label] = choice(tenant, found["tier"], label, position=at, color="#ffd700")
@@ -104,12 +106,17 @@ def test_records_are_checked_searched_and_told_like_native_ones(
     good(tenant.patch(path, {"custom_fields": {"tier": ids["银"], "since": "2026-02-01"}}))
     by_label = {"filter": 'custom_fields.tier = 银 AND custom_fields.secret = "s-1"'}
     assert [one["id"] for one in tenant.list("customers", **by_label)] == [made["id"]]
+    good(tenant.patch(path, {"custom_fields": {"secret": "红旗渠 Zebra-77"}}))
+    for word in ("旗渠", "hqq", "zebra"):
+        assert [one["id"] for one in tenant.list("customers", filter=word)] == [made["id"]], word
+    good(tenant.patch(path, {"custom_fields": {"tier": ids["金"]}}))
+    good(tenant.patch(path, {"custom_fields": {"tier": ids["银"], "since": "2026-03-01"}}))
     history = good(tenant.get(f"{path}/history"))["entries"]
     assert isinstance(history, list)
     told = {one["field"]: (one["from"], one["to"]) for one in history[0]["changes"]}
     assert told == {
         "custom_fields.tier": (ids["金"], ids["银"]),
-        "custom_fields.since": (None, "2026-02-01"),
+        "custom_fields.since": ("2026-02-01", "2026-03-01"),
     }
 
 
@@ -123,6 +130,7 @@ def test_rights_count_for_own_fields(tenant: Tenant, seller: Tenant, ids: dict[s
     assert described(seller)["custom_fields.budget"]["writable"] is False
     refused(seller.get("customers", filter='custom_fields.secret = "s-2"'), 400, "filter")
     refused(seller.get("customers", order_by="custom_fields.secret"), 400, "order_by")
+    assert seller.list("customers", filter="zebra") == []
     own = {"custom_fields": {"secret": "x"}}
     refused(seller.patch(path, own), 400, "custom_fields.secret")
     refused(seller.patch(path, {"custom_fields": {"budget": budget}}), 400, "custom_fields.budget")

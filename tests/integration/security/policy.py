@@ -7,6 +7,9 @@ from collections.abc import Iterator, Mapping
 from crm.chassis.v1 import (
     access_pb2,
     bulk_pb2,
+    choice_pb2,
+    custom_field_pb2,
+    describe_pb2,
     export_pb2,
     history_pb2,
     import_pb2,
@@ -47,8 +50,8 @@ from tests.integration.security.wire import SERVICES
 
 # Every file with services; importing them puts them into the descriptor pool.
 FILES = (
-    access_pb2, history_pb2, share_pb2, import_pb2, operation_pb2, purge_pb2,
-    contact_pb2, credential_pb2,
+    access_pb2, choice_pb2, custom_field_pb2, describe_pb2, history_pb2, share_pb2,
+    import_pb2, operation_pb2, purge_pb2, contact_pb2, credential_pb2,
     customer_pb2, change_pb2, department_pb2, log_entry_pb2, role_pb2,
     session_pb2, tenant_pb2, user_pb2, campaign_member_pb2, campaign_pb2, report_pb2,
     opportunity_pb2, opportunity_transition_pb2, pipeline_pb2, product_pb2, stage_move_pb2,
@@ -132,6 +135,14 @@ SPECIAL: Mapping[str, str] = {
     "crm.chassis.v1.BulkService/CreateBulk": "self clients",
     "crm.chassis.v1.ExportService/CreateExport": "self clients",
     "crm.chassis.v1.HistoryService/ListHistory": "self clients",
+    **{
+        f"crm.chassis.v1.{name}Service/{method}{name}{'s' * (method == 'List')}": "self clients"
+        for name in ("CustomField", "Choice")
+        for method in ("Get", "List", "Create", "Update", "Delete", "Undelete")
+    },
+    "crm.chassis.v1.CustomFieldService/BuildCustomFieldIndex": "self clients",
+    "crm.chassis.v1.CustomFieldService/DropCustomFieldIndex": "self clients",
+    "crm.chassis.v1.DescribeService/DescribeResource": "self clients",
     "crm.chassis.v1.ShareService/ListShares": "self clients",
     "crm.chassis.v1.ShareService/CreateShare": "self clients",
     "crm.chassis.v1.ShareService/DeleteShare": "self clients",
