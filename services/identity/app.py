@@ -93,10 +93,8 @@ def build(toolbox: Toolbox, settings: Settings) -> Parts:
     """Resources, methods, consumers and jobs of the service."""
     passwords = Passwords()
     users = toolbox.collection(user_resource(passwords))
-    departments = toolbox.collection(DEPARTMENT)
-    roles = toolbox.collection(ROLE)
-    clients = toolbox.collection(API_CLIENT)
-    announcements = toolbox.collection(ANNOUNCEMENT)
+    departments, roles = toolbox.collection(DEPARTMENT), toolbox.collection(ROLE)
+    clients, announcements = toolbox.collection(API_CLIENT), toolbox.collection(ANNOUNCEMENT)
     secrets = Secrets(clients)
     sign_ins = SignInLog(toolbox.database)
     sessions = Sessions(toolbox.database, settings.signing_keys[0], sign_ins)
@@ -108,6 +106,7 @@ def build(toolbox: Toolbox, settings: Settings) -> Parts:
     plans = [users.plan, departments.plan, roles.plan, clients.plan]
     identity = LocalIdentity(toolbox, plans, settings, Bearers(sessions, tokens))
     preferences = OwnPreferences(toolbox.database)
+    receipts = Receipts(announcements.plan, users.plan)
     tenants = Tenants(toolbox.database, passwords, users, roles)
     transfers = Transfers(users, toolbox.starter, toolbox.clients, tuple(toolbox.settings.targets))
     log_keys, log_folder = RootKeys(settings.log_keys), RootFolder(settings.log_root_dir)
@@ -147,9 +146,7 @@ def build(toolbox: Toolbox, settings: Settings) -> Parts:
             "crm.identity.v1.PreferencesService": preferences.methods(),
             "crm.identity.v1.PresenceService": Presence(toolbox.database, users.plan).methods(),
             "crm.identity.v1.AnnouncementService": announcements.methods(),
-            "crm.identity.v1.AnnouncementReceiptService": Receipts(
-                announcements.plan, users.plan
-            ).methods(),
+            "crm.identity.v1.AnnouncementReceiptService": receipts.methods(),
         },
     )
 
