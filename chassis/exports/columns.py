@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from chassis.custom_fields.model import CUSTOM, Choices, Definition, Kind
 from chassis.operations.lines import Cell
 from chassis.resource.fields import Field, Form
 from chassis.resource.resource import Reference
 from chassis.resource.view import View
 
-CUSTOM = "custom_fields"
 LIST_MARK = ";"
 MONEY_PARTS = ("amount", "currency_code")
 
@@ -30,10 +30,7 @@ class Column:
 def export_columns(view: View, fields: Sequence[str]) -> list[Column]:
     """The columns of these fields (all that may be read when none), in that order."""
     plain = [name for name, one in view.fields.items() if one.form is not Form.MESSAGES]
-    columns: list[Column] = []
-    for name in fields or plain:
-        columns += _columns(view, view.fields[name]) if name in view.fields else []
-    return columns
+    return [column for name in fields or plain for column in _columns(view, name)]
 
 
 def label_references(view: View, fields: Sequence[str]) -> list[Reference]:
@@ -46,17 +43,32 @@ def _labelled(view: View, one: Reference, fields: Sequence[str]) -> bool:
     return known is not None and known.form is Form.UUID and (not fields or one.field in fields)
 
 
-def _columns(view: View, field: Field) -> list[Column]:
+def _columns(view: View, name: str) -> list[Column]:
+    """The columns of a field, of the tenant's own fields or of one of them; none for the etag."""
+    if name.startswith(CUSTOM):
+        own = view.own.by_name.values()
+        return [column for one in own if name in {CUSTOM, one.path} for column in _own(one)]
+    return _plain_columns(view, view.fields[name]) if name in view.fields else []
+
+
+def _own(one: Definition) -> list[Column]:
+    """The columns of one of the tenant's own fields; a choice is told by its label."""
+    if one.kind is Kind.MONEY:
+        parts = [(f"{one.path}.{part}", part) for part in MONEY_PARTS]
+        return [Column(path, _inner(one.name, _part(part))) for path, part in parts]
+    return [Column(one.path, _inner(one.name, _named(one.choices)))]
+
+
+def _plain_columns(view: View, field: Field) -> list[Column]:
     name = field.name
     if field.form is Form.MONEY:
         return [Column(f"{name}.{part}", _money(name, part)) for part in MONEY_PARTS]
-    if field.form is Form.CUSTOM:
-        # A tenant's own fields are all filterable by name.
-        own = [one for one in view.filters if one.startswith(f"{name}.")]
-        return [Column(one, _inner(name, one.partition(".")[2])) for one in own]
     columns = [Column(name, _plain(name, field.form))]
     if any(one.field == name and _labelled(view, one, ()) for one in view.plan.resource.references):
         columns.append(Column(f"{name}.name", _label(name)))
+    if name in view.plan.resource.choices:
+        shown = _named(view.own.lists.get(name, {}))
+        columns.append(Column(f"{name}.name", lambda record, _: shown(record.get(name))))
     return columns
 
 
@@ -71,8 +83,12 @@ def _plain(name: str, form: Form) -> Callable[[Record, Labels], Cell]:
 
 
 def _money(name: str, part: str) -> Callable[[Record, Labels], Cell]:
-    def cell(record: Record, _labels: Labels) -> Cell:
-        money = record.get(name)
+    shown = _part(part)
+    return lambda record, _labels: shown(record.get(name))
+
+
+def _part(part: str) -> Callable[[object], Cell]:
+    def cell(money: object) -> Cell:
         if not isinstance(money, Mapping):
             return ""
         return Decimal(str(money[part])) if part == "amount" else str(money[part])
@@ -80,10 +96,22 @@ def _money(name: str, part: str) -> Callable[[Record, Labels], Cell]:
     return cell
 
 
-def _inner(name: str, key: str) -> Callable[[Record, Labels], Cell]:
+def _named(choices: Choices) -> Callable[[object], Cell]:
+    """Ids of choices as their labels, and other values as they are."""
+
+    def cell(value: object) -> Cell:
+        if isinstance(value, list):
+            return LIST_MARK.join(str(cell(item)) for item in value)
+        known = choices.get(str(value))
+        return known.label if known else cell_of(value)
+
+    return cell
+
+
+def _inner(name: str, shown: Callable[[object], Cell]) -> Callable[[Record, Labels], Cell]:
     def cell(record: Record, _labels: Labels) -> Cell:
-        values = record.get(name)
-        return cell_of(values.get(key)) if isinstance(values, Mapping) else ""
+        values = record.get(CUSTOM)
+        return shown(values.get(name)) if isinstance(values, Mapping) else ""
 
     return cell
 
@@ -103,6 +131,4 @@ def cell_of(value: object) -> Cell:
             return value
         case list():
             return LIST_MARK.join(str(cell_of(item)) for item in value)
-        case dict():
-            return " ".join(str(cell_of(item)) for item in value.values())
     return str(value)
