@@ -18,6 +18,7 @@ from chassis.custom_fields.index import KIND as INDEX
 from chassis.custom_fields.source import CustomFieldSource
 from chassis.custom_fields.wiring import own_fields
 from chassis.db.pool import Database
+from chassis.deferred import Surroundings, deferred_work
 from chassis.describe import SERVICE as DESCRIBE_SERVICE
 from chassis.describe import Descriptions
 from chassis.events.change_rpc import SERVICE as CHANGE_SERVICE
@@ -28,9 +29,10 @@ from chassis.explain.methods import SERVICE as ACCESS_SERVICE
 from chassis.explain.methods import Explanations
 from chassis.history.methods import SERVICE as HISTORY_SERVICE
 from chassis.history.methods import Histories
-from chassis.imports.wiring import Surroundings, deferred_work
 from chassis.lookup import Lookups
 from chassis.operations.deputy import Deputies
+from chassis.operations.runner import Work
+from chassis.operations.start import Starter
 from chassis.purge import SERVICE as PURGE_SERVICE
 from chassis.purge import Purge
 from chassis.resource.plan import Plan
@@ -73,6 +75,7 @@ class Toolbox:
     settings: ServiceSettings
     database: Database
     clients: Clients
+    starter: Starter
     _siblings: dict[str, Collection] = field(default_factory=dict)
 
     def collection(self, resource: Resource) -> Collection:
@@ -93,6 +96,8 @@ class Parts:
     consumers: Sequence[Consumer] = ()
     snapshots: Mapping[str, SnapshotSource] = field(default_factory=dict)
     jobs: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
+    # Operations of its own by kind, beside those of every service.
+    works: Mapping[str, Work] = field(default_factory=dict)
 
 
 # What is done with a service's settings and parts: serve, or a command of operators.
@@ -125,7 +130,8 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
     stopping = _stop_event()
     database = Database(settings.service, settings.database_url, settings.worker_database_url)
     clients = Clients(settings.service, settings.service_secret, settings.targets)
-    toolbox = Toolbox(settings, database, clients)
+    starter = Starter(settings.service, database)
+    toolbox = Toolbox(settings, database, clients, starter)
     parts = build(toolbox)
     background = Background(settings, database, clients)
     identity = settings.service == "identity"
@@ -139,12 +145,9 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
     plans = {one.plan.plural: one.plan for one in parts.collections}
     own = own_fields(toolbox.collection, plans, custom)
     verifier = TokenVerifier(parts.identity.fetch_keys)
-    deferred = deferred_work(
-        Surroundings(settings, database, clients, background.wake_relay),
-        parts.collections,
-        Deputies(parts.identity.deferred_token, verifier, access, custom),
-        {INDEX: own.work},
-    )
+    deputies = Deputies(parts.identity.deferred_token, verifier, access, custom)
+    around = Surroundings(settings, starter, clients, deputies, background.wake_relay)
+    deferred = deferred_work(around, parts.collections, {**parts.works, INDEX: own.work})
     authority = Authority(verifier, access, custom)
 
     def on_change(tenant_id: str) -> None:
@@ -160,12 +163,12 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
     snapshots = {one.plan.singular: snapshot_source(one.plan, custom) for one in collections}
     snapshots |= parts.snapshots
     shared = _shared_methods(settings, database, plans, snapshots) | deferred.methods
-    shared |= {PURGE_SERVICE: purge.methods(), **own.methods(deferred.wake)}
+    shared |= {PURGE_SERVICE: purge.methods(), **own.methods(starter.woken.set)}
     for name, methods in {**parts.methods, **shared}.items():
         server.add(name, methods)
     await server.start(settings.grpc_listen)
     background.start(access, custom, parts.consumers)
-    own_jobs = {"purge": purge.run, "search": search.refresh, "search rows": search.fill}
+    own_jobs = {"purge": purge.run, "search": search.keep_fresh, "search rows": search.keep_full}
     for name, job in {**own_jobs, **deferred.jobs, **parts.jobs}.items():
         background.run(name, job)
     log.info("service started", listen=settings.grpc_listen)

@@ -16,11 +16,14 @@ from chassis.db.pool import Database, Tx
 from chassis.db.sql import Statement, statement
 from chassis.resource.fields import Form
 from chassis.resource.plan import Plan, reach_condition, reach_shape, reach_values
+from chassis.resource.read import read_found
 from chassis.resource.view import view_of
 from chassis.rpc.methods import Free, Methods, Unary
 from crm.chassis.v1 import import_pb2 as pb
 
 MATCHES_MAX = 2000
+# The field that names a record where its id alone says nothing.
+LABEL = "name"
 
 
 class Lookups:
@@ -32,7 +35,12 @@ class Lookups:
 
     def methods(self) -> Methods:
         """Handlers by rpc name."""
-        return {"LookupRecords": Unary(self.lookup), "CheckRecords": Free(self.check)}
+        return {
+            "LookupRecords": Unary(self.lookup),
+            "GetLabels": Unary(self.labels),
+            "ListOwnedCollections": Free(self.owned),
+            "CheckRecords": Free(self.check),
+        }
 
     async def lookup(
         self, call: Call, tx: Tx, request: pb.LookupRecordsRequest
@@ -45,6 +53,20 @@ class Lookups:
         return pb.LookupRecordsResponse(
             matches=[pb.LookupRecordsResponse.Match(value=value, id=one) for value, one in matches]
         )
+
+    async def labels(
+        self, call: Call, tx: Tx, request: pb.GetLabelsRequest
+    ) -> pb.GetLabelsResponse:
+        """Names of records within the caller's reach."""
+        plan = self._plan(request.resource)
+        return pb.GetLabelsResponse(labels=await find_labels(call, tx, plan, request.ids))
+
+    async def owned(
+        self, _call: Call, _request: pb.ListOwnedCollectionsRequest
+    ) -> pb.ListOwnedCollectionsResponse:
+        """The collections whose records have owners."""
+        names = [name for name, plan in self._plans.items() if plan.owned]
+        return pb.ListOwnedCollectionsResponse(resources=names)
 
     async def check(self, _call: Call, request: pb.CheckRecordsRequest) -> pb.CheckRecordsResponse:
         """Which ids of a tenant exist, are not deleted and within the reach given."""
@@ -84,6 +106,19 @@ async def find_records(  # what is looked for, and where
         "limit": MATCHES_MAX,
     }
     return [(row["value"], str(row["id"])) for row in await tx.fetch(run, parameters)]
+
+
+async def find_labels(call: Call, tx: Tx, plan: Plan, ids: Sequence[str]) -> dict[str, str]:
+    """Names by id of records within the caller's reach, deleted ones too."""
+    if not ids or not has_label(call, plan):
+        return {}
+    rows = await read_found(call, tx, plan, ids, (LABEL,))
+    return {str(row["id"]): row[LABEL] or "" for row in rows}
+
+
+def has_label(call: Call, plan: Plan) -> bool:
+    """Whether records have a name that the caller may read."""
+    return LABEL in view_of(call, plan).fields
 
 
 def _lookup_statement(plan: Plan, field: str, shape: Shape, bound: bool) -> Statement:

@@ -15,6 +15,7 @@ from chassis.db.pool import Database
 from chassis.events.applier import Applier
 from chassis.events.metrics import ConsumerMetrics
 from chassis.events.parked import list_parked, replay_parked
+from chassis.operations.start import Starter
 from chassis.rpc.client import Clients
 from chassis.settings import ServiceSettings
 
@@ -53,8 +54,9 @@ def _run(settings: ServiceSettings, build: Callable[[Toolbox], Parts], work: Wor
     async def run() -> bool:
         database = Database(settings.service, settings.database_url, settings.worker_database_url)
         clients = Clients(settings.service, settings.service_secret, settings.targets)
+        toolbox = Toolbox(settings, database, clients, Starter(settings.service, database))
         try:
-            return await work(database, build(Toolbox(settings, database, clients)))
+            return await work(database, build(toolbox))
         finally:
             await clients.close()
             await database.close()

@@ -136,12 +136,7 @@ def follow(client: Client, name: str, progress: Progress, title: str) -> Mapping
 
 def finish(client: Client, operation: Mapping[str, object], seconds: float, path: Path) -> Outcome:
     """The outcome of a finished operation; its error file is saved next to the input."""
-    error = operation.get("error")
-    if isinstance(error, dict) and error.get("message"):
-        raise CliError(f"The import has failed: {error['message']}")
-    metadata = metadata_of(operation)
-    if metadata.get("state") in ENDED_BADLY:
-        raise CliError(f"The import ended as {metadata['state']}.")
+    require_success(operation, "The import")
     counts = counts_of(operation)
     saved = None
     if counts["failed"]:
@@ -150,11 +145,30 @@ def finish(client: Client, operation: Mapping[str, object], seconds: float, path
     return Outcome(operation_id(operation), counts, seconds, saved)
 
 
+def require_success(operation: Mapping[str, object], what: str) -> None:
+    """CliError when an operation ended badly as a whole."""
+    error = operation.get("error")
+    if isinstance(error, dict) and error.get("message"):
+        raise CliError(f"{what} has failed: {error['message']}")
+    metadata = metadata_of(operation)
+    if metadata.get("state") in ENDED_BADLY:
+        raise CliError(f"{what} ended as {metadata['state']}.")
+
+
 def save_errors(client: Client, name: str, path: Path) -> None:
     """Download the error file of an operation."""
+    _save(client, f"/v1/operations/{name}/errors", path)
+
+
+def save_result(client: Client, name: str, path: Path) -> None:
+    """Download the result file of an operation."""
+    _save(client, f"/v1/operations/{name}/result", path)
+
+
+def _save(client: Client, address: str, path: Path) -> None:
     try:
         with path.open("wb") as file:
-            client.save(f"/v1/operations/{name}/errors", file.write)
+            client.save(address, file.write)
     except OSError as error:
         raise CliError(f"cannot write {path}: {error.strerror}") from error
 

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from cli import events, imports, log, operations, records, reports, session, tenant
+from cli import bulk, events, imports, log, operations, records, reports, session, tenant
 from cli.errors import CliError
 from cli.options import command
 
@@ -26,6 +26,8 @@ app.command("delete")(records.delete)
 app.command("undelete")(records.undelete)
 app.command("do")(records.do)
 app.command("import")(command(imports.import_file, imports.Import))
+app.command("export")(command(bulk.export, bulk.Export))
+app.command("bulk")(command(bulk.bulk, bulk.Bulk))
 app.command("import-export")(imports.import_export)
 app.add_typer(operations.app, name="operations")
 app.add_typer(reports.app, name="report")

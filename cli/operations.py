@@ -8,7 +8,16 @@ from urllib.parse import quote
 import typer
 
 from cli.context import signed_in
-from cli.importing import bar, counts_of, follow, metadata_of, operation_id, save_errors
+from cli.importing import (
+    bar,
+    counts_of,
+    follow,
+    metadata_of,
+    operation_id,
+    require_success,
+    save_errors,
+    save_result,
+)
 from cli.output import Format, print_json, print_line, print_table
 from cli.records import items
 
@@ -61,6 +70,30 @@ def cancel(id: Id) -> None:  # noqa: A002  # the field's name
     with signed_in() as client:
         operation = client.change("POST", f"/v1/operations/{quote(id, safe='')}:cancel", {})
     typer.echo(f"{operation_id(operation)}: {metadata_of(operation).get('state', 'asked to stop')}")
+
+
+@app.command()
+def undo(id: Id) -> None:  # noqa: A002  # the field's name
+    """Take a bulk change back: each record that nothing else has changed since."""
+    with signed_in() as client:
+        started = client.change("POST", f"/v1/operations/{quote(id, safe='')}:undo", {})
+        with bar() as progress:
+            operation = follow(client, operation_id(started), progress, "undo")
+    require_success(operation, "The undo")
+    counts = counts_of(operation)
+    done = ", ".join(f"{counts[name]:,} {name}" for name in ("updated", "skipped", "failed"))
+    typer.echo(f"{operation_id(operation)}: {done}")
+
+
+@app.command()
+def result(
+    id: Id,  # noqa: A002  # the field's name
+    to: Annotated[Path, typer.Option(help="File to save to.")],
+) -> None:
+    """Save the result file of an operation: of an export, or of each record of a bulk change."""
+    with signed_in() as client:
+        save_result(client, quote(id, safe=""), to)
+    typer.echo(str(to))
 
 
 @app.command()

@@ -21,9 +21,12 @@ def access_consumer(service: str) -> Consumer:
     """The consumer that keeps the service's access records."""
 
     async def handle(tx: Tx, events: Sequence[Event]) -> None:
+        tenants: dict[str, list[AccessRecord]] = {}
         for event in events:
             record = AccessRecord(event.resource, event.record_id, event.version, event.data)
-            await keep_records(tx, event.tenant_id, [record])
+            tenants.setdefault(event.tenant_id, []).append(record)
+        for tenant_id, records in sorted(tenants.items()):
+            await keep_records(tx, tenant_id, records)
 
     return Consumer(f"{service}-access", (SOURCE,), handle)
 

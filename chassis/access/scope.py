@@ -1,11 +1,12 @@
 """Row scope as SQL: a reach on any table with columns for owner, department and partner company."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from sqlalchemy import Column, ColumnElement, Table, any_, bindparam, exists, or_
+from sqlalchemy import BindParameter, Column, ColumnElement, Table, any_, bindparam, exists, or_
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
+from sqlalchemy.sql.visitors import ExternallyTraversible, replacement_traverse
 
 from chassis.access.model import Access, Reach
 from chassis.access.place import COMPANY, OWNED
@@ -105,6 +106,22 @@ def covers_row(columns: Columns, reach: Reach, row: Mapping[str, object], access
 
 def _text(row: Mapping[str, object], column: Column[object] | None) -> str:
     return "" if column is None else str(row[column.name] or "")
+
+
+def beside(conditions: Sequence[ColumnElement[bool]]) -> list[ColumnElement[bool]]:
+    """The conditions over parameters named `also_...`, for a second reach in one statement."""
+
+    def rename(element: ExternallyTraversible, **_: object) -> ExternallyTraversible | None:
+        if not isinstance(element, BindParameter) or not element.key.startswith("reach_"):
+            return None
+        return bindparam(f"also_{element.key}", type_=element.type)
+
+    return [replacement_traverse(one, {}, rename) for one in conditions]
+
+
+def beside_values(reach: Reach) -> dict[str, object]:
+    """The values of those parameters."""
+    return {f"also_{name}": value for name, value in reach_values(reach).items()}
 
 
 def reach_values(reach: Reach) -> dict[str, object]:

@@ -14,7 +14,7 @@ from chassis.db.pool import Tx
 from chassis.errors import FailedPrecondition, NotFound, ResourceExhausted
 from chassis.ids import new_id
 from chassis.operations import store
-from chassis.operations.methods import operation_message
+from chassis.operations.message import operation_message
 from chassis.operations.progress import Progress
 from chassis.operations.store import Operation
 from chassis.resource.checks import check_match, refuse_deleted

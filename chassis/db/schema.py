@@ -140,6 +140,7 @@ def chassis_tables(metadata: MetaData) -> dict[str, Table]:
         _operation,
         _operation_error,
         _operation_later,
+        _operation_item,
     )
     return {table.name: table for table in (one(metadata) for one in declare)}
 
@@ -372,4 +373,20 @@ def _operation_later(metadata: MetaData) -> Table:
         Column("start", BigInteger, nullable=False),
         Column("length", BigInteger, nullable=False),
         PrimaryKeyConstraint("tenant_id", "operation_id", "row_number"),
+    )
+
+
+def _operation_item(metadata: MetaData) -> Table:
+    """The records of a bulk change, fixed before it begins, and what became of each."""
+    return Table(
+        "operation_item",
+        metadata,
+        _id("tenant_id"),
+        Column("operation_id", Text, nullable=False),
+        _id("record_id"),
+        Column("outcome", Text, nullable=False),
+        Column("version", BigInteger),
+        Column("label", Text, nullable=False),
+        Column("reason", Text, nullable=False),
+        PrimaryKeyConstraint("tenant_id", "operation_id", "record_id"),
     )

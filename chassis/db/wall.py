@@ -52,6 +52,7 @@ def _worker_rights(tables: Iterable[Table], worker: str) -> list[str]:
         "operation": "UPDATE, DELETE",
         "operation_error": "DELETE",
         "operation_later": "DELETE",
+        "operation_item": "DELETE",
         "idempotency": "DELETE",
         "inbox": "DELETE",
         "parked": "INSERT, DELETE",

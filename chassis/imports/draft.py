@@ -12,6 +12,7 @@ from chassis.imports.cells import BadRow, read_cells
 from chassis.imports.convert import BadValue, convert, items, scaled, shown
 from chassis.imports.mapping import KEY, SOURCE, ImportMapping, Target
 from chassis.imports.records import Record
+from chassis.operations.lines import unguarded
 from chassis.operations.task import Problem
 from chassis.resource.fields import Form
 from crm.type.v1.money_pb2 import Money
@@ -67,7 +68,7 @@ def read_draft(mapping: ImportMapping, record: Record, delimiter: str, count: in
         return draft
     texts = draft.texts
     for target in mapping.columns:
-        cell = cells[target.index].strip()
+        cell = unguarded(cells[target.index].strip())
         text = scaled(target.values.get(cell, cell), target.factor)
         if text:
             texts[target.path] = text

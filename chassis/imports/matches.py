@@ -2,16 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 
+import grpc
+
 from chassis.db.pool import Database
+from chassis.errors import PermissionDenied
 from chassis.imports.draft import Draft, matched_values
 from chassis.imports.mapping import ImportMapping, Target
-from chassis.lookup import MATCHES_MAX, find_records
+from chassis.lookup import MATCHES_MAX, find_labels, find_records
 from chassis.operations.deputy import Deputy
 from chassis.resource.plan import Plan
+from chassis.resource.resource import Reference
 from chassis.rpc.client import Clients
 from chassis.rpc.identity import LOOKUPS
 from crm.chassis.v1 import import_pb2 as pb
 
+DENIED = grpc.StatusCode.PERMISSION_DENIED
 VALUES_MAX = 500
 CACHE_MAX = 50_000
 
@@ -39,6 +44,26 @@ class Lookup:
         half = len(values) // 2
         first = await self.find(deputy, target, source, values[:half])
         return first + await self.find(deputy, target, source, values[half:])
+
+    async def labels(
+        self, deputy: Deputy, reference: Reference, ids: Sequence[str]
+    ) -> Mapping[str, str]:
+        """Names by id of records that a reference points to, of those that the user may read."""
+        try:
+            if reference.service in {"", self._service}:
+                plan = self._plans[reference.resource]
+                async with self._database.transaction(deputy.call.tenant_id) as tx:
+                    return await find_labels(deputy.call, tx, plan, ids)
+            request = pb.GetLabelsRequest(resource=reference.resource, ids=ids)
+            answer = await self._clients.call(
+                reference.service, f"{LOOKUPS}/GetLabels", request, token=deputy.token
+            )
+        except (PermissionDenied, grpc.aio.AioRpcError) as error:
+            if isinstance(error, grpc.aio.AioRpcError) and error.code() is not DENIED:
+                raise
+            return {}
+        assert isinstance(answer, pb.GetLabelsResponse)
+        return answer.labels
 
     async def _ask(
         self, deputy: Deputy, target: Target, source: str, values: Sequence[str]

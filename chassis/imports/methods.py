@@ -1,26 +1,22 @@
 """ImportService: files come in as streams, imports begin once mapping and file fit each other."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from hashlib import sha256
 
-import asyncpg
 from google.longrunning.operations_pb2 import Operation as OperationMessage
 from google.protobuf.json_format import MessageToJson
 
 from chassis.call import Call
 from chassis.codec import invalid_fields
-from chassis.db.pool import Database, Record, Tx
-from chassis.errors import PermissionDenied, ResourceExhausted
-from chassis.ids import new_id
+from chassis.errors import PermissionDenied
 from chassis.imports.mapping import ImportMapping, make_mapping, refuse_denied
 from chassis.imports.matches import Lookup
 from chassis.imports.source import Source
-from chassis.operations import store
 from chassis.operations.blob import BlobStore, content_digest
 from chassis.operations.deputy import Deputies
-from chassis.operations.methods import operation_message
 from chassis.operations.progress import Progress
 from chassis.operations.runner import shown_error
+from chassis.operations.start import Once, Starter
 from chassis.operations.store import Operation
 from chassis.resource.standard import Collection
 from chassis.resource.view import view_of
@@ -29,27 +25,24 @@ from crm.chassis.v1 import import_pb2 as pb
 from crm.chassis.v1.operation_pb2 import FileChunk
 
 KIND = "import"
-OPEN_MAX = 20
 
 
 class Imports:
-    """Handlers over the collections of one service; `wake` tells the worker."""
+    """Handlers over the collections of one service."""
 
     def __init__(  # what is imported into, and what with
         self,
-        database: Database,
+        starter: Starter,
         collections: Mapping[str, Collection],
         blobs: BlobStore,
         lookup: Lookup,
         deputies: Deputies,
-        wake: Callable[[], None],
     ) -> None:
-        self._database = database
+        self._starter = starter
         self._collections = collections
         self._blobs = blobs
         self._lookup = lookup
         self._deputies = deputies
-        self._wake = wake
 
     def methods(self) -> Methods:
         """Handlers by rpc name."""
@@ -75,36 +68,12 @@ class Imports:
         view = view_of(call, collection.plan)
         refuse_denied(view, spec)
         mapping = make_mapping(view, spec, header.names)
-        operation = Operation(
-            tenant_id=call.tenant_id,
-            id=f"{collection.plan.service}-{new_id()}",
-            kind=KIND,
-            principal_id=call.principal.id,
-            attempts=0,
-            request={
-                "file_id": request.file_id,
-                "spec": MessageToJson(spec, preserving_proto_field_name=True, indent=None),
-            },
-            progress=Progress(size=size),
-        )
+        text = MessageToJson(spec, preserving_proto_field_name=True, indent=None)
+        asked = {"resource": spec.resource, "file_id": request.file_id, "spec": text}
+        operation = self._starter.operation(call, KIND, asked, Progress(size=size))
         await self._check_matches(operation, mapping)
-        message = await self._add(call, operation, _fingerprint(request))
-        self._wake()
-        return message
-
-    async def _add(self, call: Call, operation: Operation, fingerprint: str) -> OperationMessage:
-        """Store the operation; a repeated call gets the one that its first made."""
         key = call.idempotency.key if call.idempotency else ""
-        try:
-            async with self._database.transaction(call.tenant_id) as tx:
-                row = await store.repeated_operation(tx, operation, key, fingerprint)
-                return operation_message(row or await _insert(tx, operation, key, fingerprint))
-        except asyncpg.UniqueViolationError:
-            async with self._database.transaction(call.tenant_id) as tx:
-                row = await store.repeated_operation(tx, operation, key, fingerprint)
-            if row is None:
-                raise
-            return operation_message(row)
+        return await self._starter.start(call, operation, Once(key, _fingerprint(request)))
 
     async def _check_matches(self, operation: Operation, mapping: ImportMapping) -> None:
         """Have the owners of what is referred to refuse match fields now, not in each row."""
@@ -131,18 +100,6 @@ class Imports:
                 continue
             return
         raise PermissionDenied("PERMISSION_DENIED", "Your roles do not allow you to import.")
-
-
-async def _insert(tx: Tx, operation: Operation, key: str, fingerprint: str) -> Record:
-    keys = {"tenant_id": operation.tenant_id, "id": operation.id}
-    count = await tx.fetch_row(store.COUNT_OPEN, keys)
-    if count is not None and count["count"] >= OPEN_MAX:
-        text = f"At most {OPEN_MAX} operations may wait at a time."
-        raise ResourceExhausted("OPERATIONS_MAX", text)
-    await store.add_operation(tx, operation, key, fingerprint)
-    row = await tx.fetch_row(store.GET, {**keys, "principal_id": operation.principal_id})
-    assert row is not None
-    return row
 
 
 def _fingerprint(request: pb.CreateImportRequest) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from google.protobuf.json_format import Parse
 
@@ -13,8 +14,9 @@ from chassis.imports.matches import Lookup, Matches
 from chassis.imports.records import BrokenFile, Record
 from chassis.imports.rehearsal import Rehearsal
 from chassis.imports.source import Header, Source
-from chassis.imports.upsert import Result, Upsert, row_error
+from chassis.imports.upsert import Result, Upsert
 from chassis.operations.blob import BlobStore
+from chassis.operations.changes import commit_whole_or_parts
 from chassis.operations.deputy import Deputy
 from chassis.operations.progress import Progress
 from chassis.operations.task import Task
@@ -24,7 +26,6 @@ from crm.chassis.v1.import_pb2 import ImportSpec
 
 BATCH_ROWS = 500
 BATCH_BYTES = 1024 * 1024
-CAREFUL_ROWS = 50
 LATER_ROWS = 200
 ROUNDS_MAX = 100
 
@@ -137,18 +138,8 @@ class ImportRun:
             for draft in group:
                 if not draft.problems:
                     fill(self._mapping, draft, known)
-            try:
-                await self._commit(deputy, group, put_off=put_off, careful=False)
-            except Exception as error:
-                if row_error(error) is None:
-                    raise
-                await self._in_parts(deputy, group, put_off=put_off)
-
-    async def _in_parts(self, deputy: Deputy, group: Sequence[Draft], *, put_off: bool) -> None:
-        """The database refused something among these rows: find out what, in small transactions."""
-        for first in range(0, len(group), CAREFUL_ROWS):
-            part = group[first : first + CAREFUL_ROWS]
-            await self._commit(deputy, part, put_off=put_off, careful=True)
+            commit = partial(self._commit, deputy, put_off=put_off)
+            await commit_whole_or_parts(group, commit)
 
     async def _commit(
         self, deputy: Deputy, drafts: Sequence[Draft], *, put_off: bool, careful: bool

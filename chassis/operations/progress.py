@@ -1,26 +1,28 @@
 """How far an operation is: stored with every batch, in the transaction of that batch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import orjson
 
-from crm.chassis.v1.operation_pb2 import ImportResult
+from crm.chassis.v1.operation_pb2 import CollectionResult, OperationResult
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Counts of rows, and where to go on: `offset` bytes into a file of `size`, after row `row`.
+    """Counts of rows or records, of `total` when that is known, and where to go on.
 
-    `listed` counts stored problems, `unlisted` those beyond the limit. Rows put off to the end are
-    worked on in rounds, the last of which is `final`: `waiting` are left, `after` is the last one
-    seen in this `round`, `moved` how many got their outcome in it.
+    In a file: `offset` bytes into it of `size`, after row `row`. Rows put off to the end are worked
+    on in rounds, the last of which is `final`: `waiting` are left, `after` is the last one seen in
+    this `round`, `moved` how many got their outcome in it. Among records: after `cursor`.
+    `listed` counts stored problems, `unlisted` those beyond the limit; `file` is the result.
     """
 
     created: int = 0
     updated: int = 0
     skipped: int = 0
     failed: int = 0
+    exported: int = 0
     size: int = 0
     offset: int = 0
     row: int = 0
@@ -32,18 +34,23 @@ class Progress:
     final: bool = False
     after: int = 0
     moved: int = 0
+    cursor: str = ""
+    file: str = ""
+    # The fields of CollectionResult, for an operation on several collections.
+    collections: Sequence[Mapping[str, str | int]] = ()
 
     @property
     def processed(self) -> int:
         """Rows that have an outcome."""
-        return self.created + self.updated + self.skipped + self.failed
+        return self.created + self.updated + self.skipped + self.failed + self.exported
 
     @property
     def percent(self) -> int:
-        """Share of the file that is read, at most 99 while rows are put off."""
+        """Share of the work that is done, at most 99 while rows are put off."""
         if self.total is not None and self.processed >= self.total:
             return 100
-        return min(99, self.offset * 100 // self.size) if self.size else 0
+        done, whole = (self.offset, self.size) if self.size else (self.processed, self.total)
+        return min(99, done * 100 // whole) if whole else 0
 
     def counted(self, outcomes: Sequence[str]) -> "Progress":
         """The progress after rows with these outcomes."""
@@ -55,10 +62,15 @@ class Progress:
             failed=self.failed + outcomes.count("failed"),
         )
 
-    def result(self) -> ImportResult:
-        """The four counts."""
-        return ImportResult(
-            created=self.created, updated=self.updated, skipped=self.skipped, failed=self.failed
+    def result(self) -> OperationResult:
+        """The counts."""
+        return OperationResult(
+            created=self.created,
+            updated=self.updated,
+            skipped=self.skipped,
+            failed=self.failed,
+            exported=self.exported,
+            collections=[CollectionResult(**one) for one in self.collections],  # type: ignore[arg-type]  # the fields of the message
         )
 
     def to_json(self) -> str:

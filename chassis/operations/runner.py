@@ -13,7 +13,6 @@ import structlog
 from google.protobuf.json_format import MessageToJson
 
 from chassis.db.errors import translate
-from chassis.db.pool import Database
 from chassis.errors import (
     Aborted,
     CrmError,
@@ -28,6 +27,7 @@ from chassis.ids import new_id
 from chassis.operations import store
 from chassis.operations.blob import BlobStore
 from chassis.operations.deputy import Deputies
+from chassis.operations.start import Starter
 from chassis.operations.store import Operation, read_operation
 from chassis.operations.task import LeaseLost, OperationStopped, Task
 
@@ -45,29 +45,24 @@ log = structlog.get_logger()
 
 
 class Runner:
-    """Runs the operations of one service; `wake` after one was asked for."""
+    """Runs the operations of one service."""
 
     def __init__(
         self,
-        service: str,
-        database: Database,
+        starter: Starter,
         deputies: Deputies,
         blobs: BlobStore,
         kinds: Mapping[str, Work],
         on_change: Callable[[], None],
     ) -> None:
-        self._service = service
-        self._database = database
+        self._service = starter.service
+        self._database = starter.database
+        self._wake = starter.woken
         self._deputies = deputies
         self._blobs = blobs
         self._kinds = kinds
         self._on_change = on_change
-        self._worker = f"{service}-{os.getpid()}-{new_id()}"
-        self._wake = asyncio.Event()
-
-    def wake(self) -> None:
-        """Look for work at once."""
-        self._wake.set()
+        self._worker = f"{self._service}-{os.getpid()}-{new_id()}"
 
     async def run(self) -> None:
         """Work for ever; cancelled, it gives back what it holds."""
@@ -161,13 +156,19 @@ class Runner:
         while True:
             with suppress(Unavailable, asyncpg.PostgresError, OSError):
                 files = await self._blobs.sweep(FILE_AGE_MAX.total_seconds())
-                async with self._database.worker() as tx:
-                    before = datetime.now(UTC) - OPERATION_AGE_MAX
-                    forgotten = await tx.execute(store.FORGET, {"before": before})
-                    await tx.execute(store.FORGET_ERRORS, {})
-                    await tx.execute(store.FORGET_LATER, {})
+                forgotten = await self._forget(datetime.now(UTC) - OPERATION_AGE_MAX)
                 log.info("old operations forgotten", operations=forgotten, files=files)
             await asyncio.sleep(SWEEP_INTERVAL_S)
+
+    async def _forget(self, before: datetime) -> int:
+        """Remove the operations that ended before; their rows first, a bounded number at a time."""
+        for run in store.FORGET_ROWS:
+            removed = store.FORGET_MAX
+            while removed == store.FORGET_MAX:
+                async with self._database.worker() as tx:
+                    removed = await tx.execute(run, {"before": before})
+        async with self._database.worker() as tx:
+            return await tx.execute(store.FORGET, {"before": before})
 
 
 def shown_error(error: Exception) -> CrmError | None:

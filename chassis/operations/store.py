@@ -6,26 +6,31 @@ import orjson
 from sqlalchemy import (
     BigInteger,
     Float,
+    Table,
     any_,
     bindparam,
     delete,
     func,
     insert,
+    literal_column,
     or_,
     select,
     text,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from chassis.call import Call
 from chassis.db.pool import Record, Tx
 from chassis.db.schema import chassis_tables, new_metadata
-from chassis.db.sql import statement
-from chassis.errors import Aborted
+from chassis.db.sql import Statement, statement
+from chassis.errors import Aborted, NotFound
 from chassis.operations.progress import Progress, read_progress
 
 LEASE = text("now() + interval '30 seconds'")
 LIST_MAX = 100
+FORGET_MAX = 10_000
 
 _TABLES = chassis_tables(new_metadata())
 _OPERATION, _ERROR = _TABLES["operation"], _TABLES["operation_error"]
@@ -118,8 +123,11 @@ CLAIM = statement(
     )
     .where(*_OWN)
 )
-# The row stays locked until the batch ends, so nobody takes an operation over in its midst.
-FENCE = statement(select(_OPERATION.c.cancel_requested).where(*_HELD).with_for_update())
+# The row stays locked until the batch ends, so nobody takes an operation over in its midst; the
+# weakest lock does, and lets a cancellation through.
+FENCE = statement(
+    select(_OPERATION.c.cancel_requested).where(*_HELD).with_for_update(read=True, key_share=True)
+)
 SAVE = statement(
     update(_OPERATION)
     .values(progress=bindparam("progress"), lease_time=LEASE, attempts=0, update_time=func.now())
@@ -140,16 +148,24 @@ RELEASE = statement(
     .where(*_HELD)
 )
 FORGET = statement(delete(_OPERATION).where(~_OPEN, _OPERATION.c.update_time < bindparam("before")))
-FORGET_ERRORS = statement(
-    delete(_ERROR).where(
-        ~select(_OPERATION.c.id).where(_OPERATION.c.id == _ERROR.c.operation_id).exists()
+
+
+def _forget_rows(table: Table) -> Statement:
+    """Up to FORGET_MAX rows of operations that ended before a time."""
+    key = tuple(table.primary_key.columns)
+    of_operation = (table.c.tenant_id == _OPERATION.c.tenant_id) & (
+        table.c.operation_id == _OPERATION.c.id
     )
-)
-FORGET_LATER = statement(
-    delete(_LATER).where(
-        ~select(_OPERATION.c.id).where(_OPERATION.c.id == _LATER.c.operation_id).exists()
+    old = (
+        select(*key)
+        .join(_OPERATION, of_operation)
+        .where(~_OPEN, _OPERATION.c.update_time < bindparam("before"))
+        .limit(literal_column(str(FORGET_MAX)))
     )
-)
+    return statement(delete(table).where(tuple_(*key).in_(old)))
+
+
+FORGET_ROWS = [_forget_rows(table) for table in (_ERROR, _LATER, _TABLES["operation_item"])]
 ADD_LATER = statement(insert(_LATER).values({one.name: bindparam(one.name) for one in _LATER.c}))
 DROP_LATER = statement(
     delete(_LATER).where(
@@ -250,3 +266,23 @@ async def repeated_operation(
             "IDEMPOTENCY_KEY_REUSED", "This idempotency key was used with another request."
         )
     return row
+
+
+async def own_operation(call: Call, tx: Tx, operation_id: str) -> Record:
+    """The row of one of the caller's operations; NotFound for everybody else's."""
+    row = await tx.fetch_row(GET, own_keys(call, operation_id))
+    if row is None:
+        raise NotFound(
+            "NOT_FOUND", f"There is no operation {operation_id}.", metadata={"id": operation_id}
+        )
+    return row
+
+
+def own_keys(call: Call, operation_id: str) -> dict[str, object]:
+    """The parameters that name one of the caller's operations."""
+    return {"tenant_id": call.tenant_id, "id": operation_id, "principal_id": call.principal.id}
+
+
+def record_id(operation_id: str) -> str:
+    """The id that events about an operation carry: its own without the service's name."""
+    return operation_id.partition("-")[2]

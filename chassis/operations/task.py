@@ -52,7 +52,9 @@ class Task:
     async def deputy(self) -> Deputy:
         """The present rights of the user who asked for the operation."""
         one = self.operation
-        return await self._deputies.act(one.tenant_id, one.principal_id, one.kind, one.id)
+        cause = str(one.request.get("cause_id") or one.id)
+        through = one.kind if one.kind == "import" else "bulk"
+        return await self._deputies.act(one.tenant_id, one.principal_id, through, cause)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Tx]:

@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from chassis.access.model import Reach
+from chassis.access.scope import beside, beside_values
 from chassis.call import Call
 from chassis.db.pool import Record, Tx
 from chassis.db.sql import Statement, statement
@@ -67,6 +68,8 @@ class _Query:
     order: Order
     position: Position | None
     reach: Reach
+    # A second verb's, when it reaches others.
+    also: Reach | None
     now: datetime
 
     @property
@@ -77,23 +80,36 @@ class _Query:
             self.filter.shape,
             self.order.text,
             self.position.shape if self.position else None,
-            reach_shape(self.plan, self.reach),
+            self.reach_shapes,
             self.request.show_deleted,
         )
+
+    @property
+    def reach_shapes(self) -> Hashable:
+        """What of the reaches decides about it."""
+        plan, also = self.plan, self.also
+        return reach_shape(plan, self.reach), reach_shape(plan, also) if also else None
 
     @property
     def values(self) -> dict[str, object]:
         """The values to bind."""
         keys = self.position.values if self.position else {}
-        return {**self.filter.values, **keys, **self.view.own_ids, **reach_values(self.reach)}
+        also = beside_values(self.also) if self.also else {}
+        reach = reach_values(self.reach)
+        return {**self.filter.values, **keys, **self.view.own_ids, **reach, **also}
 
 
-async def list_records(call: Call, tx: Tx, plan: Plan, request: ListRequest, key: bytes) -> Page:
-    """One page; `key` signs page tokens. A wrong filter, order, field or token raises
-    InvalidArgument.
+async def list_records(  # what is listed, for whom and what for
+    call: Call, tx: Tx, plan: Plan, request: ListRequest, key: bytes, verb: str = "READ"
+) -> Page:
+    """One page of what the caller may read and do the verb to; `key` signs page tokens. A wrong
+    filter, order, field or token raises InvalidArgument.
     """
     arguments = _arguments(call, plan, request)
     query = _query(call, plan, request, arguments, key)
+    also = call.reach(plan.plural, verb)
+    if also != query.reach:
+        query = replace(query, also=also)
     size = request.page_size or PAGE_SIZE
     rows = await _rows(tx, query, {**query.values, "tenant_id": call.tenant_id, "limit": size + 1})
     page, records = _fitting(query, rows[:size])
@@ -164,6 +180,7 @@ def _query(
         order=order,
         position=position,
         reach=call.reach(plan.plural, "READ"),
+        also=None,
         now=now,
     )
 
@@ -189,6 +206,8 @@ def _conditions(
         *(condition for tie in ties.values() for condition in tie),
         *reach_condition(query.plan, reach_shape(query.plan, query.reach)),
     ]
+    if query.also:
+        conditions += beside(reach_condition(query.plan, reach_shape(query.plan, query.also)))
     if not query.request.show_deleted and "delete_time" in table.c:
         conditions.append(table.c.delete_time.is_(None))
     return conditions
@@ -259,7 +278,7 @@ async def _total(call: Call, tx: Tx, query: _Query) -> int | None:
     how = query.request.count
     if not how:
         return None
-    key = ("count", how, query.filter.shape, reach_shape(query.plan, query.reach))
+    key = ("count", how, query.filter.shape, query.reach_shapes)
     deleted = query.request.show_deleted
     run = query.plan.cached((*key, deleted), lambda: _count_statement(query, how))
     row = await tx.fetch_row(run, {**query.values, "tenant_id": call.tenant_id})

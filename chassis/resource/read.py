@@ -45,14 +45,9 @@ async def get_records(
     call: Call, tx: Tx, plan: Plan, ids: Sequence[str], names: tuple[str, ...] = ()
 ) -> list[Message]:
     """Several records in the order of their ids given; NotFound for the first out of reach."""
-    reach = call.reach(plan.plural, "READ")
-    shape = reach_shape(plan, reach)
     view = view_of(call, plan)
     names = names or view.all_names
-    run = plan.cached(("get many", shape, names), lambda: _many(plan, shape, names))
-    rows = await tx.fetch(
-        run, {**reach_values(reach), "tenant_id": call.tenant_id, "ids": list(ids)}
-    )
+    rows = await read_found(call, tx, plan, ids, names)
     to_message = plan.to_message(names)
     return [to_message(row, view.own) for row in _ordered(plan, ids, rows)]
 
@@ -64,13 +59,29 @@ async def lock_records(
     for one in ids:
         if not is_id(one):
             raise not_found(plan, one)
+    return _ordered(plan, ids, await lock_found(call, tx, plan, ids, verb))
+
+
+async def lock_found(
+    call: Call, tx: Tx, plan: Plan, ids: Sequence[str], verb: str
+) -> Sequence[Record]:
+    """Those of the whole rows that the verb reaches, locked in the order of ids."""
     reach = call.reach(plan.plural, verb)
     shape = reach_shape(plan, reach)
     run = plan.cached(("lock many", shape), lambda: _many(plan, shape, (), lock=True))
-    rows = await tx.fetch(
-        run, {**reach_values(reach), "tenant_id": call.tenant_id, "ids": list(ids)}
-    )
-    return _ordered(plan, ids, rows)
+    values = {**reach_values(reach), "tenant_id": call.tenant_id, "ids": list(ids)}
+    return await tx.fetch(run, values)
+
+
+async def read_found(
+    call: Call, tx: Tx, plan: Plan, ids: Sequence[str], names: tuple[str, ...], verb: str = "READ"
+) -> Sequence[Record]:
+    """Those of the rows that the verb reaches, with the columns of these fields."""
+    reach = call.reach(plan.plural, verb)
+    shape = reach_shape(plan, reach)
+    run = plan.cached(("get many", shape, names), lambda: _many(plan, shape, names))
+    values = {**reach_values(reach), "tenant_id": call.tenant_id, "ids": list(ids)}
+    return await tx.fetch(run, values)
 
 
 async def lock_record(call: Call, tx: Tx, plan: Plan, record_id: str, verb: str) -> Record:

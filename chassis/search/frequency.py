@@ -19,12 +19,11 @@ _stats = table(
     *map(column, ("schemaname", "tablename", "attname")),
     *map(column, ("most_common_elems", "most_common_elem_freqs")),
 )
+_elements = cast(_stats.c.most_common_elems, Text)  # SQL's cast: anyarray has no element type
 _class = table("pg_class", column("oid"), column("reltuples"))
 _READ = statement(
     select(
-        cast(cast(_stats.c.most_common_elems, Text), ARRAY(INTEGER)).label(
-            "tokens"
-        ),  # SQL's cast: anyarray has no element type
+        cast(_elements, ARRAY(INTEGER)).label("tokens"),  # SQL's cast, as above
         _stats.c.most_common_elem_freqs.label("shares"),
         _class.c.reltuples.label("rows"),
     )

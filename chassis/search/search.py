@@ -12,7 +12,7 @@ from chassis.filter.condition import FilterSearch, Sought
 from chassis.resource.resource import Row
 from chassis.search.frequency import Frequencies
 from chassis.search.table import SUFFIX
-from chassis.search.text import WIDE, searched_text, sought_words
+from chassis.search.text import searched_text, sought_patterns, sought_words
 from chassis.search.tokens import grams, sought_grams, token_ids
 
 
@@ -51,7 +51,11 @@ class Search:
             tokens = token_ids(tenant_id, sought_grams(words))
             if not tokens:
                 return None
-            values = (self.frequencies.rarest(tokens), _patterns(words), [key] if key else [*keys])
+            values = (
+                self.frequencies.rarest(tokens),
+                sought_patterns(words),
+                [key] if key else [*keys],
+            )
             return Sought(values, self.frequencies.frequent(tokens))
 
         return FilterSearch(frozenset(keys), find, self._condition)
@@ -60,7 +64,7 @@ class Search:
         """Records among those that have the tokens; or `walked`, whether this record matches."""
         tokens, patterns, keys = names
         key = func.unnest(bindparam(keys, type_=ARRAY(TEXT))).column_valued("key")
-        text = self.table.c.texts.op("->>")(key)
+        text = self.table.c.texts.op("->>", return_type=TEXT())(key)
         matches = exists().where(text.like(any_(bindparam(patterns, type_=ARRAY(TEXT)))))
         if walked:
             # A subquery for one value, so that the planner goes from each record to its row.
@@ -78,14 +82,3 @@ def make_search(of: Table, fields: tuple[str, ...]) -> Search:
     if beside is None:
         raise ValueError(f"there is no table {of.name}{SUFFIX}: declare search_table({of.name})")
     return Search(of, beside, fields)
-
-
-def _patterns(words: list[str]) -> list[str]:
-    """What a text that matches is LIKE: the words themselves, or initials of pinyin.
-
-    One word of up to two letters must begin a word, or be initials.
-    """
-    text = " ".join(words)
-    start = " " if len(text) < 3 and text < WIDE else ""
-    initials = text.isascii() and text.isalpha() and len(text) > 1
-    return [f"%{start}{text}%"] + ([f"%{text.upper()}%"] if initials else [])

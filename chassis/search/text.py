@@ -6,6 +6,7 @@ whatever else there is parts words. Initials of pinyin are in upper case, as no 
 
 import re
 import unicodedata
+from contextlib import suppress
 
 import phonenumbers
 
@@ -19,6 +20,8 @@ _WORD = re.compile("[^\\W_\0-\u2e7f]+|[^\\W_\u2e80-\U0010ffff]+")
 _HAN = re.compile("[\u4e00-\u9fff]+")
 _PHONE = re.compile(r"[0-9][0-9 ().\-/]{4,}[0-9]")
 _PHONE_SOUGHT = re.compile(r"[+(]*[0-9][0-9 ().\-/]*")
+_INTERNATIONAL = re.compile("00[1-9][0-9]{7}")
+_TRUNK = re.compile("0[1-9]")
 _NO_DIGIT = re.compile("[^0-9]+")
 
 
@@ -44,17 +47,26 @@ def sought_words(text: str) -> list[str]:
     return _WORD.findall(plain.casefold())
 
 
+def sought_patterns(words: list[str]) -> list[str]:
+    """What a searched text that matches is LIKE: the words themselves, or initials of pinyin.
+
+    One word of up to two letters must begin a word, or be initials.
+    """
+    text = " ".join(words)
+    start = " " if len(text) < 3 and text < WIDE else ""
+    initials = text.isascii() and text.isalpha() and len(text) > 1
+    return [f"%{start}{text}%"] + ([f"%{text.upper()}%"] if initials else [])
+
+
 def _digits(phone: str) -> str:
     """The digits of a number, without the zero of "+44 (0)20"."""
     return _NO_DIGIT.sub("", phone.replace("(0)", ""))
 
 
 def _national(phone: str, digits: str) -> str:
-    """What all notations of a number share: it has neither country code nor leading zeros."""
-    if phone.startswith(("+", "00")):
-        try:
-            number = phonenumbers.parse(f"+{digits.lstrip('0')}")
-            return phonenumbers.national_significant_number(number)
-        except phonenumbers.NumberParseException:
-            pass
-    return digits.lstrip("0") or digits
+    """What all notations of a number share: neither country code nor the zero before an area."""
+    if phone.startswith("+") or _INTERNATIONAL.match(digits):
+        digits = digits.removeprefix("00")
+        with suppress(phonenumbers.NumberParseException):
+            digits = phonenumbers.national_significant_number(phonenumbers.parse(f"+{digits}"))
+    return digits[1:] if _TRUNK.match(digits) else digits

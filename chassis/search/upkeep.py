@@ -39,22 +39,32 @@ class SearchUpkeep:
         self._database = database
         self._searches = [(plan, plan.search) for plan in plans if plan.search is not None]
 
+    async def keep_fresh(self) -> None:
+        """The statistics, read again every few minutes."""
+        await self.refresh()
+        await asyncio.sleep(REFRESH_S)
+
+    async def keep_full(self) -> None:
+        """The rows that are missing, written at the start and every hour by one process."""
+        async with leadership(self._database, f"{self._service} search") as lead:
+            if lead is not None:
+                await self.fill()
+        await asyncio.sleep(FILL_S)
+
     async def refresh(self) -> None:
-        """Read the statistics of all search tables, then wait."""
-        await asyncio.to_thread(load)
+        """Read the statistics of all search tables; the first time, the readings too."""
+        if self._searches:
+            await asyncio.to_thread(load)
         for _, search in self._searches:
             async with self._database.worker() as tx:
                 await search.frequencies.read(tx, search.table.name)
-        await asyncio.sleep(REFRESH_S)
 
     async def fill(self) -> None:
-        """Write the rows that are missing, one process of several, then wait."""
-        async with leadership(self._database, f"{self._service} search") as lead:
-            if lead is not None:
-                for plan, search in self._searches:
-                    count = await self._fill(plan, search)
-                    log.info("search filled", resource=plan.plural, rows=count)
-        await asyncio.sleep(FILL_S)
+        """Write the rows that are missing."""
+        for plan, search in self._searches:
+            count = await self._fill(plan, search)
+            if count:
+                log.info("search filled", resource=plan.plural, rows=count)
 
     async def _fill(self, plan: Plan, search: Search) -> int:
         run, after, count = _missing(search), START, 0

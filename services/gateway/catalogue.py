@@ -28,6 +28,46 @@ TITLES: Mapping[int, tuple[str, str]] = {
 }
 
 DETAILS: Mapping[str, tuple[str, str]] = {
+    "BULK_COUNT_CHANGED": (
+        "There are {count} records, not {expected_count}; nothing was changed.",
+        "符合条件的记录有 {count} 条，而不是 {expected_count} 条；未做任何更改。",
+    ),
+    "BULK_TOO_LARGE": (
+        "At most {records_max} records can be changed at once.",
+        "一次最多可更改 {records_max} 条记录。",
+    ),
+    "DEPARTMENT_EMPTY": (
+        "Nobody works in this department who could take the records over.",
+        "该部门没有可以接收记录的在职人员。",
+    ),
+    "EXPORT_TOO_LARGE": (
+        "A file may have at most {rows_max} rows; narrow the filter.",
+        "一个文件最多 {rows_max} 行，请缩小筛选范围。",
+    ),
+    "OPERATION_NOT_UNDOABLE": (
+        "The operation cannot be undone: {why}",
+        "该操作无法撤销：{why}",
+    ),
+    "OPERATION_STUCK": (
+        "The operation made no progress in many attempts.",
+        "该操作多次尝试后仍无进展。",
+    ),
+    "OPERATIONS_MAX": (
+        "Too many operations of your company wait already.",
+        "贵公司等待中的操作过多。",
+    ),
+    "RESULT_EXPIRED": (
+        "The file was kept for seven days; export again.",
+        "文件仅保留七天，请重新导出。",
+    ),
+    "RESULT_NOT_FOUND": (
+        "The operation has no result file.",
+        "该操作没有结果文件。",
+    ),
+    "TRANSFER_INCOMPLETE": (
+        "Not all {resource} were moved: {why}",
+        "{resource} 未能全部移交：{why}",
+    ),
     "BODY_TIMEOUT": ("The body did not arrive in time.", "请求内容未能及时到达。"),
     "BODY_TOO_LARGE": (
         "The body is longer than {limit_bytes} bytes.",

@@ -17,6 +17,7 @@ from crm.identity.v1.session_pb2 import (
     Session,
 )
 from services.gateway.oauth_docs import oauth_paths
+from services.gateway.operations import MEDIA_TYPES
 from services.gateway.schemas import PROBLEM_RESPONSES, Schema, Schemas
 
 _ID: Schema = {
@@ -84,6 +85,8 @@ def _operation_paths(schemas: Schemas) -> dict[str, dict[str, object]]:
     one, tag = _json(schemas, Operation), "operations"
     many = _json(schemas, ListOperationsResponse)
     file: Schema = {"text/csv": {"schema": {"type": "string"}}}
+    binary: Schema = {"schema": {"type": "string", "format": "binary"}}
+    made: Schema = dict.fromkeys(MEDIA_TYPES.values(), binary)
     return {
         "/v1/operations": {
             "get": _operation("ListOperations", tag, "The caller's latest operations", many)
@@ -97,6 +100,18 @@ def _operation_paths(schemas: Schemas) -> dict[str, dict[str, object]]:
         "/v1/operations/{id}:cancel": {
             "post": {
                 **_operation("CancelOperation", tag, "Stop an operation at its next batch", one),
+                "parameters": [_ID],
+            }
+        },
+        "/v1/operations/{id}:undo": {
+            "post": {
+                **_operation("UndoOperation", tag, "Take a bulk change back, once", one),
+                "parameters": [_ID],
+            }
+        },
+        "/v1/operations/{id}/result": {
+            "get": {
+                **_operation("DownloadResult", tag, "The file that an operation has made", made),
                 "parameters": [_ID],
             }
         },

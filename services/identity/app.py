@@ -43,6 +43,7 @@ from services.identity.methods.sign_in import SignIn
 from services.identity.methods.sign_in_log import SignInLog
 from services.identity.methods.tenant import TenantSettings, tenant_snapshot
 from services.identity.methods.tenants import Tenants
+from services.identity.methods.transfer import TRANSFER, Transfers
 from services.identity.methods.user import OwnUser, user_resource
 from services.identity.settings import Settings, read_settings
 
@@ -98,16 +99,17 @@ def build(toolbox: Toolbox, settings: Settings) -> Parts:
     announcements = toolbox.collection(ANNOUNCEMENT)
     secrets = Secrets(clients)
     sign_ins = SignInLog(toolbox.database)
+    sessions = Sessions(toolbox.database, settings.signing_keys[0], sign_ins)
     attempts = Attempts(toolbox.database, settings.failures_per_address)
     accounts = Accounts(toolbox.database, passwords, attempts, users.plan, sign_ins)
     factors = SecondFactors(accounts, Seal(settings.sealing_keys))
-    sessions = Sessions(toolbox.database, settings.signing_keys[0], sign_ins)
-    sign_in = SignIn(toolbox.database, passwords, attempts, factors, sessions)
+    sign_in = SignIn(passwords, accounts, factors, sessions)
     tokens = ClientTokens(toolbox.database, settings.signing_keys[0])
     plans = [users.plan, departments.plan, roles.plan, clients.plan]
     identity = LocalIdentity(toolbox, plans, settings, Bearers(sessions, tokens))
     preferences = OwnPreferences(toolbox.database)
     tenants = Tenants(toolbox.database, passwords, users, roles)
+    transfers = Transfers(users, toolbox.starter, toolbox.clients, tuple(toolbox.settings.targets))
     log_keys, log_folder = RootKeys(settings.log_keys), RootFolder(settings.log_root_dir)
     log_verifier = LogVerifier(log_keys, log_folder, settings.log_kept)
     log_signer = RootSigner(toolbox.database, log_keys, log_folder)
@@ -117,17 +119,15 @@ def build(toolbox: Toolbox, settings: Settings) -> Parts:
         collections=(users, departments, roles, clients, announcements),
         consumers=consumers(),
         snapshots={"tenant": tenant_snapshot},
+        works={TRANSFER: transfers.work},
         jobs=jobs(toolbox.database, log_signer, settings.log_kept, mailer),
         methods={
             "crm.identity.v1.UserService": users.methods()
             | {"GetOwnUser": Unary(OwnUser(users.plan).get)},
             "crm.identity.v1.DepartmentService": departments.methods(),
             "crm.identity.v1.RoleService": roles.methods(),
-            "crm.identity.v1.TenantService": {
-                "CreateTenant": Free(tenants.create),
-                "ListTenants": Free(tenants.list),
-                **TenantSettings().methods(),
-            },
+            "crm.identity.v1.TenantService": {**tenants.methods(), **TenantSettings().methods()},
+            "crm.identity.v1.TransferService": transfers.methods(),
             "crm.identity.v1.LogEntryService": LogEntries(
                 log_verifier, settings.service.page_token_key
             ).methods(),
@@ -138,10 +138,8 @@ def build(toolbox: Toolbox, settings: Settings) -> Parts:
                 "CreateSession": preferences.told(sign_in.create),
                 "ChangePassword": Free(accounts.change_password),
             },
-            "crm.identity.v1.CredentialService": {
-                **PasswordResets(accounts).methods(),
-                **factors.methods(),
-            },
+            "crm.identity.v1.CredentialService": PasswordResets(accounts).methods()
+            | factors.methods(),
             "crm.identity.v1.ApiClientService": clients.methods()
             | {"GetApiClient": Unary(secrets.get)},
             "crm.identity.v1.ApiClientSecretService": secrets.methods(),

@@ -18,7 +18,7 @@ from chassis.errors import FailedPrecondition
 from chassis.ids import new_id
 from chassis.resource.checks import refuse_deleted
 from chassis.resource.read import lock_record
-from chassis.rpc.methods import Free, Methods, Unary
+from chassis.rpc.methods import Free, Handler, Unary
 from crm.identity.v1 import credential_pb2 as pb
 from services.identity.domain.attempt import NO_TENANT
 from services.identity.domain.mail import INVITE
@@ -62,7 +62,7 @@ class PasswordResets:
         self._accounts = accounts
         self._database = accounts.database
 
-    def methods(self) -> Methods:
+    def methods(self) -> dict[str, Handler]:
         """By rpc name."""
         return {
             "ResetPassword": Unary(self.reset, self.reset_before),

@@ -15,7 +15,7 @@ from chassis.db.sql import statement
 from chassis.errors import FailedPrecondition, Unauthenticated
 from chassis.resource.read import lock_record
 from chassis.resource.write import update_record
-from chassis.rpc.methods import Free, Methods, Unary
+from chassis.rpc.methods import Free, Handler, Unary
 from crm.identity.v1 import credential_pb2 as pb
 from services.identity.methods import totp
 from services.identity.methods.account import Accounts, own_keys
@@ -81,7 +81,7 @@ class SecondFactors:
         self._database = accounts.database
         self._seal = seal
 
-    def methods(self) -> Methods:
+    def methods(self) -> dict[str, Handler]:
         """By rpc name."""
         return {
             "EnrolSecondFactor": Free(self.enrol),

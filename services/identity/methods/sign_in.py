@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from chassis.call import Call
-from chassis.db.pool import Database, Record
+from chassis.db.pool import Record
 from chassis.errors import InvalidArgument
 from crm.identity.v1 import session_pb2 as pb
 from services.identity.domain.session import (
@@ -12,7 +12,8 @@ from services.identity.domain.session import (
     PasswordExpired,
     SecondFactorRequired,
 )
-from services.identity.methods.attempts import Attempts, Key
+from services.identity.methods.account import Accounts
+from services.identity.methods.attempts import Key
 from services.identity.methods.candidates import fetch_candidates, kind_and_name
 from services.identity.methods.passwords import Passwords
 from services.identity.methods.second_factor import SecondFactors
@@ -23,16 +24,11 @@ class SignIn:
     """CreateSession."""
 
     def __init__(
-        self,
-        database: Database,
-        passwords: Passwords,
-        attempts: Attempts,
-        factors: SecondFactors,
-        sessions: Sessions,
+        self, passwords: Passwords, accounts: Accounts, factors: SecondFactors, sessions: Sessions
     ) -> None:
-        self._database = database
+        self._database = accounts.database
         self._passwords = passwords
-        self._attempts = attempts
+        self._attempts = accounts.attempts
         self._factors = factors
         self._sessions = sessions
         self._log = sessions.log

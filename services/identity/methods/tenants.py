@@ -14,6 +14,7 @@ from chassis.errors import AlreadyExists
 from chassis.ids import new_id
 from chassis.resource.standard import Collection
 from chassis.resource.write import insert_record, record_event
+from chassis.rpc.methods import Free, Methods
 from crm.identity.v1 import tenant_pb2 as pb
 from services.identity.domain.ready_made import ADMINISTRATOR, ready_made_roles
 from services.identity.methods.credentials import require_good_password, store_password
@@ -42,6 +43,10 @@ class Tenants:
         self._passwords = passwords
         self._users = users
         self._roles = roles
+
+    def methods(self) -> Methods:
+        """By rpc name."""
+        return {"CreateTenant": Free(self.create), "ListTenants": Free(self.list)}
 
     async def create(self, call: Call, request: pb.CreateTenantRequest) -> pb.Tenant:
         """Create a tenant; a taken slug is AlreadyExists."""

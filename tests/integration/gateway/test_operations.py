@@ -63,7 +63,7 @@ async def test_unknown_operations_are_404(http: httpx.AsyncClient, identity: str
 async def test_error_file_is_streamed(http: httpx.AsyncClient, upstream: Upstream) -> None:
     async def errors(_: object, __: Context) -> AsyncIterator[operation_pb2.FileChunk]:
         for text in (b"row,column,reason\n", b"2,name,missing\n"):
-            yield operation_pb2.FileChunk(data=text)
+            yield operation_pb2.FileChunk(data=text, file_name="sales-1-errors.csv")
 
     upstream.streams[f"{OPERATIONS}/DownloadErrors"] = server_stream(errors)
     answer = await http.get("/v1/operations/sales-1/errors")

@@ -104,7 +104,9 @@ def user_methods() -> list[tuple[str, str]]:
     """(process, method) of every unary method that users may call and that takes an id."""
     found = []
     for method, rule in policy().items():
-        if rule in {"open", "internal"} or method.endswith(("UploadFile", "DownloadErrors")):
+        if rule in {"open", "internal"} or method.endswith(
+            ("UploadFile", "DownloadErrors", "DownloadResult")
+        ):
             continue
         facts = method_facts(method.split("/")[0])[method.split("/")[1]]
         if id_paths(fields.descriptor_of(facts.request)):

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping
 
 from crm.chassis.v1 import (
     access_pb2,
+    bulk_pb2,
     choice_pb2,
     custom_field_pb2,
     describe_pb2,
+    export_pb2,
     history_pb2,
     import_pb2,
     operation_pb2,
@@ -31,6 +33,7 @@ from crm.identity.v1 import (
     role_pb2,
     session_pb2,
     tenant_pb2,
+    transfer_pb2,
     user_pb2,
 )
 from crm.marketing.v1 import campaign_member_pb2, campaign_pb2
@@ -53,7 +56,7 @@ FILES = (
     session_pb2, tenant_pb2, user_pb2, campaign_member_pb2, campaign_pb2, report_pb2,
     opportunity_pb2, opportunity_transition_pb2, pipeline_pb2, product_pb2, stage_move_pb2,
     stage_pb2, announcement_pb2, announcement_receipt_pb2, api_client_pb2, api_client_secret_pb2,
-    client_token_pb2, preferences_pb2, presence_pb2,
+    client_token_pb2, preferences_pb2, presence_pb2, bulk_pb2, export_pb2, transfer_pb2,
 )  # fmt: skip
 # Collections with the standard methods, by process.
 COLLECTIONS: Mapping[str, Mapping[str, str]] = {
@@ -127,6 +130,10 @@ SPECIAL: Mapping[str, str] = {
     "crm.sales.v1.StageMoveService/ListStageMoves": "opportunities read",
     "crm.reporting.v1.ReportService/GetPipelineSummary": "opportunities read",
     "crm.chassis.v1.AccessService/ExplainAccess": "self clients",
+    "crm.identity.v1.TransferService/CreateTransfer": "users configure",
+    "crm.chassis.v1.BulkService/PreviewBulk": "self clients",
+    "crm.chassis.v1.BulkService/CreateBulk": "self clients",
+    "crm.chassis.v1.ExportService/CreateExport": "self clients",
     "crm.chassis.v1.HistoryService/ListHistory": "self clients",
     **{
         f"crm.chassis.v1.{name}Service/{method}{name}{'s' * (method == 'List')}": "self clients"
@@ -142,10 +149,14 @@ SPECIAL: Mapping[str, str] = {
     "crm.chassis.v1.ImportService/UploadFile": "self clients",
     "crm.chassis.v1.ImportService/CreateImport": "self clients",
     "crm.chassis.v1.LookupService/LookupRecords": "self clients",
+    "crm.chassis.v1.LookupService/GetLabels": "self clients",
+    "crm.chassis.v1.LookupService/ListOwnedCollections": "internal",
     "crm.chassis.v1.LookupService/CheckRecords": "internal",
     "crm.chassis.v1.OperationService/GetOperation": "self clients",
     "crm.chassis.v1.OperationService/ListOperations": "self clients",
     "crm.chassis.v1.OperationService/CancelOperation": "self clients",
+    "crm.chassis.v1.OperationService/UndoOperation": "self clients",
+    "crm.chassis.v1.OperationService/DownloadResult": "self clients",
     "crm.chassis.v1.OperationService/DownloadErrors": "self clients",
     "crm.chassis.v1.PurgeService/PurgeRecord": "self clients",
     "crm.chassis.v1.PurgeService/CheckReferrers": "internal",
@@ -168,6 +179,8 @@ def processes(method: str) -> tuple[str, ...]:
     if package in SERVICES:
         return (package,)
     worked_on = method.split("/", maxsplit=1)[0] in {
+        "crm.chassis.v1.BulkService",
+        "crm.chassis.v1.ExportService",
         "crm.chassis.v1.ImportService",
         "crm.chassis.v1.OperationService",
     }

@@ -7,9 +7,10 @@ from random import Random
 
 from crm.chassis.v1 import access_pb2, share_pb2
 from crm.customer.v1.customer_pb2 import CreateCustomerRequest, Customer, UpdateCustomerRequest
-from crm.identity.v1 import department_pb2, role_pb2, user_pb2
+from crm.identity.v1 import user_pb2
 from crm.type.v1.requests_pb2 import GetRequest, ListRequest
 from tests.integration.drive import PASSWORD, Drive, Person
+from tests.integration.security.partners import grant, new_department, new_role
 
 SHARES = "customer.crm.chassis.v1.ShareService"
 EXPLAIN = "customer.crm.chassis.v1.AccessService/ExplainAccess"
@@ -30,31 +31,18 @@ class Organisation:
     customers: list[str] = field(default_factory=list)
     shares: int = 0
 
-    async def department(self, parent_id: str = "", kind: str = "DEPARTMENT") -> str:
+    async def department(self, parent_id: str = "", *, partner: bool = False) -> str:
         """A new department below another, or a partner company."""
-        record = department_pb2.Department(
-            name=f"部门 {len(self.departments)}", parent_id=parent_id, kind=kind
-        )
-        if kind == "PARTNER_COMPANY":
-            record.partner_kind = department_pb2.Department.DEALER
-        made = await self.admin.call(
-            "identity.DepartmentService/CreateDepartment",
-            department_pb2.CreateDepartmentRequest(department=record),
-        )
-        assert isinstance(made, department_pb2.Department)
-        self.departments.append(made.id)
-        return made.id
+        name = f"部门 {len(self.departments)}"
+        made = await new_department(self.admin, name, parent_id, partner=partner)
+        self.departments.append(made)
+        return made
 
     async def role(self, name: str) -> str:
         """A role that may read and perhaps change customers within a scope."""
         verbs = self.random.choice((["READ"], ["READ", "UPDATE"], ["UPDATE"]))
-        grant = role_pb2.Grant(resource="customers", verbs=verbs, scope=self.random.choice(SCOPES))
-        made = await self.admin.call(
-            "identity.RoleService/CreateRole",
-            role_pb2.CreateRoleRequest(role=role_pb2.Role(name=name, grants=[grant])),
-        )
-        assert isinstance(made, role_pb2.Role)
-        return made.id
+        scope = self.random.choice(SCOPES)
+        return await new_role(self.admin, name, [grant("customers", *verbs, scope=scope)])
 
     async def user(self, login: str, role_ids: list[str]) -> str:
         """Somebody in a department, who reports to somebody or nobody."""
@@ -102,7 +90,7 @@ async def organisation(drive: Drive, seed: int) -> Organisation:
     made = Organisation(await drive.tenant(), Random(seed))
     top = await made.department()
     await made.department(await made.department(top))
-    company = await made.department(kind="PARTNER_COMPANY")
+    company = await made.department(partner=True)
     await made.department(company)
     for at in range(PEOPLE):
         roles = [await made.role(f"role {at}.{each}") for each in range(made.random.choice((1, 2)))]

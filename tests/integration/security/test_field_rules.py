@@ -2,7 +2,6 @@
 resource in turn, each hidden from somebody.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 
@@ -11,14 +10,15 @@ from google.protobuf.message import Message
 
 from chassis.access.model import VERBS
 from chassis.resource.fields import Field
-from crm.chassis.v1 import history_pb2
+from crm.chassis.v1 import describe_pb2, history_pb2
 from crm.identity.v1 import role_pb2, user_pb2
 from crm.identity.v1.field_rule_pb2 import FieldRule
-from crm.type.v1.requests_pb2 import ListRequest
 from tests.integration.drive import PASSWORD, Drive, Person
+from tests.integration.sales.conftest import stages_of
 from tests.integration.security.ground import Ground
 from tests.integration.security.walk import Walked, filled, walked
 
+DESCRIBE = "crm.chassis.v1.DescribeService/DescribeResource"
 HISTORY = "crm.chassis.v1.HistoryService/ListHistory"
 ALWAYS = frozenset({"id", "etag"})
 REFUSED = "INVALID_FIELDS"
@@ -66,19 +66,10 @@ async def person_with(drive: Drive, admin: Person, at: int, access: FieldRule.Ac
     return await drive.sign_in(admin.slug, login)
 
 
-async def until_ready(admin: Person) -> None:
-    """Wait for the pipeline that a new tenant gets from sales."""
-    for _ in range(200):
-        if names_of(await admin.call("sales.PipelineService/ListPipelines", ListRequest())):
-            return
-        await asyncio.sleep(0.1)
-    raise AssertionError("no pipeline came")
-
-
 @pytest.fixture(scope="module")
 async def people(drive: Drive) -> People:
     admin = await drive.tenant()
-    await until_ready(admin)
+    await stages_of(admin)  # so that opportunities find a stage
     found = People(admin, await Ground(admin, "fr").fill())
     for one in CASES:
         found.values[one.name] = await filled(one, admin, found.ground)
@@ -104,12 +95,13 @@ def names_of(message: Message) -> set[str]:
 @pytest.mark.parametrize("one", CASES, ids=lambda one: one.plan.plural)
 async def test_hidden_fields_are_nowhere(people: People, one: Walked, figures: list[str]) -> None:
     wrong: list[str] = []
-    seen = 0
     for each, person, _ in people.cases(one):
-        seen += 1
         wrong += [f"{each.name}: {text}" async for text in leaks(people, one, each, person)]
     assert not wrong, "\n".join(wrong)
-    figures.append(f"hidden fields: {seen} of {one.plan.plural}")
+    filled = len(people.values[one.name])
+    figures.append(
+        f"hidden fields: {len(fields_of(one))} of {one.plan.plural}, {filled} of them set and tried"
+    )
 
 
 async def leaks(people: People, one: Walked, each: Field, person: Person) -> AsyncIterator[str]:
@@ -137,6 +129,8 @@ async def leaks(people: People, one: Walked, each: Field, person: Person) -> Asy
             yield f"{verb} takes {values}"
     async for text in settings(people, one, each, person):
         yield text
+    if (await described(person, one)).get(each.name) is not None:
+        yield "described"
     entries = await history(person, one, record_id)
     if any(change.field == each.name for entry in entries for change in entry.changes):
         yield "shown by history"
@@ -150,9 +144,9 @@ BOOKKEEPING = frozenset({"update_time", "updater_id"})
 
 async def settings(people: People, one: Walked, each: Field, person: Person) -> AsyncIterator[str]:
     """Ways in which the field can be set."""
-    value = one.sample(each, people.ground, "other")
-    if value is None or each.output_only:
+    if each.name not in people.values[one.name]:
         return
+    value = one.sample(each, people.ground, "other")
     record_id = people.ground.ids[one.name]
     update = one.change(record_id, {each.name: value})
     create: dict[str, object] = {
@@ -177,6 +171,14 @@ def harmless(one: Walked, each: Field, whole: Message) -> dict[str, object]:
     return {name: getattr(whole, name)}
 
 
+async def described(person: Person, one: Walked) -> dict[str, bool]:
+    """Whether each field may be set, as forms are told."""
+    request = describe_pb2.DescribeResourceRequest(resource=one.plan.plural)
+    answer = await person.call(f"{one.plan.service}.{DESCRIBE}", request)
+    assert isinstance(answer, describe_pb2.ResourceDescription)
+    return {field.name: field.writable for field in answer.fields}
+
+
 async def history(person: Person, one: Walked, record_id: str) -> list[history_pb2.HistoryEntry]:
     """What has become of a record."""
     request = history_pb2.ListHistoryRequest(resource=one.plan.plural, id=record_id)
@@ -195,6 +197,8 @@ async def test_read_only_fields_are_seen_and_never_set(people: People, one: Walk
         if seen != whole:
             wrong.append(f"{each.name}: {whole ^ seen} not as the administrator sees it")
         wrong += [f"{each.name}: {text}" async for text in settings(people, one, each, person)]
+        if (await described(person, one)).get(each.name):
+            wrong.append(f"{each.name}: described as writable")
     assert not wrong, "\n".join(wrong)
 
 

@@ -109,7 +109,13 @@ async def test_files_operations_and_matches_stay_within_their_tenant(
     assert operation.code is grpc.StatusCode.OK, operation
     name = _name(operation)
     absent = f"customer-{uuid4()}"
-    for method in ("GetOperation", "CancelOperation", "DownloadErrors"):
+    for method in (
+        "GetOperation",
+        "CancelOperation",
+        "UndoOperation",
+        "DownloadResult",
+        "DownloadErrors",
+    ):
         answers = []
         for one in (name, absent):
             request = operation_pb2.GetOperationRequest(id=one).SerializeToString()

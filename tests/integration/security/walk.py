@@ -102,13 +102,18 @@ def walked() -> list[Walked]:
 
 
 async def filled(one: Walked, person: Person, ground: Ground) -> dict[str, object]:
-    """Fill the ground's record of a resource; what was set."""
+    """Fill the ground's record of a resource, field by field; what could be set."""
     tag = f"{ground.tag}{one.name.lower()}"
-    values = {
-        field.name: sample
+    samples = {
+        field.name: one.sample(field, ground, tag)
         for field in one.plan.writable
         if field.name not in UNTOUCHED and not field.immutable
-        if (sample := one.sample(field, ground, tag)) is not None
     }
-    await one.call(person, "Update", **one.change(ground.ids[one.name], values))
-    return values
+    return {
+        name: sample
+        for name, sample in samples.items()
+        if sample is not None
+        if not await one.refused(
+            person, "Update", **one.change(ground.ids[one.name], {name: sample})
+        )
+    }

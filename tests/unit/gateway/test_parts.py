@@ -152,7 +152,7 @@ def test_document_has_every_route_and_the_limits_of_the_protos() -> None:
     assert isinstance(paths, dict)
     assert isinstance(components, dict)
     operations = [name for item in paths.values() for name in item]
-    assert len(operations) == len(load_contracts().methods) + 16
+    assert len(operations) == len(load_contracts().methods) + 18
     customer = components["schemas"]["Customer"]
     assert customer["required"] == ["name"]
     properties = customer["properties"]

@@ -305,6 +305,19 @@ def upgrade() -> None:
         postgresql_where=sa.text("unique_key IS NOT NULL"),
     )
     op.create_table(
+        "operation_item",
+        sa.Column("tenant_id", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("operation_id", sa.Text(), nullable=False),
+        sa.Column("record_id", sa.UUID(as_uuid=False), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=True),
+        sa.Column("label", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "tenant_id", "operation_id", "record_id", name=op.f("pk_operation_item")
+        ),
+    )
+    op.create_table(
         "share",
         sa.Column("tenant_id", sa.UUID(as_uuid=False), nullable=False),
         sa.Column("id", sa.UUID(as_uuid=False), nullable=False),

@@ -196,7 +196,7 @@ class Importer:
         """Import a file to its end; it must succeed."""
         operation = await self.end((await self.start(spec, data, service)).name)
         assert not operation.HasField("error"), operation.error
-        result = operation_pb2.ImportResult()
+        result = operation_pb2.OperationResult()
         assert operation.response.Unpack(result)
         return counts(result)
 
@@ -248,7 +248,7 @@ def metadata(operation: Operation) -> operation_pb2.OperationMetadata:
     return found
 
 
-def counts(result: operation_pb2.ImportResult) -> Counts:
+def counts(result: operation_pb2.OperationResult) -> Counts:
     """The four counts."""
     return Counts(result.created, result.updated, result.skipped, result.failed)
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from chassis.codec import fields
 from chassis.codec.fields import Kind
-from crm.chassis.v1.operation_pb2 import ImportResult
+from crm.chassis.v1.operation_pb2 import OperationResult
 
 CONTRACTS = Path(__file__).resolve().parents[4] / "crm" / "contracts.binpb"
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
@@ -91,7 +91,7 @@ def _one_value(value: object) -> Value:
 
 def _packed(created: int) -> AnyMessage:
     packed = AnyMessage()
-    packed.Pack(ImportResult(created=created))
+    packed.Pack(OperationResult(created=created))
     return packed
 
 

@@ -174,7 +174,7 @@ def test_two_members_of_a_oneof_are_refused() -> None:
         ({}, "metadata.@type"),
         ({"@type": "type.googleapis.com/none"}, "metadata.@type"),
         ({"@type": 5}, "metadata.@type"),
-        ({"@type": "x/crm.chassis.v1.ImportResult", "made": 1}, "metadata.made"),
+        ({"@type": "x/crm.chassis.v1.OperationResult", "made": 1}, "metadata.made"),
         ({"@type": "x/google.protobuf.Duration", "x": "1s"}, "metadata.value"),
     ],
 )

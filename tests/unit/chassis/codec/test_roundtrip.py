@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from chassis.codec import decoder, encoder
 from crm.chassis.v1.import_pb2 import ImportSpec
-from crm.chassis.v1.operation_pb2 import ImportResult, OperationMetadata
+from crm.chassis.v1.operation_pb2 import OperationMetadata, OperationResult
 from crm.customer.v1.customer_pb2 import Customer
 from crm.identity.v1.user_pb2 import User
 from services.gateway.parse import parse_json
@@ -67,7 +67,7 @@ def test_values_agree_with_protobuf_json() -> None:
 def test_operation_carries_its_packed_messages() -> None:
     operation = Operation(name="operations/sales-1", done=True)
     operation.metadata.Pack(OperationMetadata(id="sales-1", state=OperationMetadata.SUCCEEDED))
-    operation.response.Pack(ImportResult(created=3))
+    operation.response.Pack(OperationResult(created=3))
     data = encoder(Operation)(operation)
     metadata, response = data["metadata"], data["response"]
     assert isinstance(metadata, dict)
