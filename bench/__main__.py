@@ -14,10 +14,21 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench.data import INDUSTRIES, Tenant, load_customers, make_tenant, record_id
+from bench.data import (
+    FREQUENT,
+    INDUSTRIES,
+    Tenant,
+    customer_texts,
+    given_name,
+    load_customers,
+    make_tenant,
+    record_id,
+)
 from bench.load import Answer, NextRequest, Request, run_load
 from bench.pgbench import run_pgbench, scripts
+from bench.search import copy_search
 from bench.usage import cpu_seconds, memory_mib
+from chassis.search.pinyin import pinyin
 from deploy.local.platform import Platform
 
 ROWS = int(os.environ.get("BENCH_ROWS", "100000"))
@@ -55,8 +66,11 @@ def measure(platform: Platform) -> dict[str, Result]:
     """Every operation, pgbench and HTTP one after the other."""
     tenant = make_tenant(platform, "bench")
     console.print(f"loading {ROWS:,} customers")
-    asyncio.run(load_customers(platform.database_url("customer", "owner"), tenant, ROWS))
-    limits = scripts(tenant, ROWS)
+    owner = platform.database_url("customer", "owner")
+    asyncio.run(load_customers(owner, tenant, ROWS))
+    asyncio.run(copy_search(owner, "customer", tenant.id, ROWS, customer_texts))
+    platform.restart("customer")  # which words are frequent is read at the start
+    limits = scripts(tenant, ROWS, platform.database_url("customer", "worker"))
     database = platform.database_url("customer", "runtime")
     results: dict[str, Result] = {}
     for name, requests in OPERATIONS.items():
@@ -128,11 +142,24 @@ def _list() -> NextRequest:
     return request
 
 
+def _search(sought: Callable[[int], str]) -> Callable[[], NextRequest]:
+    """Pages of 20 in the order of names, each for another word."""
+
+    def request(connection: int, count: int, _last: Answer | None) -> Request:
+        word = quote(sought((connection * 1009 + count * _PRIME) % ROWS))
+        return "GET", f"/v1/customers?filter={word}&order_by=name&page_size=20", b"", ""
+
+    return lambda: request
+
+
 OPERATIONS: Mapping[str, Callable[[], NextRequest]] = {
     "get_customer": _get,
     "create_customer": _create,
     "update_customer": _update,
     "list_customers": _list,
+    "search_two_characters": _search(given_name),
+    "search_pinyin": _search(lambda number: pinyin(given_name(number))),
+    "search_frequent_word": _search(lambda _number: FREQUENT),
 }
 
 

@@ -14,7 +14,12 @@ from deploy.local.platform import Platform
 PASSWORD = "nothing here is secret"  # noqa: S105  # of a tenant that lives as long as the bench
 INDUSTRIES = ("software", "medical", "retail", "finance", "trade", "energy", "travel", "food")
 SURNAMES = ("张", "王", "李", "赵", "陈", "杨", "黄", "周")
+FREQUENT = "公司"
 KINDS = ("贸易有限公司", "科技公司", "Trading Ltd", "Software Inc")
+CHARACTERS = (
+    "华锐信达盛源恒通瑞丰嘉禾天成金石宏远博雅德润泰安永兴和顺凯悦隆昌鼎新中联创智汇众诚卓越启明东方海纳"
+    "百川晨光星辰云峰龙腾凤翔鹏程万里青松柏翠竹兰亭梅园菊香荷塘月清风珠宝玉琳琅福禄寿喜财广进旺发富贵吉祥"
+)
 COLUMNS = (
     "tenant_id", "id", "version", "create_time", "update_time", "creator_id", "updater_id",
     "owner_id", "kind", "name", "phone", "email", "industry", "country", "employee_count",
@@ -65,9 +70,8 @@ async def load_customers(url: str, tenant: Tenant, rows: int) -> None:
     records = (
         (
             tenant.id, record_id(number), 1, now, now, tenant.user_id, tenant.user_id,
-            tenant.user_id, "COMPANY", _name(number), f"+86 138 {number:08d}",
-            f"office{number}@example.com", INDUSTRIES[number // 32 % len(INDUSTRIES)], "CN",
-            number % 5000,
+            tenant.user_id, "COMPANY", *customer_texts(number).values(),
+            INDUSTRIES[number // 32 % len(INDUSTRIES)], "CN", number % 5000,
         )
         for number in range(1, rows + 1)
     )  # fmt: skip
@@ -78,6 +82,17 @@ async def load_customers(url: str, tenant: Tenant, rows: int) -> None:
     await connection.close()
 
 
-def _name(number: int) -> str:
-    surname = SURNAMES[number % len(SURNAMES)]
-    return f"{surname}{number * 7919 % 1_000_003:06d}{KINDS[number // 8 % len(KINDS)]}"
+def customer_texts(number: int) -> dict[str, str]:
+    """What of a customer is searched."""
+    surname, kind = SURNAMES[number % len(SURNAMES)], KINDS[number // 8 % len(KINDS)]
+    return {
+        "name": f"{surname}{number * 7919 % 1_000_003:06d}{given_name(number)}{kind}",
+        "phone": f"+86 138 {number:08d}",
+        "email": f"office{number}@example.com",
+    }
+
+
+def given_name(number: int) -> str:
+    """Two characters that a hundred of a million customers have."""
+    size = len(CHARACTERS)
+    return CHARACTERS[number % size] + CHARACTERS[number // size % size]

@@ -15,16 +15,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any  # the reason stands where it is used
 
-from bench.data import INDUSTRIES, Tenant, record_id
+import asyncpg
+
+from bench.data import FREQUENT, INDUSTRIES, Tenant, given_name, record_id
 from chassis.access.model import VERBS, Access, Grant, Member
 from chassis.call import Call, Principal
 from chassis.custom_fields.model import NO_FIELDS
+from chassis.db.pool import Tx
 from chassis.db.sql import Statement
 from chassis.errors import NotFound
 from chassis.resource.listing import list_records
 from chassis.resource.plan import Plan, make_plan
 from chassis.resource.read import get_record
 from chassis.resource.write import change_values, insert_record
+from chassis.search.pinyin import pinyin
 from crm.type.v1.requests_pb2 import ListRequest
 from deploy.local.postgres import BINARIES
 from services.customer.methods.customer import CUSTOMER
@@ -81,9 +85,9 @@ class Script:
         return f":{name}"
 
 
-def scripts(tenant: Tenant, rows: int) -> dict[str, Script]:
-    """The scripts by operation, over random records."""
-    return asyncio.run(_record(tenant, rows))
+def scripts(tenant: Tenant, rows: int, worker_url: str) -> dict[str, Script]:
+    """The scripts by operation, over random records; words are always the same."""
+    return asyncio.run(_record(tenant, rows, worker_url))
 
 
 def run_pgbench(url: str, tenant: Tenant, script: Script, clients: int, seconds: float) -> float:
@@ -106,8 +110,9 @@ def run_pgbench(url: str, tenant: Tenant, script: Script, clients: int, seconds:
     return float(match[1])
 
 
-async def _record(tenant: Tenant, rows: int) -> dict[str, Script]:
+async def _record(tenant: Tenant, rows: int, worker_url: str) -> dict[str, Script]:
     plan = make_plan(CUSTOMER)
+    await _read_frequencies(plan, worker_url)
     principal = Principal("user", tenant.user_id, tenant.id, role_ids=("all",))
     call = Call(principal, EVERYTHING, "bench", datetime.now(UTC), 0.0)
     recorder: Any = Recorder()  # Any: it stands where a Tx would
@@ -116,7 +121,15 @@ async def _record(tenant: Tenant, rows: int) -> dict[str, Script]:
     await insert_record(call, recorder, plan, _row(plan, call, tenant), "created")
     request = ListRequest(filter=f'industry = "{INDUSTRIES[0]}"', order_by="name", page_size=50)
     await list_records(call, recorder, plan, request, b"bench")
-    (get, get_values), (create, create_values), (listing, list_values) = recorder.seen
+    searches = {
+        "search_two_characters": given_name(7919),
+        "search_pinyin": pinyin(given_name(7919)),
+        "search_frequent_word": FREQUENT,
+    }
+    for word in searches.values():
+        request = ListRequest(filter=word, order_by="name", page_size=20)
+        await list_records(call, recorder, plan, request, b"bench")
+    (get, get_values), (create, create_values), (listing, list_values), *found = recorder.seen
     pick = f"\\set n random(1, {rows})\n"
     some = "('00000000-0000-7000-8000-' || lpad(to_hex(:n::int), 12, '0'))"
     return {
@@ -124,7 +137,18 @@ async def _record(tenant: Tenant, rows: int) -> dict[str, Script]:
         "create_customer": _script("", create, create_values, dict.fromkeys(_FRESH, "uuidv7()")),
         "update_customer": _update(plan, call, tenant, pick, some),
         "list_customers": _script("", listing, list_values, {}),
+        **{
+            name: _script("", run, values, {})
+            for name, (run, values) in zip(searches, found, strict=True)
+        },
     }
+
+
+async def _read_frequencies(plan: Plan, worker_url: str) -> None:
+    assert plan.search is not None
+    connection = await asyncpg.connect(worker_url)
+    await plan.search.frequencies.read(Tx(connection), plan.search.table.name)
+    await connection.close()
 
 
 _FRESH = ("id", "change_id", "change_record_id")

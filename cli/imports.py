@@ -19,13 +19,14 @@ Texts = list[str] | None
 class Import:
     """What `crm import` is told."""
 
-    file: Annotated[Path, typer.Argument(help="CSV in UTF-8, up to 1 GiB.")]
+    file: Annotated[Path, typer.Argument(help="CSV in UTF-8 (1 GiB) or XLSX (100 MiB).")]
     resource: Annotated[str, typer.Option(help="Collection to import into.")] = ""
     mapping: Annotated[Path | None, typer.Option(help="JSON file with the mapping.")] = None
     maps: Annotated[Texts, typer.Option("--map", help="column=field[:match].")] = None
     values: Annotated[Texts, typer.Option("--value", help="column:cell=meaning.")] = None
     defaults: Annotated[Texts, typer.Option("--default", help="field=value.")] = None
     external_source: Annotated[str, typer.Option(help="System that the file is from.")] = ""
+    sheet: Annotated[str, typer.Option(help="Sheet of an XLSX file (else the first).")] = ""
     validate_only: Annotated[bool, typer.Option("--validate-only", help="Change nothing.")] = False
     wait: Annotated[bool, typer.Option(help="Wait for the end.")] = True
 
@@ -39,12 +40,13 @@ class Import:
                 values=self.values or (),
                 defaults=self.defaults or (),
                 external_source=self.external_source,
+                sheet=self.sheet,
             )
         )
 
 
 def import_file(options: Import) -> None:
-    """Import a CSV file; exit code 1 when rows failed (see <file>.errors.csv)."""
+    """Import a CSV or XLSX file; exit code 1 when rows failed (see <file>.errors.csv)."""
     spec, check = options.spec(), options.validate_only
     with signed_in() as client:
         if not options.wait:

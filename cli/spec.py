@@ -25,6 +25,7 @@ class Options:
     values: Sequence[str] = ()
     defaults: Sequence[str] = ()
     external_source: str = ""
+    sheet: str = ""
 
 
 @dataclass
@@ -35,6 +36,7 @@ class Spec:
     external_source: str = ""
     columns: list[Column] = field(default_factory=list)
     defaults: dict[str, str] = field(default_factory=dict)
+    sheet: str = ""
 
     def as_json(self, *, validate_only: bool) -> str:
         """The text that the gateway takes; what is empty is left out."""
@@ -43,6 +45,8 @@ class Spec:
             body["external_source"] = self.external_source
         if self.defaults:
             body["defaults"] = self.defaults
+        if self.sheet:
+            body["sheet"] = self.sheet
         if validate_only:
             body["validate_only"] = True
         return json.dumps(body, ensure_ascii=False)
@@ -53,6 +57,7 @@ def spec_from(options: Options) -> Spec:
     spec = read_mapping(options.mapping) if options.mapping is not None else Spec()
     spec.resource = options.resource or spec.resource
     spec.external_source = options.external_source or spec.external_source
+    spec.sheet = options.sheet or spec.sheet
     for text in options.maps:
         _map(spec, text)
     for text in options.values:
@@ -79,7 +84,7 @@ def read_mapping(path: Path) -> Spec:
         raise CliError(f"{path}: not valid JSON: {error}") from error
     if not isinstance(stored, dict):
         raise CliError(f"{path} holds no JSON object.")
-    unknown = set(stored) - {"resource", "external_source", "columns", "defaults"}
+    unknown = set(stored) - {"resource", "external_source", "columns", "defaults", "sheet"}
     if unknown:
         raise CliError(f"{path}: {', '.join(sorted(unknown))} is not known in a mapping.")
     columns, defaults = stored.get("columns", []), stored.get("defaults", {})
@@ -92,6 +97,7 @@ def read_mapping(path: Path) -> Spec:
         external_source=str(stored.get("external_source", "")),
         columns=[dict(one) for one in columns],
         defaults={str(name): str(value) for name, value in defaults.items()},
+        sheet=str(stored.get("sheet", "")),
     )
 
 

@@ -10,6 +10,8 @@ from sqlalchemy.sql.visitors import ExternallyTraversible, replacement_traverse
 
 from chassis.access.model import Access, Reach
 from chassis.access.place import COMPANY, OWNED
+from chassis.call import Call
+from chassis.errors import PermissionDenied
 from chassis.shares.reach import is_shared
 from crm.type.v1.options_pb2 import Place
 
@@ -61,6 +63,17 @@ def referred_table(table: Table, field: str) -> Table | None:
     """The table that a foreign key from the field points to; None without one."""
     found = (one.referred_table for one in table.foreign_key_constraints if field in one.columns)
     return next(found, None)
+
+
+def readable(call: Call, resource: str) -> Reach:
+    """What of a resource the caller may refer to: what he may read. Who is in the head office and
+    has no grant on it at all may name any, because forms do not show it to him.
+    """
+    try:
+        return call.reach(resource, "READ")
+    except PermissionDenied:
+        company_id = call.principal.partner_company_id
+        return Reach(everything=not company_id, company_id=company_id)
 
 
 def table_reach_shape(columns: Columns, reach: Reach) -> Shape:

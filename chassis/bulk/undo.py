@@ -13,6 +13,7 @@ from chassis.bulk.action import Action, update_request
 from chassis.bulk.work import Run, collection_of
 from chassis.call import Call
 from chassis.codec import decoder
+from chassis.custom_fields.model import CUSTOM
 from chassis.db.pool import Record, Tx
 from chassis.db.sql import statement
 from chassis.events.tables import CHANGE
@@ -23,8 +24,6 @@ from chassis.resource.resource import Row
 from chassis.resource.rows import column_values
 from chassis.resource.standard import Collection
 from crm.chassis.v1.bulk_pb2 import CreateBulkRequest
-
-CUSTOM = "custom_fields"
 
 _CHANGES = statement(
     select(CHANGE.c.record_id, CHANGE.c.version, CHANGE.c.changes).where(

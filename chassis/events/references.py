@@ -69,6 +69,12 @@ def reference_row(projection: Projection, event: Event) -> dict[str, object]:
     }
 
 
+def scope_values(data: Mapping[str, object]) -> tuple[str, str, str]:
+    """Owner, department and company of a record as the replica keeps it."""
+    owner, department, company = (str(data.get(name) or "") for name in SCOPE_FIELDS)
+    return owner, department, company
+
+
 def delete_time(event: Event) -> datetime | None:
     """When the record was deleted; None while it lives."""
     stated = event.data.get("delete_time")

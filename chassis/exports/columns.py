@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from chassis.custom_fields.model import CHOOSING, CUSTOM, Choices, Definition, Kind
 from chassis.operations.lines import Cell
 from chassis.resource.fields import Field, Form
 from chassis.resource.resource import Reference
 from chassis.resource.view import View
 
-CUSTOM = "custom_fields"
 LIST_MARK = ";"
 MONEY_PARTS = ("amount", "currency_code")
 
@@ -19,12 +19,15 @@ Record = Mapping[str, object]
 Labels = Mapping[str, Mapping[str, str]]
 
 
+Read = Callable[[Record, Labels], Cell]
+
+
 @dataclass(frozen=True)
 class Column:
     """One column: its name, and its cell of a record in JSON form."""
 
     name: str
-    cell: Callable[[Record, Labels], Cell]
+    cell: Read
 
 
 def export_columns(view: View, fields: Sequence[str]) -> list[Column]:
@@ -51,16 +54,16 @@ def _columns(view: View, field: Field) -> list[Column]:
     if field.form is Form.MONEY:
         return [Column(f"{name}.{part}", _money(name, part)) for part in MONEY_PARTS]
     if field.form is Form.CUSTOM:
-        # A tenant's own fields are all filterable by name.
-        own = [one for one in view.filters if one.startswith(f"{name}.")]
-        return [Column(one, _inner(name, one.partition(".")[2])) for one in own]
+        return [column for one in view.own.by_name.values() for column in _own(one)]
+    if name in view.plan.resource.choices:
+        return [Column(name, _chosen(name, view.own.lists.get(name, {})))]
     columns = [Column(name, _plain(name, field.form))]
     if any(one.field == name and _labelled(view, one, ()) for one in view.plan.resource.references):
         columns.append(Column(f"{name}.name", _label(name)))
     return columns
 
 
-def _plain(name: str, form: Form) -> Callable[[Record, Labels], Cell]:
+def _plain(name: str, form: Form) -> Read:
     def cell(record: Record, _labels: Labels) -> Cell:
         value = record.get(name)
         if form is Form.DATE and value:
@@ -70,7 +73,7 @@ def _plain(name: str, form: Form) -> Callable[[Record, Labels], Cell]:
     return cell
 
 
-def _money(name: str, part: str) -> Callable[[Record, Labels], Cell]:
+def _money(name: str, part: str) -> Read:
     def cell(record: Record, _labels: Labels) -> Cell:
         money = record.get(name)
         if not isinstance(money, Mapping):
@@ -80,15 +83,48 @@ def _money(name: str, part: str) -> Callable[[Record, Labels], Cell]:
     return cell
 
 
-def _inner(name: str, key: str) -> Callable[[Record, Labels], Cell]:
-    def cell(record: Record, _labels: Labels) -> Cell:
-        values = record.get(name)
-        return cell_of(values.get(key)) if isinstance(values, Mapping) else ""
+def _own(one: Definition) -> list[Column]:
+    """One of the tenant's own fields, choices by their labels."""
+    read = _plain(one.name, Form.DATE if one.kind is Kind.DATE else Form.TEXT)
+    if one.kind in CHOOSING:
+        read = _chosen(one.name, one.choices)
+    if one.kind is Kind.NUMBER:
+        read = _number(one.name)
+    cells = {one.path: read}
+    if one.kind is Kind.MONEY:
+        cells = {f"{one.path}.{part}": _money(one.name, part) for part in MONEY_PARTS}
+    return [Column(path, _within(cell)) for path, cell in cells.items()]
+
+
+def _within(read: Read) -> Read:
+    """The same of a record's own values."""
+
+    def cell(record: Record, labels: Labels) -> Cell:
+        values = record.get(CUSTOM)
+        return read(values, labels) if isinstance(values, Mapping) else ""
 
     return cell
 
 
-def _label(name: str) -> Callable[[Record, Labels], Cell]:
+def _chosen(name: str, choices: Choices) -> Read:
+    def cell(record: Record, _labels: Labels) -> Cell:
+        value = record.get(name)
+        ids = value if isinstance(value, list) else [value]
+        found = (choices[one].label if one in choices else cell_of(one) for one in ids)
+        return LIST_MARK.join(str(one) for one in found)
+
+    return cell
+
+
+def _number(name: str) -> Read:
+    def cell(record: Record, _labels: Labels) -> Cell:
+        value = record.get(name)
+        return "" if value is None else Decimal(str(value))
+
+    return cell
+
+
+def _label(name: str) -> Read:
     return lambda record, labels: labels[name].get(str(record.get(name)), "")
 
 

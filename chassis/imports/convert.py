@@ -13,6 +13,7 @@ from chassis.resource.fields import Field, Form
 
 SHOWN_LENGTH_MAX = 100
 LIST_MARK = ";"
+MIDNIGHT = "T00:00:00Z"  # a date in a workbook's cell that is formatted as a date and time
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}\Z")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -71,8 +72,9 @@ def _boolean(_field: Field, text: str) -> object:
 
 def _date(_field: Field, text: str) -> object:
     try:
-        if _DATE.match(text):
-            return date.fromisoformat(text).isoformat()
+        day = text.removesuffix(MIDNIGHT)
+        if _DATE.match(day):
+            return date.fromisoformat(day).isoformat()
     except ValueError:
         pass
     raise BadValue(f"{shown(text)} is no date; write YYYY-MM-DD.")

@@ -1,5 +1,6 @@
 """A row on its way to a record: its cells by field path, then the message that they make."""
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -16,6 +17,9 @@ from chassis.operations.lines import unguarded
 from chassis.operations.task import Problem
 from chassis.resource.fields import Form
 from crm.type.v1.money_pb2 import Money
+
+# What spreadsheets write for a value that they could not work out.
+ERROR_VALUE = re.compile(r"#(?:N/A|GETTING_DATA|[A-Z]+(?:/0)?[!?])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,9 @@ def read_draft(mapping: ImportMapping, record: Record, delimiter: str, count: in
     for target in mapping.columns:
         cell = unguarded(cells[target.index].strip())
         text = scaled(target.values.get(cell, cell), target.factor)
-        if text:
+        if ERROR_VALUE.fullmatch(text):
+            draft.refuse(target.column, f"The cell holds the error {text}.")
+        elif text:
             texts[target.path] = text
     for path, text in mapping.defaults.items():
         if text:

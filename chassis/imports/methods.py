@@ -12,6 +12,7 @@ from chassis.errors import PermissionDenied
 from chassis.imports.mapping import ImportMapping, make_mapping, refuse_denied
 from chassis.imports.matches import Lookup
 from chassis.imports.source import Source
+from chassis.imports.workbook import is_workbook, workbook_header
 from chassis.operations.blob import BlobStore, content_digest
 from chassis.operations.deputy import Deputies
 from chassis.operations.progress import Progress
@@ -64,7 +65,8 @@ class Imports:
         call.reach(spec.resource, "IMPORT")
         source = Source(self._blobs, call.tenant_id, request.file_id)
         size = await source.size()
-        header = await source.header()
+        workbook = await is_workbook(source)
+        header = await (workbook_header(source, spec.sheet) if workbook else source.header())
         view = view_of(call, collection.plan)
         refuse_denied(view, spec)
         mapping = make_mapping(view, spec, header.names)

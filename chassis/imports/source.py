@@ -14,11 +14,12 @@ ROWS_MAX = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Column names, delimiter, and the offset of the first row after it."""
+    """Column names, delimiter, and where the first row after it begins."""
 
     names: list[str]
     delimiter: str
     end: int
+    next_row: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,27 +36,12 @@ class Source:
 
     async def header(self) -> Header:
         """The header; InvalidArgument when it or the first rows show that this is no CSV."""
-        start = await self._read(0, CHUNK_BYTES)
-        if not start:
-            raise file_error("The file is empty.")
-        skip = len(BOM) if start.startswith(BOM) else 0
-        splitter, records = Splitter(skip, 1), list[Record]()
-        async for chunk in self._chunks(skip):
-            records += splitter.feed(chunk)
-            if records:
-                break
-        else:
-            records = splitter.finish()
-        if not records:
-            raise file_error("The file is empty.")
-        names, delimiter = read_header(records[0])
-        _check_encoding(records[1:SAMPLE_RECORDS])
-        return Header(names, delimiter, records[0].end)
+        return await header_of(self.chunks(0))
 
     async def records(self, offset: int, row: int) -> AsyncIterator[Record]:
         """The records from `offset`, where record `row` begins; BrokenFile where they end."""
         splitter = Splitter(offset, row)
-        async for chunk in self._chunks(offset):
+        async for chunk in self.chunks(offset):
             for record in splitter.feed(chunk):
                 if record.row > ROWS_MAX:
                     raise BrokenFile(record.row, f"a file may have at most {ROWS_MAX} rows.")
@@ -65,18 +51,40 @@ class Source:
 
     async def record(self, row: int, start: int, length: int) -> Record:
         """One record that was read before."""
-        data = await self._read(start, min(length, RECORD_BYTES_MAX))
+        data = await self.read(start, min(length, RECORD_BYTES_MAX))
         line = data.removesuffix(b"\n")
         ended = len(line) < len(data)
         return Record(row, start, start + length, line.removesuffix(b"\r") if ended else data)
 
-    async def _chunks(self, offset: int) -> AsyncIterator[bytes]:
-        while chunk := await self._read(offset, CHUNK_BYTES):
+    async def chunks(self, offset: int) -> AsyncIterator[bytes]:
+        """The bytes from `offset` on."""
+        while chunk := await self.read(offset, CHUNK_BYTES):
             yield chunk
             offset += len(chunk)
 
-    async def _read(self, offset: int, length: int) -> bytes:
+    async def read(self, offset: int, length: int) -> bytes:
+        """At most `length` bytes from `offset`."""
         return await self.blobs.read(self.tenant_id, self.blob_id, offset, length)
+
+
+async def header_of(chunks: AsyncIterator[bytes]) -> Header:
+    """The header of CSV that begins so: its first row that is not empty, else its first one."""
+    splitter: Splitter | None = None
+    records: list[Record] = []
+    async for chunk in chunks:
+        skip = len(BOM) if splitter is None and chunk.startswith(BOM) else 0
+        splitter = splitter or Splitter(skip, 1)
+        records += splitter.feed(chunk[skip:])
+        if any(record.data for record in records):
+            break
+    else:
+        records += splitter.finish() if splitter else []
+    if not records:
+        raise file_error("The file is empty.")
+    first = next((record for record in records if record.data), records[0])
+    names, delimiter = read_header(first)
+    _check_encoding(records[1:SAMPLE_RECORDS])
+    return Header(names, delimiter, first.end, first.row + 1)
 
 
 def _check_encoding(records: list[Record]) -> None:

@@ -1,6 +1,8 @@
 """The import itself: batches of rows with their progress, one transaction each."""
 
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -15,6 +17,7 @@ from chassis.imports.records import BrokenFile, Record
 from chassis.imports.rehearsal import Rehearsal
 from chassis.imports.source import Header, Source
 from chassis.imports.upsert import Result, Upsert
+from chassis.imports.workbook import as_csv, is_workbook
 from chassis.operations.blob import BlobStore
 from chassis.operations.changes import commit_whole_or_parts
 from chassis.operations.deputy import Deputy
@@ -28,6 +31,7 @@ BATCH_ROWS = 500
 BATCH_BYTES = 1024 * 1024
 LATER_ROWS = 200
 ROUNDS_MAX = 100
+RENEW_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -42,21 +46,42 @@ class ImportWork:
         """Import the file from where the operation stands to its end."""
         request = task.operation.request
         spec = Parse(str(request["spec"]), ImportSpec())
-        source = Source(self.blobs, task.operation.tenant_id, str(request["file_id"]))
         collection = self.collections.get(spec.resource)
         if collection is None:
             raise FailedPrecondition("RESOURCE_GONE", f"There are no {spec.resource} here now.")
+        source = await self._table(task, spec.sheet)
         header = await source.header()
         view = view_of((await task.deputy()).call, collection.plan)
         mapping = make_mapping(view, spec, header.names)
         run = ImportRun(task, source, header, collection, Matches(self.lookup, mapping), mapping)
         # A rehearsal keeps nothing that it could go on from.
-        if spec.validate_only and task.progress != Progress(size=task.progress.size):
+        if spec.validate_only and task.progress != task.progress.begun():
             await task.restart()
         broken = await run.rows()
         await run.rows_put_off()
         if broken is not None:
             raise broken
+
+    async def _table(self, task: Task, sheet: str) -> Source:
+        """The rows as CSV: the file itself, or what a workbook was turned into, once."""
+        tenant_id, request = task.operation.tenant_id, task.operation.request
+        source = Source(self.blobs, tenant_id, task.progress.table or str(request["file_id"]))
+        if task.progress.table or not await is_workbook(source):
+            return source
+        async with aclosing(as_csv(source, sheet)) as chunks:
+            blob = await self.blobs.write(tenant_id, _holding_on(task, chunks))
+        await task.keep(replace(task.progress, table=blob.id, size=blob.size))
+        return replace(source, blob_id=blob.id)
+
+
+async def _holding_on(task: Task, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same chunks, with the lease renewed every few seconds."""
+    renewed = time.monotonic()
+    async for chunk in chunks:
+        if time.monotonic() - renewed > RENEW_S:
+            await task.keep(task.progress)
+            renewed = time.monotonic()
+        yield chunk
 
 
 class ImportRun:
@@ -115,7 +140,8 @@ class ImportRun:
 
     async def _records(self) -> AsyncIterator[Record]:
         at = self._task.progress
-        offset, row = (at.offset, at.row) if at.row else (self._header.end, 2)
+        begin = self._header
+        offset, row = (at.offset, at.row) if at.row else (begin.end, begin.next_row)
         async for record in self._source.records(offset, row):
             if record.data:
                 yield record
@@ -226,13 +252,8 @@ class ImportRun:
     async def _next_round(self) -> None:
         at = self._task.progress
         final = at.moved == 0 or at.round >= ROUNDS_MAX
-        await self._set(replace(at, round=at.round + 1, after=0, moved=0, final=final))
+        await self._task.keep(replace(at, round=at.round + 1, after=0, moved=0, final=final))
 
     async def _know_total(self) -> None:
         at = self._task.progress
-        await self._set(replace(at, offset=at.size, total=at.processed + at.waiting))
-
-    async def _set(self, progress: Progress) -> None:
-        async with self._task.batch() as tx:
-            saved = await self._task.save(tx, progress)
-        self._task.committed(saved)
+        await self._task.keep(replace(at, offset=at.size, total=at.processed + at.waiting))

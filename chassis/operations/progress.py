@@ -15,7 +15,8 @@ class Progress:
     In a file: `offset` bytes into it of `size`, after row `row`. Rows put off to the end are worked
     on in rounds, the last of which is `final`: `waiting` are left, `after` is the last one seen in
     this `round`, `moved` how many got their outcome in it. Among records: after `cursor`.
-    `listed` counts stored problems, `unlisted` those beyond the limit; `file` is the result.
+    `listed` counts stored problems, `unlisted` those beyond the limit; `file` is the result, and
+    `table` the blob that a workbook was turned into.
     """
 
     created: int = 0
@@ -36,6 +37,7 @@ class Progress:
     moved: int = 0
     cursor: str = ""
     file: str = ""
+    table: str = ""
     # The fields of CollectionResult, for an operation on several collections.
     collections: Sequence[Mapping[str, str | int]] = ()
 
@@ -51,6 +53,10 @@ class Progress:
             return 100
         done, whole = (self.offset, self.size) if self.size else (self.processed, self.total)
         return min(99, done * 100 // whole) if whole else 0
+
+    def begun(self) -> "Progress":
+        """The progress before the first row."""
+        return Progress(size=self.size, table=self.table)
 
     def counted(self, outcomes: Sequence[str]) -> "Progress":
         """The progress after rows with these outcomes."""

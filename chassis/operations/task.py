@@ -86,6 +86,12 @@ class Task:
         await tx.execute(store.SAVE, {**self._keys(), "progress": progress.to_json()})
         return progress
 
+    async def keep(self, progress: Progress) -> None:
+        """Store progress that comes with no change of records."""
+        async with self.batch() as tx:
+            saved = await self.save(tx, progress)
+        self.committed(saved)
+
     def committed(self, progress: Progress) -> None:
         """The batch with this progress is in the database."""
         self.progress = progress
@@ -111,7 +117,7 @@ class Task:
 
     async def restart(self) -> None:
         """Begin at the first row again, with nothing counted."""
-        progress = Progress(size=self.progress.size)
+        progress = self.progress.begun()
         async with self.batch() as tx:
             await tx.execute(store.CLEAR_ERRORS, self._keys())
             await tx.execute(store.CLEAR_LATER, self._keys())

@@ -2,22 +2,16 @@
 services are known from the local replica, else asked for at the owner.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import orjson
-from sqlalchemy import ColumnElement, Table, any_, bindparam, select
+from sqlalchemy import any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 from chassis.access.model import Reach
 from chassis.access.people import USERS, sees_user
-from chassis.access.scope import (
-    reach_values,
-    referred_table,
-    scope_columns,
-    table_reach_condition,
-    table_reach_shape,
-)
+from chassis.access.scope import Shape, reach_values, readable, referred_table
 from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.contracts import owners
@@ -25,9 +19,8 @@ from chassis.custom_fields.model import CUSTOM, stored_values
 from chassis.db.pool import Tx
 from chassis.db.schema import chassis_tables, new_metadata
 from chassis.db.sql import Statement, statement
-from chassis.errors import PermissionDenied
-from chassis.events.references import SCOPE_FIELDS
-from chassis.resource.plan import Plan
+from chassis.events.references import scope_values
+from chassis.resource.plan import Plan, reach_condition, reach_shape
 from chassis.resource.resource import Reference, Row
 
 if TYPE_CHECKING:
@@ -35,7 +28,6 @@ if TYPE_CHECKING:
 
 # (service, collection, tenant, ids, reach) -> the ids that exist at the owner, living and in reach.
 AskOwner = Callable[[str, str, str, Sequence[str], Reach], Awaitable[set[str]]]
-
 
 _TABLE = chassis_tables(new_metadata())["reference"]
 _KNOWN = statement(
@@ -99,70 +91,45 @@ async def labels(call: Call, tx: Tx, resource: str, ids: Iterable[str]) -> dict[
 async def _missing(
     call: Call, tx: Tx, reference: Reference, ids: set[str], ask: AskOwner
 ) -> set[str]:
-    reach = _reach(call, reference.resource)
+    reach = readable(call, reference.resource)
     if reference.resource == USERS:
         return {one for one in ids if not sees_user(call, reach, one)}
     values = {"tenant_id": call.tenant_id, "resource": reference.resource, "ids": list(ids)}
     rows = await tx.fetch(_KNOWN, values)
-    unknown = ids - {str(row["id"]) for row in rows if _covers(reach, orjson.loads(row["data"]))}
-    if not unknown:
-        return set()
-    return unknown - await ask(
+    kept = {str(row["id"]): orjson.loads(row["data"]) for row in rows}
+    # What the replica does not show to be in reach, the owner knows more of.
+    unknown = ids - {name for name, one in kept.items() if reach.covers(*scope_values(one))}
+    return unknown and unknown - await ask(
         reference.service, reference.resource, call.tenant_id, sorted(unknown), reach
     )
-
-
-def _reach(call: Call, resource: str) -> Reach:
-    """What of a resource the caller may refer to: what he reads. Who is in the head office and has
-    no grant on it at all may name any, because forms do not show it to him.
-    """
-    try:
-        return call.reach(resource, "READ")
-    except PermissionDenied:
-        company_id = call.principal.partner_company_id
-        return Reach(everything=not company_id, company_id=company_id)
-
-
-def _covers(reach: Reach, data: Mapping[str, object]) -> bool:
-    """Whether the replica says that a record is in reach; the owner knows more when it does not."""
-    return reach.covers(*(str(data.get(name) or "") for name in SCOPE_FIELDS))
 
 
 async def _hidden(
     call: Call, tx: Tx, own: "Collection", reference: Reference, ids: set[str]
 ) -> set[str]:
     """The ids of our own records that the caller does not see."""
-    plan, reach, kept = own.plan, _reach(call, reference.resource), bool(reference.service)
-    target = (
-        own.table_of(reference.resource)
-        if kept
-        else referred_table(plan.resource.table, reference.field)
-    )
-    if reference.resource == USERS and (reach.company_id or not reach.everything):
-        return {one for one in ids if not sees_user(call, reach, one)}
+    plan, kept, target = own.plan, bool(reference.service), own.plan_of(reference.resource)
+    if not kept and referred_table(plan.resource.table, reference.field) is None:
+        return set()
     if target is None:
         return set()
-    columns = scope_columns(target)
-    shape = table_reach_shape(columns, reach)
+    reach = readable(call, reference.resource)
+    shape = reach_shape(target, reach)
     if not any(shape) and not kept:
         return set()
-    run = plan.cached(
-        ("refer", target.name, shape, kept),
-        lambda: _seen_statement(target, table_reach_condition(columns, shape), kept),
-    )
+    run = target.cached(("refer", shape, kept), lambda: _seen_statement(target, shape, kept))
     values = {**reach_values(reach), "tenant_id": call.tenant_id, "ids": list(ids)}
     return ids - {str(row["id"]) for row in await tx.fetch(run, values)}
 
 
-def _seen_statement(
-    table: Table, conditions: Sequence[ColumnElement[bool]], living: bool
-) -> Statement:
+def _seen_statement(plan: Plan, shape: Shape, living: bool) -> Statement:
+    table = plan.resource.table
     alive = [table.c.delete_time.is_(None)] if living else []
     return statement(
         select(table.c.id).where(
             table.c.tenant_id == bindparam("tenant_id"),
             table.c.id == any_(bindparam("ids", type_=ARRAY(UUID(as_uuid=False)))),
-            *conditions,
+            *reach_condition(plan, shape),
             *alive,
         )
     )

@@ -7,7 +7,6 @@ from functools import partial
 
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from sqlalchemy import Table
 
 from chassis.call import Call
 from chassis.custom_fields.model import CUSTOM, NOTHING
@@ -48,10 +47,10 @@ class Collection:
     ask_owner: AskOwner
     siblings: "dict[str, Collection]" = field(default_factory=dict)
 
-    def table_of(self, plural: str) -> Table | None:
-        """The table of another collection of the service; None when there is none."""
+    def plan_of(self, plural: str) -> Plan | None:
+        """The plan of another collection of the service; None when there is none."""
         plans = (one.plan for one in self.siblings.values())
-        return next((plan.resource.table for plan in plans if plan.plural == plural), None)
+        return next((plan for plan in plans if plan.plural == plural), None)
 
     def methods(self) -> dict[str, Handler]:
         """The standard methods by rpc name; a dict merge replaces or adds any."""

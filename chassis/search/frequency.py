@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Text, bindparam, cast, column, func, select, table
+from sqlalchemy import Text, bindparam, column, func, select, table
 from sqlalchemy.dialects.postgresql import ARRAY, INTEGER
 
 from chassis.db.pool import Tx
@@ -19,11 +19,10 @@ _stats = table(
     *map(column, ("schemaname", "tablename", "attname")),
     *map(column, ("most_common_elems", "most_common_elem_freqs")),
 )
-_elements = cast(_stats.c.most_common_elems, Text)  # SQL's cast: anyarray has no element type
 _class = table("pg_class", column("oid"), column("reltuples"))
 _READ = statement(
     select(
-        cast(_elements, ARRAY(INTEGER)).label("tokens"),  # SQL's cast, as above
+        _stats.c.most_common_elems.cast(Text).cast(ARRAY(INTEGER)).label("tokens"),
         _stats.c.most_common_elem_freqs.label("shares"),
         _class.c.reltuples.label("rows"),
     )

@@ -10,14 +10,13 @@ from contextlib import suppress
 
 import phonenumbers
 
-from chassis.search.pinyin import readings
+from chassis.search.pinyin import HAN, readings
 
 LENGTH_MAX = 500
 PHONE_DIGITS_MIN = 6
 # Scripts from here on have words without spaces between: CJK, kana, Hangul.
 WIDE = "\u2e80"
 _WORD = re.compile("[^\\W_\0-\u2e7f]+|[^\\W_\u2e80-\U0010ffff]+")
-_HAN = re.compile("[\u4e00-\u9fff]+")
 _PHONE = re.compile(r"[0-9][0-9 ().\-/]{4,}[0-9]")
 _PHONE_SOUGHT = re.compile(r"[+(]*[0-9][0-9 ().\-/]*")
 _INTERNATIONAL = re.compile("00[1-9][0-9]{7}")
@@ -30,7 +29,7 @@ def searched_text(text: str) -> str:
     plain = unicodedata.normalize("NFKC", text[:LENGTH_MAX])
     found = _WORD.findall(plain.casefold())
     more = [_digits(one) for one in _PHONE.findall(plain)]
-    for run in _HAN.findall(plain):
+    for run in HAN.findall(plain):
         for form in readings(run):
             more += ["".join(form), "".join([one[:1] for one in form]).upper()]
     other = [word for word in dict.fromkeys(more) if word not in found]
@@ -66,7 +65,7 @@ def _digits(phone: str) -> str:
 def _national(phone: str, digits: str) -> str:
     """What all notations of a number share: neither country code nor the zero before an area."""
     if phone.startswith("+") or _INTERNATIONAL.match(digits):
-        digits = digits.removeprefix("00")
         with suppress(phonenumbers.NumberParseException):
-            digits = phonenumbers.national_significant_number(phonenumbers.parse(f"+{digits}"))
+            number = phonenumbers.parse("+" + digits.lstrip("0"))
+            digits = phonenumbers.national_significant_number(number)
     return digits[1:] if _TRUNK.match(digits) else digits

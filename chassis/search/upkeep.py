@@ -19,7 +19,7 @@ from chassis.resource.plan import Plan
 from chassis.search.pinyin import load
 from chassis.search.search import Search
 
-REFRESH_S = 300.0
+REFRESH_S = 60.0
 FILL_S = 3600.0
 WINDOW = 5_000
 BATCH = 500

@@ -59,6 +59,7 @@ DETAILS: Mapping[str, str] = {
     "RESOURCE_NOT_FOUND": "没有这类记录。",
     "RESOURCE_NOT_SHARED": "{resource} 不能逐条共享。",
     "SCOPE_INVALID": "该客户端没有所请求的权限范围。",
+    "SHEET_NOT_FOUND": "工作簿中没有名为“{sheet}”的工作表；现有：{sheets}。",
     "SERVICE_AWAY": "所需的服务暂时不可用，请稍后重试。",
     "SERVICE_UNKNOWN": "服务名称或密钥错误。",
     "SESSION_INVALID": "您尚未登录或登录已失效，请重新登录。",
@@ -76,4 +77,8 @@ DETAILS: Mapping[str, str] = {
     "USER_IS_CALLER": "不能删除您自己的账号。",
     "VALUE_NOT_ALLOWED": "这里不允许该值。",
     "VALUE_OUT_OF_RANGE": "数值超出范围。",
+    "WORKBOOK_DAMAGED": "工作簿已损坏或不是有效的 Excel 文件，请用 Excel 打开后另存为 .xlsx。",
+    "WORKBOOK_LOCKED": "这是旧版 Excel 文件或带密码的文件，请去掉密码并另存为 .xlsx。",
+    "WORKBOOK_TOO_LARGE": "工作簿超出限制（{limit}），请拆分或另存为 CSV。",
+    "WORKBOOK_UNSAFE": "工作簿含有表格不需要的内容（实体、外部路径等），不予读取。",
 }

@@ -19,6 +19,7 @@ from crm.identity.v1.session_pb2 import (
 from services.gateway.oauth_docs import oauth_paths
 from services.gateway.operations import MEDIA_TYPES
 from services.gateway.schemas import PROBLEM_RESPONSES, Schema, Schemas
+from services.gateway.uploads import XLSX
 
 _ID: Schema = {
     "name": "id",
@@ -138,9 +139,12 @@ def _other_paths(schemas: Schemas) -> dict[str, dict[str, object]]:
         "required": ["spec", "file"],
         "properties": {"spec": spec, "file": {"type": "string", "format": "binary"}},
     }
-    parts = {"spec": {"contentType": "application/json"}, "file": {"contentType": "text/csv"}}
+    parts = {
+        "spec": {"contentType": "application/json"},
+        "file": {"contentType": f"text/csv, {XLSX}"},
+    }
     text: Schema = {"type": "string"}
-    summary = "Import a CSV file of up to 1 GiB; the answer is an operation"
+    summary = "Import a CSV file (up to 1 GiB) or an XLSX one (100 MiB); the answer is an operation"
     stream: Schema = {"text/event-stream": {"schema": text}}
     return {
         "/v1/imports": {
@@ -150,7 +154,7 @@ def _other_paths(schemas: Schemas) -> dict[str, dict[str, object]]:
                     {
                         "name": "spec",
                         "in": "query",
-                        "description": "The spec as JSON, when the body is text/csv.",
+                        "description": "The spec as JSON, when the body is the file.",
                         "schema": text,
                     },
                     _KEY,
@@ -160,6 +164,7 @@ def _other_paths(schemas: Schemas) -> dict[str, dict[str, object]]:
                     "content": {
                         "multipart/form-data": {"schema": form, "encoding": parts},
                         "text/csv": {"schema": text},
+                        XLSX: {"schema": {"type": "string", "format": "binary"}},
                     },
                 },
             }

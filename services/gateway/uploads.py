@@ -1,4 +1,4 @@
-"""Imports: a CSV file of up to 1 GiB is streamed to the service that owns the resource."""
+"""Imports: a CSV or XLSX file is streamed to the service that owns the resource."""
 
 import asyncio
 import tempfile
@@ -31,7 +31,11 @@ from services.gateway.upstream import Upstreams
 SERVICE = "/crm.chassis.v1.ImportService"
 FILE_MAX_BYTES = 1024**3
 SPEC_MAX_BYTES = 256 * 1024
+# A service may have to look through a workbook's shared texts to know its header.
+CREATE_TIMEOUT_S = 30.0
 _FORM = "multipart/form-data"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_FILES = ("text/csv", XLSX)
 
 
 class Imports:
@@ -55,11 +59,13 @@ class Imports:
         """Store the file, then start the import; answers with its operation."""
         media_type = exchange.media_type()
         query = exchange.request.scope["query_string"]
-        if media_type == "text/csv":
+        if media_type in _FILES:
             spec = self._spec(single(query, {"spec"}).get("spec", "").encode())
             return await self._bare(exchange, spec)
         if media_type != _FORM:
-            raise UnsupportedMediaType("UNSUPPORTED_MEDIA_TYPE", f"Send {_FORM} or text/csv.")
+            raise UnsupportedMediaType(
+                "UNSUPPORTED_MEDIA_TYPE", f"Send {_FORM} or a CSV or XLSX file."
+            )
         single(query, ())
         reader = FormReader(exchange.header("content-type"))
         return await self._form(exchange, reader.events(_stream(exchange)))
@@ -82,7 +88,9 @@ class Imports:
         request = CreateImportRequest(file_id=await upload.finish(), spec=spec)
         create = self._create[self._owners[spec.resource]]
         repeatable = bool(exchange.header("idempotency-key"))
-        operation = await create(request, exchange.metadata(), repeatable=repeatable)
+        operation = await create(
+            request, exchange.metadata(), repeatable=repeatable, timeout_s=CREATE_TIMEOUT_S
+        )
         return json_response(self._encode(operation))
 
     def _upload(self, exchange: Exchange, spec: ImportSpec) -> Upload:

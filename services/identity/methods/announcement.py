@@ -5,6 +5,7 @@ from datetime import datetime
 
 from google.protobuf.message import Message
 
+from chassis.access.scope import readable
 from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.db.pool import Record, Tx
@@ -23,22 +24,34 @@ async def _prepare_update(call: Call, _tx: Tx, before: Row, row: Row, _message: 
 
 
 def _settle(call: Call, row: Row, before: Mapping[str, object] | None = None) -> None:
-    """It is published at once when no time is given; its audience exists."""
+    """It is published at once when no time is given; its author sees whom it is addressed to."""
     if "publish_time" in row and row["publish_time"] is None:
         row["publish_time"] = call.now
-    known = {
-        "audience_department_ids": call.access.parents,
-        "audience_role_ids": call.access.roles,
-    }
+    sees = {"audience_department_ids": _sees_department, "audience_role_ids": _sees_role}
     wrong = [
         (name, "There is no such record.")
-        for name, there in known.items()
-        if not set(_ids(row.get(name))) <= set(there)
+        for name, seen in sees.items()
+        if not all(seen(call, one) for one in _ids(row.get(name)))
     ]
     if wrong:
         raise invalid_fields(wrong)
     if not showing_of({**(before or {}), **row}).is_possible:
         raise invalid_fields([("expire_time", "It must lie after publish_time.")])
+
+
+def _sees_department(call: Call, record_id: str) -> bool:
+    company_id = call.access.company_at(record_id)
+    reach = readable(call, "departments")
+    return record_id in call.access.parents and reach.covers("", record_id, company_id)
+
+
+def _sees_role(call: Call, record_id: str) -> bool:
+    return record_id in call.access.roles and readable(call, "roles").covers(record_id, "", "")
+
+
+def company_of(row: Record) -> str:
+    """The partner company that an announcement stays in; empty for one of the head office."""
+    return str(row["partner_company_id"] or "")
 
 
 def audience_of(row: Record) -> Audience:

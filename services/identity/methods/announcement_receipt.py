@@ -15,7 +15,7 @@ from chassis.rpc.methods import Methods, Unary
 from crm.identity.v1 import announcement_receipt_pb2 as pb
 from crm.identity.v1.announcement_pb2 import Announcement
 from services.identity.domain.announcement import upward
-from services.identity.methods.announcement import audience_of, showing_of
+from services.identity.methods.announcement import audience_of, company_of, showing_of
 from services.identity.models.announcement import announcement, announcement_receipt
 from services.identity.models.user import user
 
@@ -33,6 +33,11 @@ _ADDRESSED = and_(
     _TOLD.delete_time.is_(None),
     _TOLD.publish_time <= bindparam("now"),
     or_(_TOLD.expire_time.is_(None), _TOLD.expire_time > bindparam("now")),
+    # What a partner company tells stays in it.
+    or_(
+        _TOLD.partner_company_id.is_(None),
+        _TOLD.partner_company_id == bindparam("company", type_=UUID(as_uuid=False)),
+    ),
     or_(
         func.cardinality(_TOLD.audience_department_ids) + func.cardinality(_TOLD.audience_role_ids)
         == 0,
@@ -88,6 +93,7 @@ class Receipts:
             "now": call.now,
             "departments": list(_departments(call, call.principal.id)),
             "roles": list(call.principal.role_ids),
+            "company": call.principal.partner_company_id or None,
             "unread_only": request.unread_only,
             "limit": request.page_size or PAGE_SIZE,
         }
@@ -160,18 +166,20 @@ def _departments(call: Call, user_id: str) -> tuple[str, ...]:
 def _is_shown_to(call: Call, row: Record) -> bool:
     departments = _departments(call, call.principal.id)
     addressed = audience_of(row).includes(departments, call.principal.role_ids)
-    return addressed and showing_of(row).is_shown(call.now)
+    inside = company_of(row) in {"", call.principal.partner_company_id}
+    return inside and addressed and showing_of(row).is_shown(call.now)
 
 
 def _audience(call: Call, row: Record) -> list[str] | None:
     """Ids of the users addressed; None for everyone."""
-    audience = audience_of(row)
-    if audience.everyone:
+    audience, company_id = audience_of(row), company_of(row)
+    if audience.everyone and not company_id:
         return None
     return [
         user_id
         for user_id, member in call.access.members.items()
-        if audience.includes(_departments(call, user_id), member.role_ids)
+        if company_id in {"", call.access.company_of(user_id)}
+        and audience.includes(_departments(call, user_id), member.role_ids)
     ]
 
 

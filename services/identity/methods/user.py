@@ -18,6 +18,7 @@ from chassis.resource.read import not_found
 from chassis.resource.resource import Child, Reference, Resource, Row
 from chassis.resource.view import view_of
 from chassis.resource.write import changed_columns
+from chassis.search.pinyin import pinyin, readings
 from crm.identity.v1.user_pb2 import GetOwnUserRequest, User
 from services.identity.domain.login import (
     is_chinese,
@@ -148,10 +149,7 @@ class UserRules:
 
 def _latin(name: str) -> str:
     """The name with its Chinese characters in pinyin, without tones; other characters stay."""
-    from pypinyin import lazy_pinyin  # noqa: PLC0415  # 55 MiB of dictionary, for those who need it
-
-    syllables = lazy_pinyin(name)
-    return login_of_syllables(syllables) if is_chinese(name) else "".join(syllables)
+    return login_of_syllables(readings(name)[0]) if is_chinese(name) else pinyin(name)
 
 
 class OwnUser:

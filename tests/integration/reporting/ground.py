@@ -1,9 +1,10 @@
 """Events, calls and look-ups that the tests of the read models need."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+from chassis.access.field_rules import HIDDEN
 from chassis.access.model import Access, Grant, Member
 from chassis.call import Call, Principal
 from chassis.db.pool import Database, Tx
@@ -53,13 +54,22 @@ async def tell_names(database: Database, tenant_id: str, *events: Event) -> None
         await NAMES.handler(tx, events)
 
 
-def call(tenant_id: str, scope: str = "ALL", user_id: str = "", company_id: str = "") -> Call:
-    """A call of a user whose one role reads opportunities in that scope."""
+def call(
+    tenant_id: str,
+    scope: str = "ALL",
+    user_id: str = "",
+    company_id: str = "",
+    hidden: Iterable[tuple[str, str]] = (),
+) -> Call:
+    """A call of a user whose one role reads opportunities in that scope, but for what is hidden:
+    (collection, field).
+    """
     user = user_id or str(uuid4())
     access = Access(
         currency_code="USD",
         members={user: Member(role_ids=("r",))},
-        roles={"r": (Grant("opportunities", frozenset({"READ"}), scope),)},
+        roles={"r": (Grant("*", frozenset({"READ"}), scope),)},
+        field_rules={"r": {resource: {field: HIDDEN} for resource, field in hidden}},
     )
     principal = Principal("user", user, tenant_id, role_ids=("r",), partner_company_id=company_id)
     return Call(principal, access, "", NOW, deadline=0.0)

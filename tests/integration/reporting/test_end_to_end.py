@@ -19,6 +19,7 @@ from tests.integration.reporting.recomputed import recomputed, reported
 from tests.integration.sales.conftest import Shop, stages_of
 
 OPPORTUNITIES = "sales.OpportunityService"
+TRANSITIONS = "sales.OpportunityTransitionService"
 OPPORTUNITIES_MADE = 60
 CURRENT_WITHIN_S = 2.0
 GIVE_UP_AFTER_S = 20.0
@@ -87,11 +88,11 @@ async def _change(admin: Person, one: opportunity_pb2.Opportunity, what: int) ->
     transition = opportunity_transition_pb2
     if what in {0, 1}:
         await admin.call(
-            f"{OPPORTUNITIES}/WinOpportunity", transition.WinOpportunityRequest(id=one.id)
+            f"{TRANSITIONS}/WinOpportunity", transition.WinOpportunityRequest(id=one.id)
         )
     elif what == 2:
         request = transition.LoseOpportunityRequest(id=one.id, reason="price")
-        await admin.call(f"{OPPORTUNITIES}/LoseOpportunity", request)
+        await admin.call(f"{TRANSITIONS}/LoseOpportunity", request)
     elif what == 3:
         delete = requests_pb2.DeleteRequest(id=one.id)
         await admin.call(f"{OPPORTUNITIES}/DeleteOpportunity", delete)

@@ -152,3 +152,27 @@ async def test_deleted_records_keep_their_names(database: Database, filled: str)
     )
     await tell_names(database, filled, deleted)
     assert "Anna Müller" in await summary(database, call(filled), "owner")
+
+
+async def test_a_hidden_amount_is_in_no_sum_and_no_order(database: Database, filled: str) -> None:
+    hidden = [("opportunities", "amount")]
+    groups = await summary(database, call(filled, hidden=hidden), "owner")
+    assert list(groups) == ["Anna Müller", "本"], "by name"
+    for group in groups.values():
+        assert not [*group.amounts, *group.won_amounts, *group.lost_amounts]
+    assert [one.won_count for one in groups.values()] == [1, 1]
+    with pytest.raises(InvalidArgument):
+        await summary(database, call(filled, hidden=hidden), "owner", "amount > 5")
+
+
+async def test_what_is_hidden_is_neither_grouped_by_nor_named(
+    database: Database, filled: str
+) -> None:
+    for dimension, field in (("stage", "stage_id"), ("close_month", "close_date")):
+        with pytest.raises(InvalidArgument):
+            await summary(database, call(filled, hidden=[("opportunities", field)]), dimension)
+    groups = await summary(database, call(filled, hidden=[("users", "name")]), "owner")
+    assert set(groups) == {ANNA, BEN}
+    groups = await summary(database, call(filled, hidden=[("opportunities", "state")]), "owner")
+    assert all(one.won_count == one.lost_count == 0 for one in groups.values())
+    assert not any(one.HasField("win_rate") or one.won_amounts for one in groups.values())

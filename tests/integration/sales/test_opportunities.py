@@ -16,6 +16,7 @@ from tests.integration.drive import Drive
 from tests.integration.sales.conftest import Shop
 
 SERVICE = "sales.OpportunityService"
+TRANSITIONS = "sales.OpportunityTransitionService"
 READY_WITHIN_S = 20.0
 Grant = role_pb2.Grant
 SALES = [
@@ -71,7 +72,7 @@ async def test_the_pipeline_follows_from_the_stage(shop: Shop) -> None:
     made = await shop.opportunity(stage_id=stage.id)
     assert (made.pipeline_id, made.stage_id) == (pipeline.id, stage.id)
     refusal = await shop.admin.refused(
-        f"{SERVICE}/WinOpportunity", transition_pb2.WinOpportunityRequest(id=made.id)
+        f"{TRANSITIONS}/WinOpportunity", transition_pb2.WinOpportunityRequest(id=made.id)
     )
     assert refusal.reason == "PIPELINE_STAGE_MISSING"
     for service, record_id in (("Pipeline", pipeline.id), ("Stage", stage.id)):
@@ -137,10 +138,12 @@ async def test_a_salesperson_sees_and_moves_only_what_is_his(drive: Drive, shop:
     page = await seller.call(f"{SERVICE}/ListOpportunities", requests_pb2.ListRequest())
     assert isinstance(page, opportunity_pb2.ListOpportunitiesResponse)
     assert [one.id for one in page.opportunities] == [own.id]
-    await seller.call(f"{SERVICE}/WinOpportunity", transition_pb2.WinOpportunityRequest(id=own.id))
+    await seller.call(
+        f"{TRANSITIONS}/WinOpportunity", transition_pb2.WinOpportunityRequest(id=own.id)
+    )
     for method, request in (
         (f"{SERVICE}/GetOpportunity", requests_pb2.GetRequest(id=other.id)),
-        (f"{SERVICE}/WinOpportunity", transition_pb2.WinOpportunityRequest(id=other.id)),
+        (f"{TRANSITIONS}/WinOpportunity", transition_pb2.WinOpportunityRequest(id=other.id)),
         (
             "sales.StageMoveService/ListStageMoves",
             stage_move_pb2.ListStageMovesRequest(opportunity_id=other.id),

@@ -12,8 +12,10 @@ from tests.integration.drive import PASSWORD, Drive, Person
 from tests.integration.sales.conftest import stages_of
 from tests.integration.security.ground import Ground
 
-# What everybody of a tenant shares: the catalogue, and roles of the head office that allow nothing.
+# What everybody of a tenant shares: the catalogue; and from the head office roles that allow
+# nothing, and what it tells everyone.
 SHARED = frozenset({"Product", "Pipeline", "Stage"})
+TOLD = frozenset({"Role", "Announcement"})
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Partners:
     def office_ids(self) -> list[str]:
         """Ids of the head office that no partner may learn of."""
         ids = self.office.ids.items()
-        return [*(one for name, one in ids if name not in {*SHARED, "Role"}), self.office.person.id]
+        return [*(one for name, one in ids if name not in {*SHARED, *TOLD}), self.office.person.id]
 
 
 async def partners(drive: Drive) -> Partners:

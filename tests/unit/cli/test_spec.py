@@ -20,6 +20,7 @@ def test_options_make_the_spec() -> None:
             values=["product:GTXPro=GTX Pro"],
             defaults=["amount.currency_code=USD"],
             external_source="export",
+            sheet="2024",
         )
     )
     assert json.loads(spec.as_json(validate_only=True)) == {
@@ -35,6 +36,7 @@ def test_options_make_the_spec() -> None:
             {"column": "close_value", "field": "amount.amount"},
         ],
         "defaults": {"amount.currency_code": "USD"},
+        "sheet": "2024",
         "validate_only": True,
     }
 

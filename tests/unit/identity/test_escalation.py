@@ -2,8 +2,14 @@
 
 import pytest
 
+from chassis.access.field_rules import HIDDEN, READ, FieldAccess
 from chassis.access.model import Grant
-from services.identity.methods.escalation import GrantBeyondOwn, require_own
+from services.identity.methods.escalation import (
+    FieldsBeyondOwn,
+    GrantBeyondOwn,
+    require_own,
+    require_own_fields,
+)
 from services.identity.methods.power import read_grants
 
 
@@ -54,3 +60,31 @@ def test_grants_are_read_from_text_and_values() -> None:
     assert read_grants(text) == one("customers", "OWN")
     assert read_grants([{"resource": "a"}]) == [Grant("a", frozenset(), "")]
     assert read_grants(None) == []
+
+
+def fields(*hidden: str) -> FieldAccess:
+    return FieldAccess(frozenset(hidden), frozenset({"email"}))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "rules", "fine"),
+    [
+        (one("customers", "OWN"), {"phone": HIDDEN, "email": READ}, True),
+        (one("customers", "OWN"), {"phone": HIDDEN, "email": HIDDEN, "name": HIDDEN}, True),
+        (one("customers", "OWN"), {"phone": HIDDEN}, False),
+        (one("*", "OWN"), {"phone": READ, "email": READ}, False),
+        (one("contacts", "ALL"), {}, True),
+        ([], {}, True),
+    ],
+)
+def test_nobody_opens_fields_that_are_closed_to_himself(
+    wanted: list[Grant], rules: dict[str, int], fine: bool
+) -> None:
+    closed = {"customers": fields("phone")}
+    given = {"customers": rules}
+    if fine:
+        require_own_fields(closed.__getitem__, closed, wanted, given)
+        return
+    with pytest.raises(FieldsBeyondOwn) as refused:
+        require_own_fields(closed.__getitem__, closed, wanted, given)
+    assert "phone" not in f"{refused.value.message} {refused.value.metadata}"

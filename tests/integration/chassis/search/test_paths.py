@@ -11,6 +11,7 @@ import pytest
 from chassis.access.field_rules import FieldAccess
 from chassis.access.model import VERBS, Access, Grant, Member
 from chassis.call import Call, Principal
+from chassis.custom_fields.source import CustomFieldSource
 from chassis.db.pool import Database, Record, Tx
 from chassis.db.sql import Statement
 from chassis.ids import new_id
@@ -117,7 +118,7 @@ async def ground(whole_platform: Platform) -> AsyncIterator[Ground]:
         new_id(),
     )
     owner = await asyncpg.connect(whole_platform.database_url("customer", "owner"))
-    upkeep = SearchUpkeep("customer", database, [plan])
+    upkeep = SearchUpkeep("customer", database, [plan], CustomFieldSource(database, lambda: 0.0))
     try:
         await owner.execute(FILL, tenant_id, ROWS, OWNER, OTHER)
         await upkeep.fill()
@@ -185,6 +186,7 @@ async def test_filling_again_writes_nothing(ground: Ground) -> None:
     rows = "SELECT count(*), max(xmin::text::bigint) FROM base.customer_search"
     async with ground.database.worker() as tx:
         before = await tx.connection.fetchrow(rows)
-    await SearchUpkeep("customer", ground.database, [ground.plan]).fill()
+    custom = CustomFieldSource(ground.database, lambda: 0.0)
+    await SearchUpkeep("customer", ground.database, [ground.plan], custom).fill()
     async with ground.database.worker() as tx:
         assert await tx.connection.fetchrow(rows) == before

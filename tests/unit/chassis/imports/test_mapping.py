@@ -2,11 +2,11 @@
 
 import pytest
 
-from chassis.access.field_rules import EVERY_FIELD
+from chassis.access.field_rules import EVERY_FIELD, FieldAccess
 from chassis.custom_fields.model import NO_FIELDS
 from chassis.errors import InvalidArgument
 from chassis.imports.draft import Draft, Known, apart, fill, read_draft
-from chassis.imports.mapping import ImportMapping, make_mapping
+from chassis.imports.mapping import ImportMapping, make_mapping, refuse_denied
 from chassis.imports.records import Record
 from chassis.resource.plan import make_plan
 from chassis.resource.view import View
@@ -133,3 +133,18 @@ def test_a_spec_that_does_not_fit_names_the_place(spec: ImportSpec, field: str) 
     with pytest.raises(InvalidArgument) as caught:
         make_mapping(VIEW, spec, HEADER)
     assert any(path.startswith(field) for path, _ in caught.value.fields)
+
+
+def test_fields_closed_to_the_importer_are_refused() -> None:
+    access = FieldAccess(frozenset({"country", "annual_revenue"}), frozenset({"name"}))
+    with pytest.raises(InvalidArgument) as refused:
+        refuse_denied(View(VIEW.plan, access, NO_FIELDS), SPEC)
+    told = dict(refused.value.fields)
+    assert told["spec.columns[1].field"] == "You may not set this field."
+    assert told["spec.columns[2].field"] == "customers have no field annual_revenue to import."
+    assert "spec.defaults.country" in told
+    assert set(told) == {
+        "spec.columns[1].field", "spec.columns[2].field", "spec.columns[3].field",
+        "spec.defaults.country", "spec.defaults.annual_revenue.currency_code",
+    }  # fmt: skip
+    refuse_denied(VIEW, SPEC)
