@@ -110,7 +110,8 @@ def _chosen(name: str, choices: Choices) -> Read:
     def cell(record: Record, _labels: Labels) -> Cell:
         value = record.get(name)
         ids = value if isinstance(value, list) else [value]
-        found = (choices[one].label if one in choices else cell_of(one) for one in ids)
+        known = {one: choices[one].label for one in map(str, ids) if one in choices}
+        found = (known.get(str(one), cell_of(one)) for one in ids)
         return LIST_MARK.join(str(one) for one in found)
 
     return cell
