@@ -26,7 +26,7 @@ async def copy_search(url: str, resource: str, tenant_id: str, rows: int, texts:
     """
     table = f"{resource}_search"
     connection = await asyncpg.connect(url)
-    empty = not await connection.fetchval(f"SELECT EXISTS (SELECT FROM base.{table})")  # noqa: S608  # ours
+    empty = not await connection.fetchval(f"SELECT EXISTS (SELECT FROM base.{table})")  # noqa: S608  # text of our own only
     index = await connection.fetchval("SELECT pg_get_indexdef($1::regclass)", _index(table))
     if empty:
         await connection.execute(f"DROP INDEX {_index(table)}")

@@ -10,6 +10,7 @@ from chassis.app import Parts, Run, Toolbox
 from chassis.call import Call
 from chassis.errors import Unauthenticated
 from chassis.resource.plan import Plan
+from chassis.resource.standard import Collection
 from chassis.rpc.methods import Free, Methods, Unary
 from crm.identity.v1 import session_pb2 as pb
 from services.identity.consumers import consumers
@@ -146,12 +147,17 @@ def build(toolbox: Toolbox, settings: Settings) -> Parts:
             "crm.identity.v1.ClientTokenService": tokens.methods(),
             "crm.identity.v1.PreferencesService": preferences.methods(),
             "crm.identity.v1.PresenceService": Presence(toolbox.database, users.plan).methods(),
-            "crm.identity.v1.AnnouncementService": announcements.methods(),
-            "crm.identity.v1.AnnouncementReceiptService": Receipts(
-                announcements.plan, users.plan
-            ).methods(),
+            **_announcement_methods(announcements, users),
         },
     )
+
+
+def _announcement_methods(announcements: Collection, users: Collection) -> dict[str, Methods]:
+    receipts = Receipts(announcements.plan, users.plan)
+    return {
+        "crm.identity.v1.AnnouncementService": announcements.methods(),
+        "crm.identity.v1.AnnouncementReceiptService": receipts.methods(),
+    }
 
 
 def _mail_sender(settings: Settings) -> MailSender:

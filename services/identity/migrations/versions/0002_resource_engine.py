@@ -1146,3 +1146,12 @@ def upgrade() -> None:
         postgresql_where=sa.text("cardinality(tags) > 0"),
     )
     # ### end Alembic commands ###
+    # Alembic does not see checks of tables that exist.
+    op.create_check_constraint(
+        op.f("ck_department_kind"), "department", "kind IN ('DEPARTMENT','PARTNER_COMPANY')"
+    )
+    op.create_check_constraint(
+        op.f("ck_department_partner_kind"),
+        "department",
+        "partner_kind IN ('DEALER','AGENT','PROVIDER')",
+    )

@@ -118,7 +118,7 @@ async def ground(whole_platform: Platform) -> AsyncIterator[Ground]:
         new_id(),
     )
     owner = await asyncpg.connect(whole_platform.database_url("customer", "owner"))
-    upkeep = SearchUpkeep("customer", database, [plan], CustomFieldSource(database, lambda: 0.0))
+    upkeep = SearchUpkeep("customer", database, [plan], CustomFieldSource(database, _never))
     try:
         await owner.execute(FILL, tenant_id, ROWS, OWNER, OTHER)
         await upkeep.fill()
@@ -186,7 +186,12 @@ async def test_filling_again_writes_nothing(ground: Ground) -> None:
     rows = "SELECT count(*), max(xmin::text::bigint) FROM base.customer_search"
     async with ground.database.worker() as tx:
         before = await tx.connection.fetchrow(rows)
-    custom = CustomFieldSource(ground.database, lambda: 0.0)
+    custom = CustomFieldSource(ground.database, _never)
     await SearchUpkeep("customer", ground.database, [ground.plan], custom).fill()
     async with ground.database.worker() as tx:
         assert await tx.connection.fetchrow(rows) == before
+
+
+def _never() -> float:
+    """Seconds of silence of a feed that is always heard."""
+    return 0.0
