@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from chassis.custom_fields.model import CHOOSING, CUSTOM, Choices, Definition, Kind
+from chassis.custom_fields.model import CUSTOM, Choices, Definition, Kind
 from chassis.operations.lines import Cell
 from chassis.resource.fields import Field, Form
 from chassis.resource.resource import Reference
@@ -19,24 +19,18 @@ Record = Mapping[str, object]
 Labels = Mapping[str, Mapping[str, str]]
 
 
-Read = Callable[[Record, Labels], Cell]
-
-
 @dataclass(frozen=True)
 class Column:
     """One column: its name, and its cell of a record in JSON form."""
 
     name: str
-    cell: Read
+    cell: Callable[[Record, Labels], Cell]
 
 
 def export_columns(view: View, fields: Sequence[str]) -> list[Column]:
     """The columns of these fields (all that may be read when none), in that order."""
     plain = [name for name, one in view.fields.items() if one.form is not Form.MESSAGES]
-    columns: list[Column] = []
-    for name in fields or plain:
-        columns += _columns(view, view.fields[name]) if name in view.fields else []
-    return columns
+    return [column for name in fields or plain for column in _columns(view, name)]
 
 
 def label_references(view: View, fields: Sequence[str]) -> list[Reference]:
@@ -49,21 +43,36 @@ def _labelled(view: View, one: Reference, fields: Sequence[str]) -> bool:
     return known is not None and known.form is Form.UUID and (not fields or one.field in fields)
 
 
-def _columns(view: View, field: Field) -> list[Column]:
+def _columns(view: View, name: str) -> list[Column]:
+    """The columns of a field, of the tenant's own fields or of one of them; none for the etag."""
+    if name.startswith(CUSTOM):
+        own = view.own.by_name.values()
+        return [column for one in own if name in {CUSTOM, one.path} for column in _own(one)]
+    return _plain_columns(view, view.fields[name]) if name in view.fields else []
+
+
+def _own(one: Definition) -> list[Column]:
+    """The columns of one of the tenant's own fields; a choice is told by its label."""
+    if one.kind is Kind.MONEY:
+        parts = [(f"{one.path}.{part}", part) for part in MONEY_PARTS]
+        return [Column(path, _inner(one.name, _part(part))) for path, part in parts]
+    return [Column(one.path, _inner(one.name, _named(one.choices)))]
+
+
+def _plain_columns(view: View, field: Field) -> list[Column]:
     name = field.name
     if field.form is Form.MONEY:
         return [Column(f"{name}.{part}", _money(name, part)) for part in MONEY_PARTS]
-    if field.form is Form.CUSTOM:
-        return [column for one in view.own.by_name.values() for column in _own(one)]
-    if name in view.plan.resource.choices:
-        return [Column(name, _chosen(name, view.own.lists.get(name, {})))]
     columns = [Column(name, _plain(name, field.form))]
     if any(one.field == name and _labelled(view, one, ()) for one in view.plan.resource.references):
         columns.append(Column(f"{name}.name", _label(name)))
+    if name in view.plan.resource.choices:
+        shown = _named(view.own.lists.get(name, {}))
+        columns.append(Column(f"{name}.name", lambda record, _: shown(record.get(name))))
     return columns
 
 
-def _plain(name: str, form: Form) -> Read:
+def _plain(name: str, form: Form) -> Callable[[Record, Labels], Cell]:
     def cell(record: Record, _labels: Labels) -> Cell:
         value = record.get(name)
         if form is Form.DATE and value:
@@ -73,9 +82,13 @@ def _plain(name: str, form: Form) -> Read:
     return cell
 
 
-def _money(name: str, part: str) -> Read:
-    def cell(record: Record, _labels: Labels) -> Cell:
-        money = record.get(name)
+def _money(name: str, part: str) -> Callable[[Record, Labels], Cell]:
+    shown = _part(part)
+    return lambda record, _labels: shown(record.get(name))
+
+
+def _part(part: str) -> Callable[[object], Cell]:
+    def cell(money: object) -> Cell:
         if not isinstance(money, Mapping):
             return ""
         return Decimal(str(money[part])) if part == "amount" else str(money[part])
@@ -83,49 +96,27 @@ def _money(name: str, part: str) -> Read:
     return cell
 
 
-def _own(one: Definition) -> list[Column]:
-    """One of the tenant's own fields, choices by their labels."""
-    read = _plain(one.name, Form.DATE if one.kind is Kind.DATE else Form.TEXT)
-    if one.kind in CHOOSING:
-        read = _chosen(one.name, one.choices)
-    if one.kind is Kind.NUMBER:
-        read = _number(one.name)
-    cells = {one.path: read}
-    if one.kind is Kind.MONEY:
-        cells = {f"{one.path}.{part}": _money(one.name, part) for part in MONEY_PARTS}
-    return [Column(path, _within(cell)) for path, cell in cells.items()]
+def _named(choices: Choices) -> Callable[[object], Cell]:
+    """Ids of choices as their labels, and other values as they are."""
+
+    def cell(value: object) -> Cell:
+        if isinstance(value, list):
+            return LIST_MARK.join(str(cell(item)) for item in value)
+        known = choices.get(str(value))
+        return known.label if known else cell_of(value)
+
+    return cell
 
 
-def _within(read: Read) -> Read:
-    """The same of a record's own values."""
-
-    def cell(record: Record, labels: Labels) -> Cell:
+def _inner(name: str, shown: Callable[[object], Cell]) -> Callable[[Record, Labels], Cell]:
+    def cell(record: Record, _labels: Labels) -> Cell:
         values = record.get(CUSTOM)
-        return read(values, labels) if isinstance(values, Mapping) else ""
+        return shown(values.get(name)) if isinstance(values, Mapping) else ""
 
     return cell
 
 
-def _chosen(name: str, choices: Choices) -> Read:
-    def cell(record: Record, _labels: Labels) -> Cell:
-        value = record.get(name)
-        ids = value if isinstance(value, list) else [value]
-        known = {one: choices[one].label for one in map(str, ids) if one in choices}
-        found = (known.get(str(one), cell_of(one)) for one in ids)
-        return LIST_MARK.join(str(one) for one in found)
-
-    return cell
-
-
-def _number(name: str) -> Read:
-    def cell(record: Record, _labels: Labels) -> Cell:
-        value = record.get(name)
-        return "" if value is None else Decimal(str(value))
-
-    return cell
-
-
-def _label(name: str) -> Read:
+def _label(name: str) -> Callable[[Record, Labels], Cell]:
     return lambda record, labels: labels[name].get(str(record.get(name)), "")
 
 
@@ -140,6 +131,4 @@ def cell_of(value: object) -> Cell:
             return value
         case list():
             return LIST_MARK.join(str(cell_of(item)) for item in value)
-        case dict():
-            return " ".join(str(cell_of(item)) for item in value.values())
     return str(value)

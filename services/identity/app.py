@@ -94,10 +94,8 @@ def build(toolbox: Toolbox, settings: Settings) -> Parts:
     """Resources, methods, consumers and jobs of the service."""
     passwords = Passwords()
     users = toolbox.collection(user_resource(passwords))
-    departments = toolbox.collection(DEPARTMENT)
-    roles = toolbox.collection(ROLE)
-    clients = toolbox.collection(API_CLIENT)
-    announcements = toolbox.collection(ANNOUNCEMENT)
+    departments, roles = toolbox.collection(DEPARTMENT), toolbox.collection(ROLE)
+    clients, announcements = toolbox.collection(API_CLIENT), toolbox.collection(ANNOUNCEMENT)
     secrets = Secrets(clients)
     sign_ins = SignInLog(toolbox.database)
     sessions = Sessions(toolbox.database, settings.signing_keys[0], sign_ins)

@@ -11,6 +11,7 @@ from tests.e2e.conftest import Crm, ok
 from tests.live import Tenant, as_dict, eventually
 
 Json = dict[str, object]
+OPEN = "outcome = OPEN"
 
 
 def ended(tenant: Tenant, response: httpx.Response) -> Json:
@@ -32,7 +33,7 @@ def ended(tenant: Tenant, response: httpx.Response) -> Json:
 @pytest.fixture(scope="module")
 def opportunities(tenant: Tenant) -> list[Json]:
     """Some opportunities in two stages."""
-    stages = [str(one["id"]) for one in tenant.list("stages") if one["outcome"] == "OPEN"][:2]
+    stages = eventually(lambda: [str(one["id"]) for one in tenant.list("stages", filter=OPEN)])
     return [
         tenant.create("opportunities", name=f"商机 {at}", stage_id=stages[at % 2])
         for at in range(12)

@@ -15,9 +15,10 @@ from openpyxl import load_workbook
 from crm.chassis.v1 import export_pb2
 from crm.customer.v1 import customer_pb2
 from crm.identity.v1 import role_pb2
+from crm.identity.v1.field_rule_pb2 import FieldRule
 from crm.type.v1.money_pb2 import Money
 from deploy.local.platform import Platform
-from tests.integration.chassis.bulk.bulker import EXPORTS, Bulker
+from tests.integration.chassis.bulk.bulker import EXPORTS, Bulker, update
 from tests.integration.chassis.imports.importer import Importer, metadata, spec_of
 from tests.integration.chassis.imports.test_operations import grant, wait_for_rows
 
@@ -136,6 +137,36 @@ async def test_only_what_may_be_read_and_exported(bulker: Bulker) -> None:
     for wrong in (export(filter="nothing = 1"), export(order_by="phone"), export(fields="x")):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await bulker.export(wrong)
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_hidden_fields_leave_by_no_door(bulker: Bulker) -> None:
+    await bulker.customers(3)
+    colleague = Bulker(
+        await bulker.importer.colleague("ann", [grant("customers", "READ", "EXPORT", "UPDATE")])
+    )
+    rules = [
+        FieldRule(resource="customers", field="name", access=FieldRule.HIDDEN),
+        FieldRule(resource="customers", field="phone", access=FieldRule.READ),
+    ]
+    role = role_pb2.Role(id=colleague.importer.role_id, field_rules=rules)
+    await bulker.importer.call(
+        "identity",
+        "crm.identity.v1.RoleService/UpdateRole",
+        role_pb2.UpdateRoleRequest(role=role, update_mask=FieldMask(paths=["field_rules"])),
+        role_pb2.Role,
+    )
+    await asyncio.sleep(3)
+    rows = await rows_of(colleague, export())
+    assert "phone" in rows[0]
+    assert not {"name", "parent_id.name"} & {one for row in rows for one in row if row[one]}
+    with pytest.raises(grpc.aio.AioRpcError):
+        await colleague.export(export(fields="name"))
+    changed, _ = await colleague.run(update("industry = a", industry="b"))
+    assert {one["label"] for one in await colleague.outcomes(changed)} == {""}
+    for request in (update("industry = b", name="x"), update("industry = b", phone="x")):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await colleague.start(request)
         assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
