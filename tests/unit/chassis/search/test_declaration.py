@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from chassis.access.model import FieldAccess
+from chassis.access.field_rules import FieldAccess
+from chassis.custom_fields.model import NO_FIELDS
 from chassis.resource.plan import make_plan
 from chassis.resource.view import View
 from chassis.search.frequency import Frequencies
@@ -28,17 +29,17 @@ def test_a_searchable_resource_has_a_table_beside() -> None:
 
 def test_a_view_searches_what_it_shows() -> None:
     plan = make_plan(CUSTOMER)
-    assert View(plan, FieldAccess()).searched == CUSTOMER.searchable
+    assert View(plan, FieldAccess(), NO_FIELDS).searched == CUSTOMER.searchable
     hidden = FieldAccess(hidden=frozenset({"phone", "email"}))
-    assert View(plan, hidden).searched == ("name", "website")
-    assert View(make_plan(STAGE), FieldAccess()).searched == ()
+    assert View(plan, hidden, NO_FIELDS).searched == ("name", "website")
+    assert View(make_plan(STAGE), FieldAccess(), NO_FIELDS).searched == ()
 
 
 def test_every_text_is_a_field_of_the_row() -> None:
     search = make_plan(CUSTOMER).search
     assert search is not None
     record = dict.fromkeys(CUSTOMER.searchable) | {"name": "张三", "phone": ""}
-    texts = search.texts("tenant", record)
+    texts = search.texts(NO_FIELDS, record)
     assert texts == {"name": "张三"}
     row = search.row("tenant", "id", texts)
     assert row["texts"] == '{"name":" 张三 zhangsan ZS"}'
