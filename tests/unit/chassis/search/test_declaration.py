@@ -38,7 +38,11 @@ def test_a_view_searches_what_it_shows() -> None:
 def test_every_text_is_a_field_of_the_row() -> None:
     search = make_plan(CUSTOMER).search
     assert search is not None
-    record = dict.fromkeys(CUSTOMER.searchable) | {"name": "张三", "phone": ""}
+    record = dict.fromkeys(CUSTOMER.searchable) | {
+        "name": "张三",
+        "phone": "",
+        "custom_fields": "{}",
+    }
     texts = search.texts(NO_FIELDS, record)
     assert texts == {"name": "张三"}
     row = search.row("tenant", "id", texts)
