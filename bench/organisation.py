@@ -10,7 +10,8 @@ from datetime import UTC, date, datetime, timedelta
 import asyncpg
 import httpx
 
-from bench.data import INDUSTRIES, PASSWORD, Tenant, record_id
+from bench.data import FREQUENT, INDUSTRIES, PASSWORD, Tenant, given_name, record_id
+from bench.search import copy_search
 from deploy.local.platform import Platform
 
 DEPARTMENTS = 20
@@ -23,10 +24,12 @@ SCOPES = {
     "own": "OWN", "subordinates": "SUBORDINATES", "department": "DEPARTMENT",
     "tree": "DEPARTMENT_TREE",
 }  # fmt: skip
+# Two characters that a hundred of a million records have.
+SOUGHT = given_name(7919)
 # Beside no filter at all.
 FILTERS = {
-    "customers": ('industry = "medical"', "employee_count = 777"),
-    "opportunities": ("state = OPEN", "amount.amount > 90000"),
+    "customers": ('industry = "medical"', "employee_count = 777", SOUGHT, FREQUENT),
+    "opportunities": ("state = OPEN", "amount.amount > 90000", SOUGHT, FREQUENT),
 }
 _COMMON = (
     "tenant_id", "id", "version", "create_time", "update_time", "creator_id", "updater_id",
@@ -120,18 +123,17 @@ def _create(http: httpx.Client, collection: str, **body: object) -> str:
 def load(platform: Platform, organisation: Organisation, rows: int) -> None:
     """Copy so many customers and opportunities into the tenant, then analyze."""
     stages = _stages(platform, organisation.tenant)
-    asyncio.run(
-        _copy(
-            platform.database_url("customer", "owner"), "customer", CUSTOMER,
-            _customers(organisation, rows),
-        )
-    )  # fmt: skip
-    asyncio.run(
-        _copy(
-            platform.database_url("sales", "owner"), "opportunity", OPPORTUNITY,
-            _opportunities(organisation, rows, stages),
-        )
-    )  # fmt: skip
+    customers, opportunities = (
+        _customers(organisation, rows),
+        _opportunities(organisation, rows, stages),
+    )
+    for service, table, columns, records, texts in (
+        ("customer", "customer", CUSTOMER, customers, customer_texts),
+        ("sales", "opportunity", OPPORTUNITY, opportunities, opportunity_texts),
+    ):
+        url = platform.database_url(service, "owner")
+        asyncio.run(_copy(url, table, columns, records))
+        asyncio.run(copy_search(url, table, organisation.tenant.id, rows, texts))
 
 
 def _stages(platform: Platform, tenant: Tenant) -> list[dict[str, str]]:
@@ -156,7 +158,7 @@ def _common(organisation: Organisation, number: int) -> Row:
     owner, department = organisation.salespeople[number * 7919 % SALESPEOPLE]
     made = _START + timedelta(seconds=number * 20)
     changed = made + timedelta(seconds=number * 7919 % 1_000_000)
-    name = f"{WORDS[number % 10]}{WORDS[number // 10 % 10]}{number}{KINDS[number // 100 % 4]}"
+    name = opportunity_texts(number)["name"]
     user = organisation.tenant.user_id
     return (
         organisation.tenant.id, record_id(number), 1, made, changed, user, user, owner, department,
@@ -164,12 +166,24 @@ def _common(organisation: Organisation, number: int) -> Row:
     )  # fmt: skip
 
 
+def opportunity_texts(number: int) -> dict[str, str]:
+    """What of an opportunity is searched."""
+    words = f"{WORDS[number % 10]}{WORDS[number // 10 % 10]}{given_name(number)}"
+    return {"name": f"{words}{number}{KINDS[number // 100 % 4]}"}
+
+
+def customer_texts(number: int) -> dict[str, str]:
+    """What of a customer is searched."""
+    reached = {"phone": f"+86 138 {number:08d}", "email": f"office{number}@example.com"}
+    return opportunity_texts(number) | reached
+
+
 def _customers(organisation: Organisation, rows: int) -> Iterator[Row]:
     for number in range(1, rows + 1):
         revenue = number * 7919 % 1_000_003 if number % 3 else None
         yield (
-            *_common(organisation, number), "COMPANY", f"+86 138 {number:08d}",
-            f"office{number}@example.com", INDUSTRIES[number // 32 % len(INDUSTRIES)],
+            *_common(organisation, number), "COMPANY", *list(customer_texts(number).values())[1:],
+            INDUSTRIES[number // 32 % len(INDUSTRIES)],
             COUNTRIES[number // 7 % 8], 1950 + number % 75, number % 5000, revenue,
             "CNY" if revenue is not None else None,
         )  # fmt: skip

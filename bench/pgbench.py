@@ -112,7 +112,7 @@ def run_pgbench(url: str, tenant: Tenant, script: Script, clients: int, seconds:
 
 async def _record(tenant: Tenant, rows: int, worker_url: str) -> dict[str, Script]:
     plan = make_plan(CUSTOMER)
-    await _read_frequencies(plan, worker_url)
+    await read_frequencies(plan, worker_url)
     principal = Principal("user", tenant.user_id, tenant.id, role_ids=("all",))
     call = Call(principal, EVERYTHING, "bench", datetime.now(UTC), 0.0)
     recorder: Any = Recorder()  # Any: it stands where a Tx would
@@ -144,7 +144,8 @@ async def _record(tenant: Tenant, rows: int, worker_url: str) -> dict[str, Scrip
     }
 
 
-async def _read_frequencies(plan: Plan, worker_url: str) -> None:
+async def read_frequencies(plan: Plan, worker_url: str) -> None:
+    """Let a plan know which words are frequent, as a service does at its start."""
     assert plan.search is not None
     connection = await asyncpg.connect(worker_url)
     await plan.search.frequencies.read(Tx(connection), plan.search.table.name)

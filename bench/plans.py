@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any  # a recorder stands where a transaction would
 
 from bench.organisation import FILTERS, Organisation
-from bench.pgbench import Recorder
+from bench.pgbench import Recorder, read_frequencies
 from chassis.access.model import AccessRecord
 from chassis.access.source import AccessSource
 from chassis.call import Call, Principal
@@ -29,6 +29,7 @@ async def refuse_scans(
     for service, plan in _plans():
         urls = [platform.database_url(service, role) for role in ("runtime", "worker")]
         database = Database(service, urls[0], urls[1])
+        await read_frequencies(plan, urls[1])
         for person, user_id in organisation.people.items():
             call = await _call(database, organisation.tenant.id, user_id)
             for request in _requests(orders[plan.plural], FILTERS[plan.plural]):

@@ -145,6 +145,8 @@ def _repeated(field: FieldDescriptor, rules: validate_pb2.RepeatedRules) -> Iter
             return [(name, f"At most {most} entries.")]
         if len(items) < least:
             return [(name, f"At least {least} entries.")]
+        if rules.unique and len(set(items)) < len(items):
+            return [(name, "No entry may come twice.")]
         found: Violations = []
         for at, item in enumerate(items if item_check else ()):
             text = item_check(item) if item_check else None

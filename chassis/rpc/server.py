@@ -155,6 +155,10 @@ class RpcServer:
             try:
                 async with database.transaction(call.tenant_id) as tx:
                     answer = await run(call, tx, request)
+                    key = call.idempotency
+                    if reread is not None and key is not None and not key.taken:
+                        # Nothing to change now: there may have been when the key was first used.
+                        answer = await replay(call, tx, key, reread) or answer
             except (asyncpg.PostgresError, CrmError) as error:
                 if call.idempotency is None or reread is None:
                     raise

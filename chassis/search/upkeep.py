@@ -52,12 +52,12 @@ class SearchUpkeep:
         await asyncio.sleep(FILL_S)
 
     async def refresh(self) -> None:
-        """Read the statistics of all search tables; the first time, the readings too."""
-        if self._searches:
-            await asyncio.to_thread(load)
+        """Read the statistics of all search tables, and the dictionary once there is something."""
         for _, search in self._searches:
             async with self._database.worker() as tx:
                 await search.frequencies.read(tx, search.table.name)
+        if any(search.frequencies.rows for _, search in self._searches):
+            await asyncio.to_thread(load)
 
     async def fill(self) -> None:
         """Write the rows that are missing."""

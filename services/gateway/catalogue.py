@@ -309,6 +309,7 @@ _FIELD_MESSAGES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"Login or e-mail is required\.", "登录名或电子邮件地址必填其一。"),
         (r"There is no such time zone\.", "没有这个时区。"),
         (r"There is no such currency\.", "没有这种货币。"),
+        (r"No entry may come twice\.", "不能有重复的项。"),
         (r"It must match (.+)\.", r"必须符合格式 \1。"),
         (r"It must be a UUID\.", "必须是 UUID。"),
         (r"It must be one of: (.+)\.", r"必须是以下之一：\1。"),

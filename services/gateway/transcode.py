@@ -49,7 +49,7 @@ def endpoints(contracts: Contracts, upstreams: Upstreams) -> list[Endpoint]:
 
 def _targets(method: Method, contracts: Contracts, upstreams: Upstreams) -> Targets:
     """Who answers a method: its own service, or for what every service offers the owner of the
-    collection that the request's `resource` names.
+    collection that the request's `resource` names, as in paths (campaignMembers) or in grants.
     """
     path, answer = method.rpc_path, method.response
     if method.target != EVERY_SERVICE:
@@ -58,14 +58,21 @@ def _targets(method: Method, contracts: Contracts, upstreams: Upstreams) -> Targ
     rpcs = {
         name: upstreams.unary(target, path, answer) for name, target in contracts.owners.items()
     }
+    plurals = {_camel(plural): plural for plural in rpcs} | {plural: plural for plural in rpcs}
 
     def owner(request: Message) -> Rpc[Message]:
         name: str = request.resource  # type: ignore[attr-defined]  # every such request has it
-        if name not in rpcs:
+        if name not in plurals:
             raise NotFound("COLLECTION_NOT_FOUND", f"There is no collection {name[:63]}.")
-        return rpcs[name]
+        request.resource = plurals[name]  # type: ignore[attr-defined]  # as above
+        return rpcs[plurals[name]]
 
     return owner
+
+
+def _camel(plural: str) -> str:
+    first, *others = plural.split("_")
+    return first + "".join(word.title() for word in others)
 
 
 class Transcoder:

@@ -1,51 +1,14 @@
 """api.md on every resource: the same checks on each, through the gateway."""
 
 import secrets
-from collections.abc import Mapping
-
-import httpx
-import pytest
 
 from cli.records import items
 from tests.contract.resources import Facts, all_resources
+from tests.contract.rules import bad, external, found_ids, good, literal, make
 from tests.live import Tenant, as_dict
 
 RESOURCES = all_resources()
 UNTOLD = {"etag", "update_time", "updater_id"}
-
-
-@pytest.fixture(params=RESOURCES, ids=lambda one: one.plural)
-def facts(request: pytest.FixtureRequest) -> Facts:
-    """Each resource in turn."""
-    found = request.param
-    assert isinstance(found, Facts)
-    return found
-
-
-def good(response: httpx.Response) -> dict[str, object]:
-    """The body of an answer that must be a success."""
-    assert response.status_code == 200, response.text
-    return as_dict(response)
-
-
-def bad(response: httpx.Response, status: int, field: str = "") -> None:
-    """A problem of this status, naming the field."""
-    assert response.status_code == status, response.text
-    assert response.headers["content-type"] == "application/problem+json"
-    if field:
-        errors = as_dict(response)["errors"]
-        assert isinstance(errors, list)
-        assert [one for one in errors if field in str(one["field"])], errors
-
-
-def make(tenant: Tenant, facts: Facts) -> dict[str, object]:
-    """A new record."""
-    return good(tenant.post(facts.path, facts.body(tenant)))
-
-
-def found_ids(tenant: Tenant, facts: Facts, **params: str | int) -> list[str]:
-    """Ids of a whole list."""
-    return [str(one["id"]) for one in tenant.list(facts.plural, **params)]
 
 
 def test_every_message_that_is_a_resource_is_declared() -> None:
@@ -107,11 +70,6 @@ def test_idempotency_key_replays(tenant: Tenant, facts: Facts) -> None:
     assert found_ids(tenant, facts, filter=external(body)) == [first["id"]]
 
 
-def external(record: Mapping[str, object]) -> str:
-    """The filter for one record's external id."""
-    return f'external_source = "aip" AND external_id = "{record["external_id"]}"'
-
-
 def test_output_only_fields_are_refused(tenant: Tenant, facts: Facts) -> None:
     record = make(tenant, facts)
     path = f"{facts.path}/{record['id']}"
@@ -168,17 +126,6 @@ def test_every_filterable_field_filters(tenant: Tenant, facts: Facts) -> None:
             assert record["id"] in ids, condition
             nothing = found_ids(tenant, facts, filter=f'({condition}) AND id != "{record["id"]}"')
             assert record["id"] not in nothing
-
-
-def literal(name: str, value: object) -> str:
-    """`name = value` as AIP-160 writes it; presence for what is empty."""
-    if value in (None, ""):
-        return f"{name}:*"
-    if isinstance(value, bool):
-        return f"{name} = {'true' if value else 'false'}"
-    if isinstance(value, int | float):
-        return f"{name} = {value}"
-    return f'{name} = "{value}"'
 
 
 def test_fields_choose_what_is_returned(tenant: Tenant, facts: Facts) -> None:

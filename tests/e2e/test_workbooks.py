@@ -50,10 +50,9 @@ def names(tenant: Tenant, source: str) -> list[object]:
 
 
 def test_rows_are_created_updated_and_refused_by_their_number(tenant: Tenant) -> None:
-    rows: list[list[object]] = [
-        HEADER, [1.0, "甲", 20.0, date(2024, 5, 1)], [], [2, "乙", "many", None],
-        [3, "=A1", 3, None], [4, "#REF!", 4, "#N/A"],
-    ]  # fmt: skip
+    rows: list[list[object]] = [HEADER, [1.0, "甲", 20.0, date(2024, 5, 1)], [],
+            [2, "乙", "many", None],
+            [3, "=A1", 3, None], [4, "#REF!", 4, "#N/A"]]  # fmt: skip
     spec = {"external_source": "book"}
     operation = ended(tenant, send(tenant, written(a=[["x"]], 客户=rows), sheet="客户", **spec))
     counts = counts_of(operation)

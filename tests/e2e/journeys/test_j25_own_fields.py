@@ -2,6 +2,8 @@
 history, import, the API description and live pick-lists work as for the product's own.
 """
 
+import csv
+import io
 import json
 from collections.abc import Iterator, Mapping
 
@@ -192,6 +194,16 @@ def test_a_file_fills_them(tenant: Tenant, ids: dict[str, str]) -> None:
     }  # fmt: skip
     (beta,) = tenant.list("customers", filter='external_id = "2"')
     assert own_values(dict(beta)) == {"tier": ids["银"], "vip": False}
+    asked = {"filter": 'external_source = "erp"', "order_by": "name", "format": "CSV"}
+    file = eventually(lambda: ended(tenant, exported(tenant, asked)), timeout_s=30)
+    lines = tenant.get(str(file["metadata"]["result_file"]).removeprefix("/v1/")).text  # type: ignore[index]  # an object of JSON
+    rows = list(csv.DictReader(io.StringIO(lines)))
+    own = {name: rows[0][name] for name in rows[0] if name.startswith("custom_fields.")}
+    assert own == {
+        "custom_fields.tier": "金", "custom_fields.budget.amount": "1200.50",
+        "custom_fields.budget.currency_code": "CNY", "custom_fields.since": "2026-01-31",
+        "custom_fields.vip": "true", "custom_fields.wishes": "快;省", "custom_fields.secret": "",
+    }  # fmt: skip
     wrong = {**spec, "columns": [{"column": "ref", "field": "custom_fields.nothing"}]}
     refused(imported(tenant, wrong), 400, "spec.columns[0].field")
 
@@ -201,6 +213,11 @@ def imported(tenant: Tenant, spec: Mapping[str, object]) -> httpx.Response:
     file = ("customers.csv", CSV.encode(), "text/csv")
     parts = {"spec": (None, json.dumps(spec).encode(), "application/json"), "file": file}
     return tenant.http.post("/v1/imports", files=parts)
+
+
+def exported(tenant: Tenant, asked: Mapping[str, object]) -> str:
+    """The name of the operation that writes an export."""
+    return str(good(tenant.post("customers:export", asked, idempotency_key="j25"))["name"])
 
 
 def ended(tenant: Tenant, name: str) -> dict[str, object]:

@@ -1,0 +1,50 @@
+"""What the checks of api.md are written with."""
+
+from collections.abc import Mapping
+
+import httpx
+
+from tests.contract.resources import Facts
+from tests.live import Tenant, as_dict
+
+
+def good(response: httpx.Response) -> dict[str, object]:
+    """The body of an answer that must be a success."""
+    assert response.status_code == 200, response.text
+    return as_dict(response)
+
+
+def bad(response: httpx.Response, status: int, field: str = "") -> None:
+    """A problem of this status, naming the field."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    if field:
+        errors = as_dict(response)["errors"]
+        assert isinstance(errors, list)
+        assert [one for one in errors if field in str(one["field"])], errors
+
+
+def make(tenant: Tenant, facts: Facts) -> dict[str, object]:
+    """A new record."""
+    return good(tenant.post(facts.path, facts.body(tenant)))
+
+
+def found_ids(tenant: Tenant, facts: Facts, **params: str | int) -> list[str]:
+    """Ids of a whole list."""
+    return [str(one["id"]) for one in tenant.list(facts.plural, **params)]
+
+
+def external(record: Mapping[str, object]) -> str:
+    """The filter for one record's external id."""
+    return f'external_source = "aip" AND external_id = "{record["external_id"]}"'
+
+
+def literal(name: str, value: object) -> str:
+    """`name = value` as AIP-160 writes it; presence for what is empty."""
+    if value in (None, ""):
+        return f"{name}:*"
+    if isinstance(value, bool):
+        return f"{name} = {'true' if value else 'false'}"
+    if isinstance(value, int | float):
+        return f"{name} = {value}"
+    return f'{name} = "{value}"'
