@@ -95,7 +95,7 @@ class Shares:
         """The share as a repeated call gets it."""
         row = await tx.fetch_row(store.ONE, {"tenant_id": call.tenant_id, "id": ids[0]})
         if row is None:
-            raise NotFound("NOT_FOUND", "The share has been taken back since.")
+            raise _gone(ids[0])
         plan = next(
             one for one in self._plans.values() if one.resource.table.name == row["resource"]
         )
@@ -110,8 +110,9 @@ class Shares:
         before = await lock_record(call, tx, plan, request.record_id, "SHARE")
         keys = {**_keys(call, plan, request.record_id), "id": request.id}
         old = await tx.fetch_row(store.DROP, keys)
-        if old is not None:
-            await _tell(call, tx, plan, before, (old, None))
+        if old is None:
+            raise _gone(request.id)
+        await _tell(call, tx, plan, before, (old, None))
         return pb.DeleteShareResponse()
 
     async def reread_deleted(
@@ -119,6 +120,14 @@ class Shares:
     ) -> pb.DeleteShareResponse:
         """The same nothing."""
         return pb.DeleteShareResponse()
+
+
+def _gone(share_id: str) -> NotFound:
+    return NotFound(
+        "NOT_FOUND",
+        f"There is no share {share_id}.",
+        metadata={"resource": "share", "id": share_id},
+    )
 
 
 def _keys(call: Call, plan: Plan, record_id: str) -> dict[str, object]:

@@ -33,6 +33,15 @@ MINIMAL: Mapping[str, Mapping[str, object]] = {
     "CampaignMember": {"campaign_id": "@Campaign", "customer_id": "@Customer"},
 }
 
+# Services that every process has for its own records, and one resource of each that has an owner.
+EVERYWHERE = frozenset({"Share", "History", "Access", "Purge"})
+OWNED = {
+    "identity": "User",
+    "customer": "Customer",
+    "sales": "Opportunity",
+    "marketing": "Campaign",
+}
+
 
 @dataclass
 class Ground:
@@ -72,8 +81,10 @@ class Ground:
             found[name] = page.SerializeToString(deterministic=True)
         return found
 
-    def request(self, method: str, tag: str) -> Message:
-        """A request of any method for users, right as far as the records of this tenant go."""
+    def request(self, method: str, tag: str, process: str = "") -> Message:
+        """A request of any method for users, right as far as the records of this tenant go; of
+        what every service has, about the records of this process.
+        """
         service, _, name = method.partition("/")
         facts = method_facts(service)[name]
         message = facts.request()
@@ -87,10 +98,19 @@ class Ground:
                 if "name" not in record.fields_by_name:
                     del values["name"]
             return facts.request(**{first.name: values})
+        if resource in EVERYWHERE and process in OWNED:
+            return self._about(facts.request, OWNED[process])
         if "id" in message.DESCRIPTOR.fields_by_name:
             own = self.ids.get(resource, self.ids["Opportunity"])
             return facts.request(id=own)
         return message
+
+    def _about(self, request: type[Message], name: str) -> Message:
+        """The request about the ground's record of that name."""
+        values = {"id": self.ids[name], "record_id": self.ids[name], "user_id": self.person.id}
+        values |= {"resource": PLURALS.get(name, f"{name}s").lower(), "verb": "READ"}
+        known = request.DESCRIPTOR.fields_by_name
+        return request(**{key: value for key, value in values.items() if key in known})
 
 
 def resources() -> Iterator[tuple[str, str]]:

@@ -32,7 +32,7 @@ async def replayed(
     for process, method in user_methods():
         if process not in processes:
             continue
-        base = caller.request(method, "cc")
+        base = caller.request(method, "cc", process)
         for path in id_paths(codec_fields.descriptor_of(type(base))):
             ask = partial(_ask, wire, bearer, (process, method), base, path)
             place = f"{process} {method} {'.'.join(one.name for one in path)}"
