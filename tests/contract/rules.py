@@ -1,11 +1,16 @@
 """What the checks of api.md are written with."""
 
 from collections.abc import Mapping
+from typing import Final
 
 import httpx
 
 from tests.contract.resources import Facts
 from tests.live import Tenant, as_dict
+
+PROBLEM_KEYS: Final = {
+    "type", "title", "status", "detail", "instance", "reason", "errors", "trace_id",
+}  # fmt: skip
 
 
 def good(response: httpx.Response) -> dict[str, object]:

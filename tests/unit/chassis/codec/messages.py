@@ -46,10 +46,15 @@ def _with_nested(descriptor: Descriptor) -> Iterator[type[Message]]:
             yield from _with_nested(nested)
 
 
+def timestamp_of(micros: int) -> Timestamp:
+    """The time so many microseconds after 1970."""
+    return Timestamp(seconds=micros // 10**6, nanos=micros % 10**6 * 1000)
+
+
 def messages(descriptor: Descriptor, depth: int = 0) -> st.SearchStrategy[Message]:
     """Messages of one type, down to three levels; INPUT_ONLY fields stay unset."""
     if descriptor.full_name == "google.protobuf.Timestamp":
-        return MICROS.map(lambda n: Timestamp(seconds=n // 10**6, nanos=n % 10**6 * 1000))
+        return MICROS.map(timestamp_of)
     if descriptor.full_name == "google.protobuf.FieldMask":
         paths = st.lists(st.sampled_from(["name", "amount.amount", "custom_fields.tier"]))
         return paths.map(lambda names: FieldMask(paths=names))
