@@ -203,9 +203,15 @@ class _Run:
 
 
 def _heir(call: Call, request: pb.CreateTransferRequest) -> str:
-    """The user who gets the records."""
-    members = call.access.members.items()
-    active = {one: member for one, member in members if member.active and not member.owner_id}
+    """The user who gets the records; for a partner user only his own company has people."""
+    company, access = call.principal.partner_company_id, call.access
+    active = {
+        one: member
+        for one, member in access.members.items()
+        if member.active
+        and not member.owner_id
+        and (not company or access.company_of(one) == company)
+    }
     if request.WhichOneof("to") == "to_department_id":
         department_id = request.to_department_id.lower()
         people = {
