@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import chain
 from multiprocessing import Pool
 
 import asyncpg
@@ -11,7 +12,8 @@ from chassis.resource.plan import Plan, make_plan
 from services.customer.methods.customer import CUSTOMER
 from services.sales.methods.opportunity import opportunity_resource
 
-CHUNK = 5_000
+CHUNK = 1_000
+BATCH = 20_000
 BUILD_MEMORY = "512MB"
 _PLANS: Mapping[str, Plan] = {
     plan.singular: plan for plan in map(make_plan, (CUSTOMER, opportunity_resource()))
@@ -31,12 +33,12 @@ async def copy_search(url: str, resource: str, tenant_id: str, rows: int, texts:
     if empty:
         await connection.execute(f"DROP INDEX {_index(table)}")
     with Pool() as pool:
-        chunks = pool.imap(
-            partial(_rows, resource, tenant_id, rows, texts), range(1, rows + 1, CHUNK)
-        )
-        await connection.copy_records_to_table(
-            table, schema_name="base", records=(row for chunk in chunks for row in chunk)
-        )
+        make = partial(_rows, resource, tenant_id, rows, texts)
+        for first in range(1, rows + 1, BATCH):
+            made = pool.map(make, range(first, min(first + BATCH, rows + 1), CHUNK))
+            await connection.copy_records_to_table(
+                table, schema_name="base", records=chain.from_iterable(made)
+            )
     if empty:
         await connection.execute(f"SET maintenance_work_mem = '{BUILD_MEMORY}'")
         await connection.execute(index)

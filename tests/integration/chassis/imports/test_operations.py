@@ -1,6 +1,9 @@
 """Operations: whose they are, cancelled, repeated by key, killed half way and resumed exactly."""
 
 import asyncio
+import csv
+import io
+from collections.abc import Callable
 
 import grpc
 import pytest
@@ -17,6 +20,7 @@ from tests.integration.chassis.imports.importer import (
     metadata,
     spec_of,
 )
+from tests.workbooks import written
 
 FIELDS = {"external_id": "id", "name": "name", "parent_id": "parent"}
 SPEC = spec_of(FIELDS, match={"parent_id": "external_id"})
@@ -34,6 +38,11 @@ def many(rows: int = ROWS) -> bytes:
     return "\n".join(lines).encode()
 
 
+def workbook() -> bytes:
+    """The same rows in a workbook."""
+    return written(rows=list(csv.reader(io.StringIO(many().decode()))))
+
+
 EXPECTED = Counts(created=ROWS - ROWS // 100, skipped=9, failed=ROWS // 100)
 
 
@@ -46,8 +55,12 @@ async def wait_for_rows(importer: Importer, name: str, rows: int) -> OperationMe
         await asyncio.sleep(0.02)
 
 
-async def test_a_killed_import_goes_on_where_it_was(importer: Importer) -> None:
-    operation = await importer.start(SPEC, many())
+@pytest.mark.parametrize("make", [many, workbook])
+async def test_a_killed_import_goes_on_where_it_was(
+    importer: Importer, make: Callable[[], bytes]
+) -> None:
+    data = make()
+    operation = await importer.start(SPEC, data)
     seen = await wait_for_rows(importer, operation.name, 2000)
     assert not seen.counts.created >= EXPECTED.created
     importer.platform.kill("customer")
@@ -65,7 +78,7 @@ async def test_a_killed_import_goes_on_where_it_was(importer: Importer) -> None:
     parents = {one.external_id: ids[one.parent_id] for one in customers if one.parent_id}
     assert parents == {str(at): str(at + 1000) for at in range(3, ROWS - 1000, 10)}
     assert {one.etag for one in customers} == {'"1"'}
-    assert await importer.run(SPEC, many()) == Counts(
+    assert await importer.run(SPEC, data) == Counts(
         skipped=EXPECTED.created + 9, failed=EXPECTED.failed
     )
 
