@@ -21,6 +21,7 @@ WORKER = {
     "operation": ["DELETE", "UPDATE"],
     "operation_error": ["DELETE"],
     "operation_later": ["DELETE"],
+    "operation_item": ["DELETE"],
     "idempotency": ["DELETE"],
     "inbox": ["DELETE"],
     "parked": ["DELETE", "INSERT"],
