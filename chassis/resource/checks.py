@@ -29,7 +29,7 @@ def masked_fields(call: Call, plan: Plan, message: Message, mask: FieldMask) -> 
     sent = [one.name for one, _ in message.ListFields() if one.name not in {"id", "etag"}]
     names = list(dict.fromkeys(path.split(".")[0] for path in mask.paths or sent))
     view = view_of(call, plan)
-    if names == ["*"]:
+    if set(mask.paths) == {"*"}:
         return [one.name for one in plan.writable if not (one.immutable or view.refusal(one.name))]
     errors = [(name, text) for name in names if (text := view.refusal(name) or _fixed(plan, name))]
     if errors:
