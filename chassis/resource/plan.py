@@ -36,6 +36,8 @@ from chassis.search.companion import SearchCompanion
 from chassis.search.search import Search, make_search
 
 ALWAYS_RETURNED = ("id",)
+# Callers choose what `fields` they ask for.
+READERS_MAX = 1000
 # What every resource has can be filtered and ordered by without a declaration.
 COMMON_FILTERS = (
     "id", "create_time", "update_time", "delete_time", "external_source", "external_id", "tags",
@@ -140,6 +142,8 @@ class Plan:
     def to_message(self, names: tuple[str, ...]) -> ToMessage:
         """The function from a row to a message with the named fields, all when empty."""
         if names not in self._readers:
+            if len(self._readers) >= READERS_MAX:
+                self._readers.clear()
             chosen = [one for name, one in self.fields.items() if not names or name in names]
             self._readers[names] = message_reader(self.resource.message, chosen)
         return self._readers[names]

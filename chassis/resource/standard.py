@@ -33,8 +33,6 @@ from chassis.resource.write import insert_record, update_record
 from chassis.rpc.methods import Handler, Unary
 from crm.type.v1.requests_pb2 import DeleteRequest, GetRequest, ListRequest, UndeleteRequest
 
-CREATOR_FIELDS = ("owner_id", "department_id", "partner_company_id")
-
 
 @dataclass(frozen=True, eq=False)
 class Collection:
