@@ -49,6 +49,8 @@ from chassis.search.upkeep import SearchUpkeep
 from chassis.settings import ServiceSettings
 from chassis.shares.methods import SERVICE as SHARE_SERVICE
 from chassis.shares.methods import Shares
+from chassis.telemetry.metrics import serve_metrics
+from chassis.telemetry.tracing import start_tracing
 
 STOP_MAX_S = 35.0
 
@@ -128,6 +130,8 @@ def configure_logs(service: str, level: str) -> None:
 
 async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -> None:
     stopping = _stop_event()
+    stop_tracing = start_tracing(settings.service, settings.otlp_endpoint)
+    serve_metrics(settings.metrics_listen)
     database = Database(settings.service, settings.database_url, settings.worker_database_url)
     clients = Clients(settings.service, settings.service_secret, settings.targets)
     starter = Starter(settings.service, database)
@@ -178,6 +182,7 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
     await background.stop()
     await clients.close()
     await database.close()
+    await asyncio.to_thread(stop_tracing)
     log.info("service stopped")
 
 

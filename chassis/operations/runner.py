@@ -30,6 +30,7 @@ from chassis.operations.deputy import Deputies
 from chassis.operations.start import Starter
 from chassis.operations.store import Operation, read_operation
 from chassis.operations.task import LeaseLost, OperationStopped, Task
+from chassis.telemetry.metrics import OPERATION_SECONDS, OPERATIONS, OPERATIONS_RUNNING
 
 AT_ONCE_MAX = 2
 IDLE_WAIT_S = 2.0
@@ -38,6 +39,7 @@ ATTEMPTS_MAX = 20
 SWEEP_INTERVAL_S = 3600.0
 FILE_AGE_MAX = timedelta(days=7)
 OPERATION_AGE_MAX = timedelta(days=30)
+RELEASED = "RELEASED"
 
 Work = Callable[[Task], Awaitable[None]]
 
@@ -98,7 +100,11 @@ class Runner:
     async def _execute(self, operation: Operation) -> None:
         started = time.monotonic()
         task = Task(operation, self._worker, self._database, self._deputies, self._on_change)
-        end, error = await self._outcome(task)
+        with OPERATIONS_RUNNING.track_inprogress():
+            end, error = await self._outcome(task)
+        took_s = time.monotonic() - started
+        OPERATIONS.labels(operation.kind, end or RELEASED).inc()
+        OPERATION_SECONDS.labels(operation.kind).inc(took_s)
         if end:
             with suppress(Unavailable, LeaseLost):
                 await self._finish(operation, end, error)
@@ -106,10 +112,10 @@ class Runner:
             "operation worked on",
             operation=operation.id,
             kind=operation.kind,
-            end=end or "RELEASED",
+            end=end or RELEASED,
             reason=error.reason if error else "",
             processed=task.progress.processed,
-            duration_s=round(time.monotonic() - started, 3),
+            duration_s=round(took_s, 3),
         )
 
     async def _outcome(self, task: Task) -> tuple[str, CrmError | None]:

@@ -83,6 +83,7 @@ class Wiring:
             "LOG_LEVEL": self._settings.log_level,
             "NATS_URL": self.nats_url(),
             "SERVICE_SECRET": self._secrets.service_secrets[service],
+            "METRICS_LISTEN": f"{HOST}:{ports[f'{service}_metrics']}",
             **{f"{name.upper()}_TARGET": f"{HOST}:{ports[name]}" for name in SERVICES},
         }
         if service == GATEWAY:

@@ -273,7 +273,8 @@ class Platform:
         return self._wiring.component(name)
 
     def _require_port(self, name: str) -> None:
-        ports.require_free(self._settings.ports[name], port_variable(name))
+        for one in {name, f"{name}_metrics"} & set(self._settings.ports):
+            ports.require_free(self._settings.ports[one], port_variable(one))
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -24,12 +24,14 @@ DEFAULT_PORTS: Final[Mapping[str, int]] = {
     "sales": 50053,
     "marketing": 50054,
     "reporting": 50055,
+    **{f"{name}_metrics": 9101 + at for at, name in enumerate((GATEWAY, *SERVICES))},
 }
 
 # Everything else a service sees is set by the runner.
 INHERITED: Final = (
     "PATH", "HOME", "LANG", "TZ", "TMPDIR", "PYTHONPATH", "PYTHONWARNINGS",
     "COVERAGE_PROCESS_START", "RATE_LIMIT_PER_SECOND",
+    "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_SAMPLER_ARG",
 )  # fmt: skip
 
 
