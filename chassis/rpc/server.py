@@ -129,13 +129,13 @@ class RpcServer:
         async def serve(request: Message, context: Context) -> Message:
             with meter.begin(context) as serving:
                 try:
-                    admitted = await self._authority.admit(facts, request, context)
-                    _tell_hidden(facts, admitted, context)
+                    call = serving.admitted(await self._authority.admit(facts, request, context))
+                    _tell_hidden(facts, call, context)
                     _require_readable(request)
                     _refuse(check(request))
                     # A client that gives up must not tear a transaction apart: the work goes on
                     # by itself.
-                    task = asyncio.ensure_future(work(serving.admitted(admitted), request))
+                    task = asyncio.ensure_future(work(call, request))
                     self._running.add(task)
                     task.add_done_callback(self._running.discard)
                     return await asyncio.shield(task)
@@ -191,10 +191,10 @@ class RpcServer:
         async def serve(request: Message, context: Context) -> AsyncIterator[Message]:
             with meter.begin(context) as serving:
                 try:
-                    call = await self._authority.admit(facts, request, context)
+                    call = serving.admitted(await self._authority.admit(facts, request, context))
                     _require_readable(request)
                     _refuse(check(request))
-                    async for message in handler.run(serving.admitted(call), request):
+                    async for message in handler.run(call, request):
                         yield message
                 except Exception as error:
                     await self._fail(error, serving, context)
