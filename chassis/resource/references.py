@@ -10,7 +10,7 @@ from sqlalchemy import any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 from chassis.access.model import Reach
-from chassis.access.people import USERS, sees_user
+from chassis.access.people import USERS, require_known, sees_user
 from chassis.access.scope import Shape, reach_values, readable, referred_table
 from chassis.call import Call
 from chassis.codec import invalid_fields
@@ -93,6 +93,7 @@ async def _missing(
 ) -> set[str]:
     reach = readable(call, reference.resource)
     if reference.resource == USERS:
+        require_known(call, ids)
         return {one for one in ids if not sees_user(call, reach, one)}
     values = {"tenant_id": call.tenant_id, "resource": reference.resource, "ids": list(ids)}
     rows = await tx.fetch(_KNOWN, values)

@@ -8,6 +8,7 @@ from functools import partial
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from chassis.access.people import require_known
 from chassis.call import Call
 from chassis.custom_fields.model import CUSTOM, NOTHING
 from chassis.custom_fields.record import set_changed, set_new
@@ -207,6 +208,7 @@ def owned_by(call: Call, owner_id: object) -> Row:
     partner company of this moment.
     """
     owner = str(owner_id or call.user_id)
+    require_known(call, [owner])
     member = call.access.members.get(owner)
     return {
         "owner_id": owner,

@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError, Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from chassis.access.field_rules import HIDDEN_FIELDS
+from chassis.access.people import AccessBehind
 from chassis.call import Call
 from chassis.codec.validate import validator
 from chassis.db.errors import translate
@@ -152,7 +153,7 @@ class RpcServer:
         if facts.changes != (reread is not None):
             raise ValueError(f"{facts.full_name}: reread is for methods that change records")
 
-        async def work(call: Call, request: Message) -> Message:
+        async def attempt(call: Call, request: Message) -> Message:
             try:
                 async with database.transaction(call.tenant_id, call.traceparent) as tx:
                     answer = await run(call, tx, request)
@@ -167,6 +168,12 @@ class RpcServer:
             if facts.changes:
                 self.on_change(call.tenant_id)
             return answer
+
+        async def work(call: Call, request: Message) -> Message:
+            try:
+                return await attempt(call, request)
+            except AccessBehind:
+                return await attempt(await self._authority.renewed(call), request)
 
         return work
 

@@ -6,6 +6,7 @@ Braces are filled from the metadata of the error (google.rpc.ErrorInfo).
 from collections.abc import Mapping
 
 DETAILS: Mapping[str, str] = {
+    "ACCESS_BEHIND": "所指定的人员刚刚创建，请稍后重试。",
     "ACCESS_UNKNOWN": "暂时无法核对您的权限，请稍后重试。",
     "ALREADY_EXISTS": "已有记录使用了相同的值。",
     "CAMPAIGN_DATES_WRONG": "活动的结束日期早于开始日期。",
