@@ -10,6 +10,9 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 FieldErrors = Sequence[tuple[str, str]]
+# A status travels as metadata, of which gRPC takes 8 KiB, and what is beyond costs the whole of it.
+TEXT_BYTES_MAX = 1000
+FIELDS_BYTES_MAX = 3000
 
 
 class CrmError(Exception):
@@ -92,21 +95,28 @@ class Unavailable(CrmError):
 
 def to_status(error: CrmError, service: str) -> Status:
     """The error as google.rpc.Status with one ErrorInfo and, for field errors, one BadRequest
-    (AIP-193).
+    (AIP-193); long texts are cut, and of many field errors the first are told.
     """
-    details = [ErrorInfo(reason=error.reason, domain=f"crm.{service}", metadata=error.metadata)]
-    packed = [_pack(detail) for detail in details]
+    metadata = {name: _cut(value) for name, value in error.metadata.items()}
+    packed = [_pack(ErrorInfo(reason=error.reason, domain=f"crm.{service}", metadata=metadata))]
     if error.fields:
-        violations = [
-            BadRequest.FieldViolation(field=field, description=message)
-            for field, message in error.fields
-        ]
-        packed.append(_pack(BadRequest(field_violations=violations)))
+        told = BadRequest()
+        for field, message in error.fields:
+            if told.ByteSize() < FIELDS_BYTES_MAX - TEXT_BYTES_MAX:
+                told.field_violations.add(field=_cut(field), description=_cut(message))
+        packed.append(_pack(told))
     if error.status in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED}:
         retry = RetryInfo()
         retry.retry_delay.seconds = int(error.metadata.get("retry_after_s", 1))
         packed.append(_pack(retry))
-    return Status(code=error.status.value[0], message=error.message, details=packed)
+    return Status(code=error.status.value[0], message=_cut(error.message), details=packed)
+
+
+def _cut(text: str) -> str:
+    data = text.encode()
+    return (
+        text if len(data) <= TEXT_BYTES_MAX else data[:TEXT_BYTES_MAX].decode(errors="ignore") + "…"
+    )
 
 
 def _pack(detail: ErrorInfo | BadRequest | RetryInfo) -> AnyMessage:

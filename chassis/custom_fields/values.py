@@ -87,9 +87,9 @@ def _money(_own: Definition, value: object, _before: object) -> object:
     if set(parts) != {"currency_code", "amount"}:
         raise BadValue("It must be an object of currency_code and amount.")
     code, amount = parts["currency_code"], decimal_text(parts["amount"])
-    if code not in currencies():
+    if not isinstance(code, str) or code not in currencies():
         raise BadValue("There is no such currency.")
-    return {"currency_code": code, "amount": format(rounded(Decimal(amount), str(code)), "f")}
+    return {"currency_code": code, "amount": format(rounded(Decimal(amount), code), "f")}
 
 
 def _date(_own: Definition, value: object, _before: object) -> object:

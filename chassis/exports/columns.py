@@ -53,10 +53,11 @@ def _columns(view: View, name: str) -> list[Column]:
 
 def _own(one: Definition) -> list[Column]:
     """The columns of one of the tenant's own fields; a choice is told by its label."""
+    shown = _TYPED.get(one.kind) or _named(one.choices)
     if one.kind is Kind.MONEY:
         parts = [(f"{one.path}.{part}", part) for part in MONEY_PARTS]
         return [Column(path, _inner(one.name, _part(part))) for path, part in parts]
-    return [Column(one.path, _inner(one.name, _named(one.choices)))]
+    return [Column(one.path, _inner(one.name, shown))]
 
 
 def _plain_columns(view: View, field: Field) -> list[Column]:
@@ -73,13 +74,17 @@ def _plain_columns(view: View, field: Field) -> list[Column]:
 
 
 def _plain(name: str, form: Form) -> Callable[[Record, Labels], Cell]:
-    def cell(record: Record, _labels: Labels) -> Cell:
-        value = record.get(name)
-        if form is Form.DATE and value:
-            return date.fromisoformat(str(value))
-        return cell_of(value)
+    shown = _DATE if form is Form.DATE else cell_of
+    return lambda record, _labels: shown(record.get(name))
 
-    return cell
+
+def _typed(parse: Callable[[str], Cell]) -> Callable[[object], Cell]:
+    """Texts as what a spreadsheet reckons with."""
+    return lambda value: parse(str(value)) if value else ""
+
+
+_DATE = _typed(date.fromisoformat)
+_TYPED: Mapping[Kind, Callable[[object], Cell]] = {Kind.NUMBER: _typed(Decimal), Kind.DATE: _DATE}
 
 
 def _money(name: str, part: str) -> Callable[[Record, Labels], Cell]:

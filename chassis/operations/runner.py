@@ -3,8 +3,8 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -34,6 +34,8 @@ from chassis.operations.task import LeaseLost, OperationStopped, Task
 AT_ONCE_MAX = 2
 IDLE_WAIT_S = 2.0
 RETRY_WAIT_S = 3.0
+RENEW_S = 10.0
+LEASE_S = 30.0
 ATTEMPTS_MAX = 20
 SWEEP_INTERVAL_S = 3600.0
 FILE_AGE_MAX = timedelta(days=7)
@@ -118,7 +120,8 @@ class Runner:
             text = "The operation made no progress in many attempts."
             return "FAILED", FailedPrecondition("OPERATION_STUCK", text)
         try:
-            await self._kinds[task.operation.kind](task)
+            async with self._holding(task.operation):
+                await self._kinds[task.operation.kind](task)
         except asyncio.CancelledError:
             await asyncio.shield(self._release(task.operation, 0.0))
             raise
@@ -138,12 +141,29 @@ class Runner:
             return "", shown
         return "SUCCEEDED", None
 
+    @asynccontextmanager
+    async def _holding(self, operation: Operation) -> AsyncIterator[None]:
+        """The lease is renewed meanwhile, however long a step of the work takes."""
+
+        async def renew() -> None:
+            while True:
+                await asyncio.sleep(RENEW_S)
+                await self._release(operation, LEASE_S)
+
+        renewing = asyncio.create_task(renew())
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            await asyncio.wait([renewing])
+
     async def _finish(self, operation: Operation, end: str, error: CrmError | None) -> None:
         told = MessageToJson(to_status(error, self._service)) if error else None
         async with self._database.worker() as tx:
             await tx.execute(store.FINISH, {**self._keys(operation), "end": end, "error": told})
 
     async def _release(self, operation: Operation, wait_s: float) -> None:
+        """Let others have it after a time in which nobody renews the lease."""
         with suppress(Unavailable, asyncpg.PostgresError):
             async with self._database.worker() as tx:
                 await tx.execute(store.RELEASE, {**self._keys(operation), "wait_s": wait_s})

@@ -17,7 +17,7 @@ from chassis.resource.references import check_references
 from chassis.resource.resource import Row
 from chassis.resource.view import view_of
 from chassis.resource.write import insert_records, update_records
-from chassis.rpc.methods import Handler, Unary
+from chassis.rpc.methods import Unary
 from crm.type.v1.requests_pb2 import BatchDeleteRequest, BatchGetRequest
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Batches:
     collection: "Collection"
     answer: type[Message]
 
-    def methods(self, plural: str) -> dict[str, Handler]:
+    def methods(self, plural: str) -> dict[str, Unary]:
         """Handlers by rpc name; `plural` as in the names of rpcs."""
         return {
             f"BatchGet{plural}": Unary(self.get),
