@@ -99,7 +99,7 @@ class Collection:
         before = await lock_record(call, tx, self.plan, message.id, "UPDATE")  # type: ignore[attr-defined]  # every resource has it
         check_match(call.if_match, before["version"])
         row = await self.changed(call, tx, before, request)
-        await require_references(call, tx, self, row)
+        await require_references(call, tx, self, row, before)
         answer = await update_record(call, tx, self.plan, before, row, "updated")
         tx.discard_if(request.validate_only)  # type: ignore[attr-defined]  # as above
         return answer
