@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.contracts import owners
-from chassis.custom_fields.model import CHOOSING, UNIQUE_KINDS, Definition, Kind
+from chassis.custom_fields.model import CHOOSING, CUSTOM, UNIQUE_KINDS, Definition, Kind
 from chassis.custom_fields.room import CHOICES, FIELDS
 from chassis.custom_fields.tables import CHOICE, FIELD
 from chassis.custom_fields.values import BadValue, stored_value, value_of_text
@@ -84,8 +84,13 @@ class Rules:
         return one.kind is Kind.TEXT and self._plans[str(row["resource"])].search is not None
 
     async def _changed_field(
-        self, _call: Call, _tx: Tx, before: Row, row: Row, _message: Message
+        self, call: Call, _tx: Tx, before: Row, row: Row, _message: Message
     ) -> None:
+        resource, name = str(before["resource"]), before["name"]
+        ruled = (one.get(resource, {}) for one in call.access.field_rules.values())
+        if row.get("name", name) != name and any(f"{CUSTOM}.{name}" in one for one in ruled):
+            text = "Roles have rules on the field by its name; take them away first."
+            raise FailedPrecondition("FIELD_HAS_RULES", text)
         _check_default(_definition(before | row), row)
 
     async def _deleted_field(self, _call: Call, _tx: Tx, before: Row) -> None:
