@@ -56,7 +56,6 @@ DETAILS: Mapping[str, str] = {
     "REFERENCE_INVALID": "引用的记录有误。",
     "REFERENCE_NOT_FOUND": "引用的记录不存在。",
     "REQUEST_UNREADABLE": "请求内容无法解析。",
-    "RESOURCE_GONE": "这里已没有该类记录。",
     "RESOURCE_NOT_FOUND": "没有这类记录。",
     "RESOURCE_NOT_SHARED": "{resource} 不能逐条共享。",
     "SCOPE_INVALID": "该客户端没有所请求的权限范围。",
