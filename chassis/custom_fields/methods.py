@@ -75,28 +75,28 @@ class Settings:
                 raise not_found(plan, found.id)  # type: ignore[attr-defined]  # as above
 
     def _named(self, resource: str, request: Message) -> Sequence[str]:
-        """The ids that a request names; the records that it brings belong to its collection."""
-        match request:
-            case pb.ListSettingsRequest():
-                return ()
-            case pb.BatchGetSettingsRequest() | pb.BatchDeleteSettingsRequest():
-                return request.ids
-        if "id" in request.DESCRIPTOR.fields_by_name:
-            return [request.id]  # type: ignore[attr-defined]  # asked just now
+        """The ids that a request names; the new records that it brings belong to its collection."""
+        known = request.DESCRIPTOR.fields_by_name
+        if "ids" in known:
+            return request.ids  # type: ignore[attr-defined, no-any-return]  # as it says
+        if "id" in known:
+            return [request.id]  # type: ignore[attr-defined]  # as it says
         many: Sequence[Message] = getattr(request, "requests", ())
-        paths = [f"requests[{at}].resource" for at in range(len(many))] or ["resource"]
-        records = []
-        for path, one in zip(paths, many or (request,), strict=True):
-            record: Message = getattr(one, self.collection.plan.singular)
-            is_new = "update_mask" not in one.DESCRIPTOR.fields_by_name
-            told = {one.resource, record.resource if is_new else ""}  # type: ignore[attr-defined]  # both have it
-            if told - {"", resource}:
-                raise invalid_fields([(path, "It is given by the request.")])
-            if is_new:
-                record.resource = resource  # type: ignore[attr-defined]  # as above
-            else:
-                records.append(record)
-        return [one.id for one in records]  # type: ignore[attr-defined]  # as above
+        ids = [self._one(resource, one, f"requests[{at}].") for at, one in enumerate(many)]
+        if not many and self.collection.plan.singular in known:
+            ids = [self._one(resource, request, "")]
+        return [one for one in ids if one]
+
+    def _one(self, resource: str, request: Message, place: str) -> str:
+        """The id of the record that one request changes; "" for a new one."""
+        record: Message = getattr(request, self.collection.plan.singular)
+        told, found = {request.resource}, record.id  # type: ignore[attr-defined]  # as above
+        if "update_mask" not in request.DESCRIPTOR.fields_by_name:
+            told.add(record.resource)  # type: ignore[attr-defined]  # as above
+            record.resource, found = resource, ""  # type: ignore[attr-defined]  # as above
+        if told - {"", resource}:
+            raise invalid_fields([(f"{place}resource", "It is given by the request.")])
+        return str(found)
 
     def _granted(self, call: Call) -> Call:
         return replace(call, granted=self.collection.plan.plural)
