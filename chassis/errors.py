@@ -102,10 +102,8 @@ def to_status(error: CrmError, service: str) -> Status:
     metadata = {name: _cut(value) for name, value in error.metadata.items()}
     packed = [_pack(ErrorInfo(reason=error.reason, domain=f"crm.{service}", metadata=metadata))]
     if error.fields:
-        told, room = (
-            BadRequest(),
-            STATUS_BYTES_MAX - packed[0].ByteSize() - 3 * len(message.encode()),
-        )
+        told = BadRequest()
+        room = STATUS_BYTES_MAX - packed[0].ByteSize() - 3 * len(message.encode())
         for field, text in error.fields:
             if not told.field_violations or told.ByteSize() < room:
                 told.field_violations.add(field=_cut(field), description=_cut(text))

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import asyncpg
 import grpc
@@ -120,7 +121,8 @@ class Runner:
             text = "The operation made no progress in many attempts."
             return "FAILED", FailedPrecondition("OPERATION_STUCK", text)
         try:
-            async with self._holding(task.operation):
+            # However long a step of the work takes, nobody else takes it up.
+            async with meanwhile(partial(self._release, task.operation, LEASE_S), RENEW_S):
                 await self._kinds[task.operation.kind](task)
         except asyncio.CancelledError:
             await asyncio.shield(self._release(task.operation, 0.0))
@@ -140,22 +142,6 @@ class Runner:
             await self._release(task.operation, RETRY_WAIT_S)
             return "", shown
         return "SUCCEEDED", None
-
-    @asynccontextmanager
-    async def _holding(self, operation: Operation) -> AsyncIterator[None]:
-        """The lease is renewed meanwhile, however long a step of the work takes."""
-
-        async def renew() -> None:
-            while True:
-                await asyncio.sleep(RENEW_S)
-                await self._release(operation, LEASE_S)
-
-        renewing = asyncio.create_task(renew())
-        try:
-            yield
-        finally:
-            renewing.cancel()
-            await asyncio.wait([renewing])
 
     async def _finish(self, operation: Operation, end: str, error: CrmError | None) -> None:
         told = MessageToJson(to_status(error, self._service)) if error else None
@@ -189,6 +175,23 @@ class Runner:
                     removed = await tx.execute(run, {"before": before})
         async with self._database.worker() as tx:
             return await tx.execute(store.FORGET, {"before": before})
+
+
+@asynccontextmanager
+async def meanwhile(again: Callable[[], Awaitable[None]], every_s: float) -> AsyncIterator[None]:
+    """Have something done again and again until the block ends."""
+
+    async def repeat() -> None:
+        while True:
+            await asyncio.sleep(every_s)
+            await again()
+
+    repeating = asyncio.create_task(repeat())
+    try:
+        yield
+    finally:
+        repeating.cancel()
+        await asyncio.wait([repeating])
 
 
 def shown_error(error: Exception) -> CrmError | None:
