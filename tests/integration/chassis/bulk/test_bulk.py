@@ -122,7 +122,7 @@ async def test_what_nobody_may_do_is_refused_at_once(bulker: Bulker) -> None:
     assert (await refusal(bulker, without))[0] == "INVALID_ARGUMENT"
     elsewhere = update(some, industry="x")
     elsewhere.resource = "opportunities"
-    assert (await refusal(bulker, elsewhere))[0] == "INVALID_ARGUMENT"
+    assert (await refusal(bulker, elsewhere))[0] == "NOT_FOUND"
 
 
 async def test_another_count_than_expected_changes_nothing(bulker: Bulker) -> None:
