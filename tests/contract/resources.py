@@ -30,6 +30,9 @@ SERVICES = ("identity", "customer", "sales", "marketing")
 
 # Rules that do not hold for a resource, and why.
 EXCUSED: Mapping[str, Mapping[str, str]] = {
+    "force": dict.fromkeys(
+        ("custom_fields", "choices"), "Nothing belongs to them that could be forced along."
+    ),
     "purge": dict.fromkeys(
         ("custom_fields", "choices"),
         "Records hold their ids, so that only the end of the retention removes one.",

@@ -81,6 +81,7 @@ def test_a_hidden_own_field_gets_its_default_and_keeps_its_name(shop: Shop) -> N
         return None if "margin" in own_values(record) else record
 
     seen = eventually(made)
+    assert seen is not None
     assert own_values(good(shop.tenant.get(f"customers/{seen['id']}")))["margin"] == "10"
     renaming = shop.tenant.patch(place, {"name": "profit"})
     assert refused(renaming, 400)["reason"] == "FIELD_HAS_RULES"
