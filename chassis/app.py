@@ -167,7 +167,7 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
     snapshots = {one.plan.singular: snapshot_source(one.plan, custom) for one in collections}
     snapshots |= parts.snapshots
     shared = _shared_methods(settings, database, plans, snapshots) | deferred.methods
-    shared |= {PURGE_SERVICE: purge.methods(), **own.methods(starter.woken.set)}
+    shared |= {PURGE_SERVICE: purge.methods(), **own.methods(starter)}
     for name, methods in {**parts.methods, **shared}.items():
         server.add(name, methods)
     await server.start(settings.grpc_listen)

@@ -31,7 +31,7 @@ from chassis.resource.resource import Resource, Row
 from chassis.resource.rows import column_values
 from chassis.resource.view import view_of
 from chassis.resource.write import insert_record, update_record
-from chassis.rpc.methods import Handler, Unary
+from chassis.rpc.methods import Unary
 from crm.type.v1.requests_pb2 import DeleteRequest, GetRequest, ListRequest, UndeleteRequest
 
 
@@ -51,7 +51,7 @@ class Collection:
         plans = (one.plan for one in self.siblings.values())
         return next((plan for plan in plans if plan.plural == plural), None)
 
-    def methods(self) -> dict[str, Handler]:
+    def methods(self) -> dict[str, Unary]:
         """The standard methods by rpc name; a dict merge replaces or adds any."""
         name, descriptor = self.plan.resource.message.__name__, self.plan.descriptor
         service = descriptor.file.services_by_name[f"{name}Service"]
@@ -100,7 +100,7 @@ class Collection:
         before = await lock_record(call, tx, self.plan, message.id, "UPDATE")  # type: ignore[attr-defined]  # every resource has it
         check_match(call.if_match, before["version"])
         row = await self.changed(call, tx, before, request)
-        await require_references(call, tx, self, row)
+        await require_references(call, tx, self, row, before)
         answer = await update_record(call, tx, self.plan, before, row, "updated")
         tx.discard_if(request.validate_only)  # type: ignore[attr-defined]  # as above
         return answer

@@ -240,7 +240,7 @@ class RpcServer:
             shown = CrmError("INTERNAL", "Something went wrong on our side.")
         status = to_status(shown, self._service)
         context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
-        await context.abort(shown.status, shown.message)
+        await context.abort(shown.status, status.message)
 
 
 def _tell_hidden(facts: MethodFacts, call: Call, context: Context) -> None:

@@ -14,7 +14,7 @@ from chassis.db.pool import Tx
 from chassis.resource.checks import check_match, refuse_deleted
 from chassis.resource.plan import Plan
 from chassis.resource.read import lock_record
-from chassis.resource.rows import civil_date, money_values
+from chassis.resource.rows import date_of, money_values
 from chassis.resource.standard import Collection
 from chassis.resource.view import View, view_of
 from chassis.resource.write import update_record
@@ -54,7 +54,7 @@ class Transitions:
 
     async def win(self, call: Call, tx: Tx, request: pb.WinOpportunityRequest) -> Message:
         """Close as won today or on the day given, for the amount given or the expected one."""
-        day = civil_date("close_date", request.close_date) or today(call)
+        day = date_of("close_date", request.close_date) or today(call)
         amount = _amount(self.opportunities.plan, request)
         return await self._run(
             call, tx, request, lambda one, stages: domain.win(one, stages, day, amount)
@@ -62,7 +62,7 @@ class Transitions:
 
     async def lose(self, call: Call, tx: Tx, request: pb.LoseOpportunityRequest) -> Message:
         """Close as lost today or on the day given."""
-        day = civil_date("close_date", request.close_date) or today(call)
+        day = date_of("close_date", request.close_date) or today(call)
         return await self._run(
             call, tx, request, lambda one, stages: domain.lose(one, stages, day, request.reason)
         )
