@@ -51,6 +51,15 @@ def recompute() -> None:
     sys.stdout.writelines(f"{line}\n" for line in run("reporting", "recompute")[1])
 
 
+@reporting.command("rebuild")
+def rebuild() -> None:
+    """Compare every fact with what its service has and put it right, while reports go on."""
+    code, lines = run("reporting", "rebuild")
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+    if code != 0:
+        raise CliError("The rebuild did not end: run it again.")
+
+
 def run(service: str, *arguments: str) -> tuple[int, list[str]]:
     """Exit code and output of a service's own command; CliError when it could not work."""
     done = subprocess.run(
