@@ -91,12 +91,8 @@ class _Making:
                     f"{service}.{DUMP}", lambda into: tools.dump(url, snapshot, into)
                 )
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(one(service, url))
-                for service, url in self.installation.databases.items()
-            ]
-        return [task.result() for task in tasks]
+        databases = self.installation.databases.items()
+        return await asyncio.gather(*(one(service, url) for service, url in databases))
 
     async def _seal(self, name: str, write: Callable[[SealedWriter], None]) -> Part:
         def work() -> Part:

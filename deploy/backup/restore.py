@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from deploy.backup.parts import ARCHIVE, DUMP, content
 from deploy.backup.settings import Installation
 from deploy.backup.settle import forget_streams, logins, require_quiet, settling
 from deploy.backup.store import new_id
-from deploy.backup.tools import loading
+from deploy.backup.tools import Load, loading
 from deploy.local.progress import Progress
 from deploy.local.settings import ROOT
 
@@ -67,11 +68,21 @@ def restore(
                 shutil.rmtree(unpacked, ignore_errors=True)
                 unpacked.mkdir(parents=True)
                 folders.unpack(content(folder, installation.key, f"{name}.{ARCHIVE}"), unpacked)
-        for load in loads:
-            load.finish()
+        _commit(loads)
     for root in installation.folders.values():
         folders.replace(root, new_id(now))
     return Restored(tuple(streams), f"{folders.ASIDE}{new_id(now)}")
+
+
+def _commit(loads: Sequence[Load]) -> None:
+    """End all transactions; all that could go wrong in them has been done."""
+    for count, load in enumerate(loads):
+        try:
+            load.finish()
+        except BackupError as error:
+            raise BackupError(
+                f"{count} of {len(loads)} databases are restored, run it again: {error}"
+            ) from error
 
 
 async def _require_free(installation: Installation, manifest: Manifest, overwrite: bool) -> None:

@@ -213,9 +213,11 @@ class Platform:
             self.start(name)
         for name in [name for name in self._services if name in SERVICES]:
             self.prepare_database(name)
-        yield
-        (self._run_dir / "seeded").touch()
-        self.up()
+        try:
+            yield
+            (self._run_dir / "seeded").touch()
+        finally:
+            self.up()
 
     def prepare_database(self, service: str) -> None:
         """Make roles, database, schemas and extensions of a service; PostgreSQL must run."""
