@@ -10,7 +10,6 @@ from typing import Annotated, Final
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from deploy.backup import store
 from deploy.backup.create import create
@@ -47,17 +46,13 @@ def create_backup(
 
 @app.command("list")
 def list_backups() -> None:
-    """Show the backups, the newest first."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("id", "restore point", "size", "revisions", "key", "verified"):
-        table.add_column(name, no_wrap=True)
+    """Show the backups, the newest first: restore point, size, key, how reading it went, schema."""
     for folder in store.backups(_installation()[0].store):
         try:
-            told = _row(read_manifest(folder))
+            told = _line(read_manifest(folder), verified(folder))
         except BackupError as error:
-            told = (str(error), "", "", "")
-        table.add_row(folder.name, *told, _checked(verified(folder)))
-    console.print(table)
+            told = str(error)
+        console.print(f"{folder.name}  {told}", markup=False)
 
 
 @app.command("verify")
@@ -143,14 +138,18 @@ def _due_in_s(every_h: float) -> float:
     return max(0.0, (due - datetime.now(UTC)).total_seconds())
 
 
-def _row(manifest: Manifest) -> tuple[str, str, str, str]:
+def _line(manifest: Manifest, known: Verified | None) -> str:
     revisions = ", ".join(f"{name} {at}" for name, at in manifest.revisions.items())
-    return _moment(manifest.time), _size(manifest.bytes), revisions, manifest.key_id
+    size = _size(manifest.bytes)
+    return (
+        f"{_moment(manifest.time)}  {size:>11}  key {manifest.key_id}  {_checked(known)}"
+        f"  ({revisions})"
+    )
 
 
 def _checked(known: Verified | None) -> str:
     if known is None:
-        return "no"
+        return "not verified"
     return known.problem or f"good at {_moment(known.time)}"
 
 
