@@ -91,12 +91,14 @@ def schedule(
     every: Annotated[float, typer.Option(min=0.01, help="Hours between two backups.")] = 24.0,
 ) -> None:
     """Make and verify backups for ever; what fails is tried again after a quarter of an hour."""
-    wait = max(FIRST_S, _due_in_s(every))
+    wait = FIRST_S
     while True:
         time.sleep(wait)
         try:
-            make(_installation()[0], Progress(console), check=True)
-            wait = _due_in_s(every)
+            installation = _installation()[0]
+            wait = _due_in_s(installation, every)
+            if wait <= 0:
+                make(installation, Progress(console), check=True)
         except BackupError as error:
             console.print(f"{_moment(datetime.now(UTC))} no backup: {error}")
             wait = RETRY_S
@@ -130,8 +132,9 @@ def _installation() -> tuple[Installation, Platform | None]:
     return read_installation(os.environ | platform.backup_environment()), platform
 
 
-def _due_in_s(every_h: float) -> float:
-    found = store.backups(_installation()[0].store)
+def _due_in_s(installation: Installation, every_h: float) -> float:
+    """Seconds until the next backup; none when it is due."""
+    found = store.backups(installation.store)
     if not found:
         return 0.0
     due = read_manifest(found[0]).time + timedelta(hours=every_h)
