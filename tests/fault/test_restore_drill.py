@@ -34,7 +34,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         platform.down()
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_everything_is_back_as_it_was_at_one_moment(site: Site, figures: list[str]) -> None:
     platform, tenant = site.platform, new_tenant(site.platform, "drill")
     stages = eventually(lambda: [str(one["id"]) for one in tenant.list("stages", filter=OPEN)])
