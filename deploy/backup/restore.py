@@ -15,7 +15,7 @@ from deploy.backup import folders
 from deploy.backup.errors import BackupError
 from deploy.backup.manifest import Manifest
 from deploy.backup.parts import ARCHIVE, DUMP, content
-from deploy.backup.settings import Installation
+from deploy.backup.settings import ASIDE, Installation
 from deploy.backup.settle import forget_streams, logins, require_quiet, settling
 from deploy.backup.store import new_id
 from deploy.backup.tools import Load, loading
@@ -71,7 +71,7 @@ def restore(
         _commit(loads)
     for root in installation.folders.values():
         folders.replace(root, new_id(now))
-    return Restored(tuple(streams), f"{folders.ASIDE}{new_id(now)}")
+    return Restored(tuple(streams), f"{ASIDE}{new_id(now)}")
 
 
 def _commit(loads: Sequence[Load]) -> None:

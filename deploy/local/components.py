@@ -180,7 +180,7 @@ class Wiring:
             title=f"backups every {every} hours",
             port=0,
             command=(sys.executable, "-m", "deploy.backup", "schedule", f"--every={every}"),
-            environment=self._settings.inherited | self.backup_environment(),
+            environment={**self._settings.inherited, **self.backup_environment()},
             prepare=lambda: None,
             ready=lambda: True,
         )

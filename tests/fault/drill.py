@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeAlias
@@ -161,8 +160,10 @@ class Site:
         """Cells of the read model that differ from a recomputation."""
 
         async def compare() -> list[str]:
-            urls = [self.platform.database_url("reporting", role) for role in ("runtime", "worker")]
-            database = Database("reporting", *urls)
+            url = self.platform.database_url
+            database = Database(
+                "reporting", url("reporting", "runtime"), url("reporting", "worker")
+            )
             try:
                 return await recompute_all(database, check=True)
             finally:
@@ -183,10 +184,10 @@ class Site:
 def backup(platform: Platform, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
     """`python -m deploy.backup` as a job runs it: everything it needs is in the environment."""
     environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    told: Mapping[str, str] = platform.backup_environment()
+    environment |= platform.backup_environment()
     return subprocess.run(
         [sys.executable, "-m", "deploy.backup", *arguments],
-        env=environment | told | extra,
+        env=environment | extra,
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import grpc
 import orjson
 import pytest
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import BindParameter, bindparam, delete, select
 
 from chassis.db.pool import Database
 from chassis.db.sql import statement
@@ -19,7 +19,7 @@ from services.reporting.models.pipeline_rollup import pipeline_rollup as rollup
 from tests.integration.reporting.ground import event, feed, money
 
 OLD = "2017-01-01T00:00:00Z"
-OF_TENANT = bindparam("tenant_id")
+OF_TENANT: BindParameter[str] = bindparam("tenant_id")
 AMOUNTS = statement(select(facts.c.id, facts.c.amount).where(facts.c.tenant_id == OF_TENANT))
 SPOIL = statement(
     facts.update()
@@ -58,7 +58,9 @@ def snapshot(
             if left[0] == 0:
                 left[0] = -1
                 nothing = grpc.aio.Metadata()
-                raise grpc.aio.AioRpcError(grpc.StatusCode.DEADLINE_EXCEEDED, nothing, nothing)
+                raise grpc.aio.AioRpcError(
+                    grpc.StatusCode.DEADLINE_EXCEEDED, nothing, nothing, None, None
+                )
             left[0] -= 1
             yield state
 
