@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 import asyncpg
 import httpx
 
-from bench.data import FREQUENT, INDUSTRIES, PASSWORD, Tenant, given_name, record_id
+from bench.data import FREQUENT, INDUSTRIES, PASSWORD, SERIES, Tenant, given_name, record_id
 from bench.search import copy_search
 from deploy.local.platform import Platform
 
@@ -36,8 +36,8 @@ _COMMON = (
     "owner_id", "department_id", "name",
 )  # fmt: skip
 CUSTOMER = (
-    *_COMMON, "kind", "phone", "email", "industry", "country", "founded_year", "employee_count",
-    "annual_revenue", "annual_revenue_currency",
+    *_COMMON, "kind", "phone", "email", "number", "industry", "country", "founded_year",
+    "employee_count", "annual_revenue", "annual_revenue_currency",
 )  # fmt: skip
 OPPORTUNITY = (
     *_COMMON, "customer_id", "pipeline_id", "stage_id", "state", "amount", "amount_currency",
@@ -133,6 +133,8 @@ def load(platform: Platform, organisation: Organisation, rows: int) -> None:
     ):
         url = platform.database_url(service, "owner")
         asyncio.run(_copy(url, table, columns, records))
+        if table == "customer":
+            asyncio.run(_number(url, organisation.tenant.id, rows))
         asyncio.run(copy_search(url, table, organisation.tenant.id, rows, texts))
 
 
@@ -151,6 +153,12 @@ async def _copy(url: str, table: str, columns: Sequence[str], rows: Iterator[Row
     connection = await asyncpg.connect(url)
     await connection.copy_records_to_table(table, schema_name="base", records=rows, columns=columns)
     await connection.execute(f"VACUUM ANALYZE base.{table}")
+    await connection.close()
+
+
+async def _number(url: str, tenant_id: str, rows: int) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(SERIES, tenant_id, rows)
     await connection.close()
 
 
@@ -174,8 +182,11 @@ def opportunity_texts(number: int) -> dict[str, str]:
 
 def customer_texts(number: int) -> dict[str, str]:
     """What of a customer is searched."""
-    reached = {"phone": f"+86 138 {number:08d}", "email": f"office{number}@example.com"}
-    return opportunity_texts(number) | reached
+    return opportunity_texts(number) | {
+        "phone": f"+86 138 {number:08d}",
+        "email": f"office{number}@example.com",
+        "number": f"C{number:06d}",
+    }
 
 
 def _customers(organisation: Organisation, rows: int) -> Iterator[Row]:
