@@ -82,12 +82,13 @@ class NumberSeries:
         blank = [row for row in rows if NUMBER in row and row[NUMBER] is None]
         if blank and not tx.discarded:
             numbers = await self.take(tenant_id, len(blank))
+            tx.on_rollback(self._put_back, tenant_id, numbers)
             for row, number in zip(blank, numbers, strict=True):
                 row[NUMBER] = self.text(number)
         return errors
 
     async def take(self, tenant_id: str, count: int) -> list[int]:
-        """The next numbers of the tenant, given to nobody else whatever becomes of them."""
+        """The next numbers of the tenant, given to nobody else."""
         stock = self._stocks.setdefault(tenant_id, _Stock())
         self._stocks.move_to_end(tenant_id)
         if len(self._stocks) > TENANTS_MAX:
@@ -100,6 +101,11 @@ class NumberSeries:
                 stock.numbers += range(last - size + 1, last + 1)
             taken, stock.numbers = stock.numbers[:count], stock.numbers[count:]
         return taken
+
+    def _put_back(self, tenant_id: str, numbers: list[int]) -> None:
+        if tenant_id in self._stocks:
+            stock = self._stocks[tenant_id]
+            stock.numbers = sorted([*numbers, *stock.numbers])
 
     def text(self, number: int) -> str:
         """A number as people read it."""

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -102,6 +103,27 @@ async def test_an_open_transaction_keeps_nobody_waiting(domain_platform: Platfor
         assert rows[0]["number"] == "C000778"
         async with asyncio.timeout(AT_ONCE_S):
             assert await numbered(other, tenant_id, [{"number": None}]) == ["C000828"]
+
+
+async def failing(
+    series: NumberSeries, tenant_id: str, count: int, error: type[BaseException]
+) -> None:
+    """A transaction that takes numbers and fails."""
+    async with series.database.transaction(tenant_id) as tx:
+        await series.give(tx, tenant_id, [{"number": None} for _ in range(count)])
+        assert await series.take(tenant_id, 1) == [count + 1]
+        raise error
+
+
+async def test_a_transaction_that_fails_gives_its_numbers_back(domain_platform: Platform) -> None:
+    tenant_id, other_id = new_id(), new_id()
+    async with processes(domain_platform) as (one, _):
+        with pytest.raises(ValueError):  # noqa: PT011  # any error that is none of the connection
+            await failing(one, tenant_id, 3, ValueError)
+        assert await one.take(tenant_id, 4) == [1, 2, 3, 5]
+        with pytest.raises(asyncio.CancelledError):
+            await failing(one, other_id, 3, asyncio.CancelledError)
+        assert await one.take(other_id, 1) == [5]
 
 
 async def test_what_is_only_checked_takes_nothing(domain_platform: Platform) -> None:
