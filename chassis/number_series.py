@@ -28,7 +28,7 @@ TENANTS_MAX = 1000
 Errors: TypeAlias = dict[int, list[tuple[str, str]]]
 
 _TABLE = chassis_tables(new_metadata())["number_series"]
-_KEY = {name: bindparam(name) for name in ("tenant_id", "name")}
+_KEY: dict[str, ColumnElement[str]] = {name: bindparam(name) for name in ("tenant_id", "name")}
 _COUNT, _LAST = (bindparam(name, type_=BigInteger()) for name in ("count", "last"))
 _ONE: ColumnElement[int] = literal_column("1")
 

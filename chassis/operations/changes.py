@@ -91,7 +91,7 @@ class Changes:
     def _rows(self) -> list[Row]:
         return [change.row for change in self._changes]
 
-    def _refuse(self, errors: Mapping[int, Sequence[tuple[str, str]]]) -> None:
+    def _refuse(self, errors: Mapping[int, list[tuple[str, str]]]) -> None:
         """Leave out the changes with field errors, which stand by position."""
         for at, fields in errors.items():
             self.refused[self._changes[at].at] = invalid_fields(fields)
