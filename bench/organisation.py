@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 import asyncpg
 import httpx
 
-from bench.data import FREQUENT, INDUSTRIES, PASSWORD, Tenant, given_name, record_id
+from bench.data import FREQUENT, INDUSTRIES, PASSWORD, SERIES, Tenant, given_name, record_id
 from bench.search import copy_search
 from deploy.local.platform import Platform
 
@@ -42,8 +42,8 @@ _COMMON = (
     "owner_id", "department_id", "name", "custom_fields",
 )  # fmt: skip
 CUSTOMER = (
-    *_COMMON, "kind", "phone", "email", "industry", "country", "founded_year", "employee_count",
-    "annual_revenue", "annual_revenue_currency",
+    *_COMMON, "kind", "phone", "email", "number", "industry", "country", "founded_year",
+    "employee_count", "annual_revenue", "annual_revenue_currency",
 )  # fmt: skip
 OPPORTUNITY = (
     *_COMMON, "customer_id", "pipeline_id", "stage_id", "state", "amount", "amount_currency",
@@ -144,6 +144,8 @@ def load(platform: Platform, organisation: Organisation, rows: int) -> None:
     ):
         url = platform.database_url(service, "owner")
         asyncio.run(_copy(url, table, columns, records))
+        if table == "customer":
+            asyncio.run(_number(url, organisation.tenant.id, rows))
         asyncio.run(copy_search(url, table, organisation.tenant.id, rows, texts))
 
 
@@ -183,6 +185,12 @@ async def _copy(url: str, table: str, columns: Sequence[str], rows: Iterator[Row
     await connection.close()
 
 
+async def _number(url: str, tenant_id: str, rows: int) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(SERIES, tenant_id, rows)
+    await connection.close()
+
+
 def _common(organisation: Organisation, collection: str, number: int) -> Row:
     # Whose a record is has nothing to do with its name, its amount or its dates.
     owner, department = organisation.salespeople[(number * 2654435761 % 2**32 >> 9) % SALESPEOPLE]
@@ -204,8 +212,11 @@ def opportunity_texts(number: int) -> dict[str, str]:
 
 def customer_texts(number: int) -> dict[str, str]:
     """What of a customer is searched."""
-    reached = {"phone": f"+86 138 {number:08d}", "email": f"office{number}@example.com"}
-    return opportunity_texts(number) | reached
+    return opportunity_texts(number) | {
+        "phone": f"+86 138 {number:08d}",
+        "email": f"office{number}@example.com",
+        "number": f"C{number:06d}",
+    }
 
 
 def _customers(organisation: Organisation, rows: int) -> Iterator[Row]:

@@ -32,7 +32,7 @@ RESULT = Path(os.environ.get("RUN_DIR", ".run")) / "bench-scale.json"
 SERVICES = ("identity", "customer", "sales", "gateway")
 ORDERS: Mapping[str, Sequence[str]] = {
     "customers": (
-        "name", "annual_revenue", "create_time", "update_time", "custom_fields.score",
+        "name", "number", "annual_revenue", "create_time", "update_time", "custom_fields.score",
     ),
     "opportunities": (
         "name", "amount", "expected_close_date", "close_date", "create_time", "update_time",

@@ -19,7 +19,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, INT8MULTIRANGE, JSON, JSONB, UUID
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -81,17 +81,13 @@ def resource_constraints(name: str) -> tuple[PrimaryKeyConstraint | Index, ...]:
         PrimaryKeyConstraint("tenant_id", "id"),
         Index(
             f"uq_{name}_external",
-            "tenant_id",
-            "external_source",
-            "external_id",
+            *("tenant_id", "external_source", "external_id"),
             unique=True,
             postgresql_where=text("external_id IS NOT NULL"),
         ),
         Index(
             f"ix_{name}_delete_time",
-            "tenant_id",
-            "delete_time",
-            "id",
+            *("tenant_id", "delete_time", "id"),
             postgresql_where=text("delete_time IS NOT NULL"),
         ),
         Index(
@@ -146,6 +142,7 @@ def chassis_tables(metadata: MetaData) -> dict[str, Table]:
         _operation_error,
         _operation_later,
         _operation_item,
+        _number_series,
     )
     return {table.name: table for table in (one(metadata) for one in declare)}
 
@@ -177,9 +174,7 @@ def _change(metadata: MetaData) -> Table:
         Index("ix_change_create_time", "create_time", postgresql_using="brin"),
         Index(
             "ix_change_unpublished",
-            "lane",
-            "tenant_id",
-            "seq",
+            *("lane", "tenant_id", "seq"),
             postgresql_where=text("publish_time IS NULL"),
         ),
         postgresql_partition_by="RANGE (create_time)",
@@ -343,9 +338,7 @@ def _operation(metadata: MetaData) -> Table:
         Index("ix_operation_principal", "tenant_id", "principal_id", "create_time"),
         Index(
             "uq_operation_key",
-            "tenant_id",
-            "principal_id",
-            "key",
+            *("tenant_id", "principal_id", "key"),
             unique=True,
             postgresql_where=text("key <> ''"),
         ),
@@ -394,4 +387,18 @@ def _operation_item(metadata: MetaData) -> Table:
         Column("label", Text, nullable=False),
         Column("reason", Text, nullable=False),
         PrimaryKeyConstraint("tenant_id", "operation_id", "record_id"),
+    )
+
+
+def _number_series(metadata: MetaData) -> Table:
+    """How far each series of numbers has come, and which of them it has given itself."""
+    return Table(
+        "number_series",
+        metadata,
+        _id("tenant_id"),
+        Column("name", Text, nullable=False),
+        Column("last", BigInteger, nullable=False),
+        Column("given", INT8MULTIRANGE, nullable=False),
+        PrimaryKeyConstraint("tenant_id", "name"),
+        info={"runtime": "SELECT"},
     )

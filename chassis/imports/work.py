@@ -176,8 +176,8 @@ class ImportRun:
                 progress = await self._save(tx, drafts, results, put_off=put_off)
         else:
             async with self._task.batch() as tx:
-                results = await self._write(deputy, tx, drafts, careful=careful)
                 tx.discard_if(only_validated=True)
+                results = await self._write(deputy, tx, drafts, careful=careful)
             async with self._task.batch() as tx:
                 progress = await self._save(tx, drafts, results, put_off=put_off)
             rehearsal.remember(drafts, results)

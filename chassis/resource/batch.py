@@ -59,9 +59,9 @@ class Batches:
                 rows.append(await self.collection.prepared(call, tx, getattr(one, plan.singular)))
         await self._check_references(call, tx, [(None, row) for row in rows])
         _name_records(call, [str(row["id"]) for row in rows])
-        made = await insert_records(call, tx, plan, rows)
         tx.discard_if(requests[0].validate_only)  # type: ignore[attr-defined]  # every Create request has it
-        return self._answer(made)
+        await self.collection.numbered(call, tx, rows)
+        return self._answer(await insert_records(call, tx, plan, rows))
 
     async def update(self, call: Call, tx: Tx, request: Message) -> Message:
         """Change records; an etag that a record brings must be current."""

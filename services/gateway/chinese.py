@@ -33,6 +33,7 @@ DETAILS: Mapping[str, str] = {
     "INDEXES_MAX": "该集合的自定义字段索引数量已达上限。",
     "INDEX_CHANGED": "索引设置已被修改，请查看后重试。",
     "KEYS_UNAVAILABLE": "签名密钥暂不可用，请稍后重试。",
+    "LIFE_CYCLE_NOT_REACHABLE": "客户生命周期不能从 {from} 变为 {to}，只能变为：{reachable}。",
     "MEMBER_MISSING": "活动成员必须是客户或联系人。",
     "METHOD_NOT_OPEN": "该方法不对当前调用者开放。",
     "NOT_RETIRED": "请先停用，然后才能删除。",

@@ -53,6 +53,19 @@ def test_null_clears(tenant: Tenant, facts: Facts) -> None:
         assert not good(tenant.patch(path, {name: None}))[name]
 
 
+def test_an_owner_is_kept(tenant: Tenant, facts: Facts) -> None:
+    if "owner_id" not in facts.fields:
+        return
+    record = make(tenant, facts)
+    path = f"{facts.path}/{record['id']}"
+    for nobody in (None, ""):
+        refused = tenant.patch(path, {"owner_id": nobody})
+        bad(refused, 400)
+        assert [one["field"] for one in as_dict(refused)["errors"]] == ["owner_id"]  # type: ignore[attr-defined]  # a list of objects
+    assert good(tenant.get(path))["owner_id"] == record["owner_id"]
+    assert good(tenant.patch(path, {"owner_id": record["owner_id"]}))["etag"] == record["etag"]
+
+
 def test_a_key_replays_every_method(tenant: Tenant, facts: Facts) -> None:
     path = f"{facts.path}/{make(tenant, facts)['id']}"
     key = secrets.token_hex(8)

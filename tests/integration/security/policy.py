@@ -18,7 +18,7 @@ from crm.chassis.v1 import (
     purge_pb2,
     share_pb2,
 )
-from crm.customer.v1 import contact_pb2, customer_pb2
+from crm.customer.v1 import contact_pb2, customer_pb2, customer_transition_pb2
 from crm.event.v1 import change_pb2
 from crm.identity.v1 import (
     announcement_pb2,
@@ -54,7 +54,7 @@ FILES = (
     access_pb2, choice_pb2, custom_field_index_pb2, custom_field_pb2, describe_pb2, history_pb2,
     share_pb2,
     import_pb2, operation_pb2, purge_pb2, contact_pb2, credential_pb2,
-    customer_pb2, change_pb2, department_pb2, log_entry_pb2, role_pb2,
+    customer_pb2, customer_transition_pb2, change_pb2, department_pb2, log_entry_pb2, role_pb2,
     session_pb2, tenant_pb2, user_pb2, campaign_member_pb2, campaign_pb2, report_pb2,
     opportunity_pb2, opportunity_transition_pb2, pipeline_pb2, product_pb2, stage_move_pb2,
     stage_pb2, announcement_pb2, announcement_receipt_pb2, api_client_pb2, api_client_secret_pb2,
@@ -136,6 +136,7 @@ SPECIAL: Mapping[str, str] = {
     "crm.sales.v1.OpportunityTransitionService/LoseOpportunity": "opportunities update",
     "crm.sales.v1.OpportunityTransitionService/MoveOpportunity": "opportunities update",
     "crm.sales.v1.OpportunityTransitionService/ReopenOpportunity": "opportunities update",
+    "crm.customer.v1.CustomerTransitionService/ChangeLifeCycle": "customers update",
     "crm.sales.v1.StageMoveService/ListStageMoves": "opportunities read",
     "crm.reporting.v1.ReportService/GetPipelineSummary": "opportunities read",
     "crm.chassis.v1.AccessService/ExplainAccess": "self clients",
