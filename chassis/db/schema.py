@@ -31,6 +31,8 @@ NAMING = {
 LANE_INTERACTIVE = 0
 LANE_BULK = 1
 SCOPE_COLUMNS = ("owner_id", "department_id", "partner_company_id")
+# What an index of an order holds beside its keys.
+SCOPE_HELD = [*SCOPE_COLUMNS, "delete_time"]
 
 
 def new_metadata() -> MetaData:
@@ -111,7 +113,7 @@ def list_indexes(
     rows out of reach are passed over without a look at the table.
     """
     scope = [name for name in SCOPE_COLUMNS if name in table.c]
-    held = [*scope, "delete_time"] if scope else None
+    held = [name for name in SCOPE_HELD if name in table.c] if scope else None
     names = ("create_time", "update_time", *scope, *orderable, *filterable)
     for name in dict.fromkeys(names):
         column = table.c[name]

@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import UUID
 
-from chassis.db.schema import list_indexes, resource_columns, resource_constraints
+from chassis.db.schema import SCOPE_HELD, list_indexes, resource_columns, resource_constraints
 from chassis.search.table import search_table
 from services.customer.models import metadata
 
@@ -50,7 +50,12 @@ customer = Table(
         "life_cycle IN ('POTENTIAL','FOLLOWING','EXISTING','ELIMINATED')", name="life_cycle"
     ),
     # Lists by number walk this index, too; in the recycle bin a number stays taken.
-    Index("uq_customer_number", "tenant_id", "number", unique=True),
+    Index(
+        "uq_customer_number",
+        *("tenant_id", "number"),
+        unique=True,
+        postgresql_include=["id", *SCOPE_HELD],
+    ),
     # Few are suppliers.
     Index(
         "ix_customer_is_supplier",
@@ -88,5 +93,6 @@ Index(
     customer.c.tenant_id,
     customer.c.number.desc().nulls_last(),
     customer.c.id.desc(),
+    postgresql_include=SCOPE_HELD,
 )
 search_table(customer)
