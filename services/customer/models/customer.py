@@ -15,7 +15,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import UUID
 
-from chassis.db.schema import SCOPE_HELD, list_indexes, resource_columns, resource_constraints
+from chassis.db.indexes import SCOPE_HELD, list_indexes
+from chassis.db.schema import resource_columns, resource_constraints
 from chassis.search.table import search_table
 from services.customer.models import metadata
 

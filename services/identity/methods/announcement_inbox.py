@@ -15,13 +15,13 @@ from chassis.db.pool import Record, Tx
 from chassis.db.sql import Statement, statement
 from chassis.filter.fields import FieldKind
 from chassis.filter.order_by import Order, OrderField, OrderTerm, Position
-from chassis.resource.listing import PAGE_BYTES_MAX, PAGE_SIZE
-from chassis.resource.page_token import (
+from chassis.filter.page_token import (
     PageArguments,
     PageToken,
     decode_page_token,
     encode_page_token,
 )
+from chassis.resource.listing import PAGE_BYTES_MAX, PAGE_SIZE
 from chassis.resource.plan import Plan
 from crm.identity.v1 import announcement_receipt_pb2 as pb
 from crm.identity.v1.announcement_pb2 import Announcement
