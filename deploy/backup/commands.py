@@ -22,8 +22,6 @@ from deploy.backup.settle import settle
 from deploy.local.platform import Platform
 from deploy.local.progress import Progress
 
-# After a start the machine has other things to do.
-FIRST_S: Final = 600.0
 RETRY_S: Final = 900.0
 
 Id = Annotated[str, typer.Argument(help="A backup's id, or latest.")]
@@ -88,10 +86,11 @@ def settle_databases() -> None:
 
 @app.command("schedule")
 def schedule(
-    every: Annotated[float, typer.Option(min=0.01, help="Hours between two backups.")] = 24.0,
+    every: Annotated[float, typer.Option(min=0.001, help="Hours between two backups.")] = 24.0,
+    first: Annotated[float, typer.Option(min=0, help="Minutes before the first look.")] = 10.0,
 ) -> None:
     """Make and verify backups for ever; what fails is tried again after a quarter of an hour."""
-    wait = FIRST_S
+    wait = first * 60
     while True:
         time.sleep(wait)
         try:

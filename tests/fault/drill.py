@@ -181,16 +181,17 @@ class Site:
         return done.stdout
 
 
-def backup(platform: Platform, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
+def backup_command(platform: Platform, *arguments: str) -> tuple[list[str], dict[str, str]]:
     """`python -m deploy.backup` as a job runs it: everything it needs is in the environment."""
     environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    environment |= platform.backup_environment()
+    command = [sys.executable, "-m", "deploy.backup", *arguments]
+    return command, environment | platform.backup_environment()
+
+
+def backup(platform: Platform, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
+    """Run it to its end."""
+    command, environment = backup_command(platform, *arguments)
     return subprocess.run(
-        [sys.executable, "-m", "deploy.backup", *arguments],
-        env=environment | extra,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=100,
+        command, env=environment | extra, cwd=ROOT, capture_output=True, text=True, timeout=100,
         check=False,
-    )
+    )  # fmt: skip

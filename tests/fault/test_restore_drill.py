@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import time
 from base64 import b64encode
 from collections.abc import Iterator
@@ -10,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from deploy.backup.manifest import Manifest, read_manifest
+from deploy.backup.manifest import Manifest, read_manifest, verified
 from deploy.backup.parts import part_path
-from deploy.backup.store import find
+from deploy.backup.store import backups, find
 from deploy.local.platform import Platform
-from deploy.local.settings import SERVICES
-from tests.fault.drill import Site, Writers, backup
+from deploy.local.settings import ROOT, SERVICES
+from tests.fault.drill import Site, Writers, backup, backup_command
 from tests.fault.test_kills import recomputed, report
 from tests.live import Tenant, as_dict, eventually, new_tenant, signed_in
 
@@ -35,7 +36,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         platform.down()
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(400)
 def test_everything_is_back_as_it_was_at_one_moment(site: Site, figures: list[str]) -> None:
     platform, tenant = site.platform, new_tenant(site.platform, "drill")
     stages = eventually(lambda: [str(one["id"]) for one in tenant.list("stages", filter=OPEN)])
@@ -75,8 +76,27 @@ def test_everything_is_back_as_it_was_at_one_moment(site: Site, figures: list[st
     assert again.get(exported[0]).text == exported[1]
     converged(site, again)
     with_new_writes(site, again, stages)
+    scheduled(platform)
     for one in (tenant, again):
         one.http.close()
+
+
+def scheduled(platform: Platform) -> None:
+    """The schedule makes and verifies one when it is due, and then waits."""
+    store = platform.run_dir / "backups"
+    before = backups(store)
+    command, environment = backup_command(platform, "schedule", "--first=0", "--every=0.001")
+    with subprocess.Popen(
+        command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as running:
+        try:
+            newest = eventually(lambda: set(backups(store)) - set(before), timeout_s=60)
+            known = eventually(lambda: verified(next(iter(newest))), timeout_s=60)
+            assert known is not None
+            assert known.problem == ""
+            assert running.poll() is None
+        finally:
+            running.kill()
 
 
 def export(tenant: Tenant) -> tuple[str, str]:

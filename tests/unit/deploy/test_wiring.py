@@ -7,7 +7,8 @@ from deploy.backup.settings import KEEP_DEFAULT, read_installation
 from deploy.local.components import Wiring
 from deploy.local.credentials import load_secrets
 from deploy.local.databases import with_login
-from deploy.local.settings import read_settings
+from deploy.local.platform import Platform
+from deploy.local.settings import BACKUP, SERVICES, read_settings
 
 NOWHERE: Mapping[str, str] = {}
 
@@ -73,3 +74,13 @@ def test_settings_are_found_again_by_later_commands(tmp_path: Path) -> None:
     }  # fmt: skip
     settings = read_settings(tmp_path, told)
     assert read_settings(tmp_path, settings.to_environment()) == settings
+
+
+def test_backups_are_scheduled_beside_a_whole_platform_unless_told_otherwise(
+    tmp_path: Path,
+) -> None:
+    assert Platform(tmp_path, {}, SERVICES).names()[-1] == BACKUP
+    assert BACKUP not in Platform(tmp_path, {"BACKUP_HOURS": "0"}, SERVICES).names()
+    assert BACKUP not in Platform(tmp_path, {}, ("sales",)).names()
+    command = wiring(tmp_path, {"BACKUP_HOURS": "6"}).component(BACKUP).command
+    assert command[-3:] == ("deploy.backup", "schedule", "--every=6")
