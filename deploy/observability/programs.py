@@ -9,50 +9,40 @@ from deploy.local.settings import ROOT
 
 FOLDER: Final = ROOT / ".build" / "prometheus"
 FETCH_TIMEOUT_S: Final = 300.0
+ADVICE: Final = "Install Prometheus 2.42 or newer, with promtool, so that they are in PATH"
 
 
 class MissingError(Exception):
-    """Prometheus is not here and cannot be had."""
+    """Prometheus is not here and cannot be had; says what to install."""
 
 
 def program(name: str) -> Path:
-    """The path of prometheus or promtool; MissingError says what to install."""
+    """The path of prometheus or promtool; MissingError without them."""
     installed = shutil.which(name)
-    if installed:
-        return Path(installed)
     unpacked = FOLDER / "usr" / "bin" / name
-    if not unpacked.exists():
+    if installed is None and not unpacked.exists():
         _fetch()
-    return unpacked
+    return Path(installed or unpacked)
 
 
 def _fetch() -> None:
     """Download and unpack the package; nothing is installed, so nobody need be root."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    download = ["apt-get", "download", "prometheus"]
+    download = ("apt-get", "download", "prometheus")
     try:
-        if _run(download):
-            _run(["apt-get", "update"])
-            problem = _run(download)
-        else:
-            problem = ""
-        packages = sorted(FOLDER.glob("prometheus_*.deb"))
-        if problem or not packages:
-            raise MissingError(_advice(problem))
-        problem = _run(["dpkg", "-x", packages[-1].name, "."])
-    except FileNotFoundError as error:
-        raise MissingError(_advice(f"there is no {error.filename}")) from error
-    if problem:
-        raise MissingError(_advice(problem))
+        if not _run(*download):
+            _run("apt-get", "update")
+        if _run(*download):
+            package = max(FOLDER.glob("prometheus_*.deb"))
+            subprocess.run(["dpkg", "-x", package, FOLDER], check=True, timeout=FETCH_TIMEOUT_S)
+            return
+    except (OSError, subprocess.SubprocessError) as error:
+        raise MissingError(f"{ADVICE}: {error}") from error
+    raise MissingError(f"{ADVICE}: apt-get cannot download it")
 
 
-def _run(command: list[str]) -> str:
-    """What the command complains of when it fails, else ""."""
+def _run(*command: str) -> bool:
     done = subprocess.run(
-        command, cwd=FOLDER, check=False, capture_output=True, text=True, timeout=FETCH_TIMEOUT_S
+        command, cwd=FOLDER, check=False, capture_output=True, timeout=FETCH_TIMEOUT_S
     )
-    return (done.stderr.strip() or f"exit code {done.returncode}") if done.returncode else ""
-
-
-def _advice(problem: str) -> str:
-    return f"Prometheus cannot be had: install prometheus 2.42 or newer, so that it is in PATH ({problem})"
+    return done.returncode == 0
