@@ -1,8 +1,10 @@
 """Looks at the processes of an installation: gateway, metrics ports, gRPC health."""
 
 import asyncio
+import socket
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -85,14 +87,15 @@ async def _process(
 
 
 async def _resolved(address: str) -> list[str]:
-    """The address once for each host behind its name."""
+    """The address once for each host behind its name; by IPv4 where there is that."""
     host, _, port = address.rpartition(":")
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host.strip("[]"), int(port))
-    except (OSError, ValueError):
-        return [address]
-    hosts = sorted({str(one[4][0]) for one in found})
-    return [f"[{one}]:{port}" if ":" in one else f"{one}:{port}" for one in hosts]
+    loop = asyncio.get_running_loop()
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with suppress(OSError, ValueError):
+            found = await loop.getaddrinfo(host.strip("[]"), int(port), family=family)
+            hosts = sorted({str(one[4][0]) for one in found})
+            return [f"[{one}]:{port}" if ":" in one else f"{one}:{port}" for one in hosts]
+    return [address]
 
 
 async def _health(addresses: Mapping[str, str]) -> list[Probe]:
