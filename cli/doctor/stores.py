@@ -26,9 +26,8 @@ async def look_at_broker(url: str) -> Broker | None:
     if not url:
         return None
     try:
-        client = await nats.connect(
-            url, connect_timeout=TIMEOUT_S, allow_reconnect=False, error_cb=_ignore
-        )
+        async with asyncio.timeout(TIMEOUT_S):  # it would try again for two minutes
+            client = await nats.connect(url, allow_reconnect=False, error_cb=_ignore)
     except BROKER_ERRORS as error:
         return Broker(f"does not answer ({type(error).__name__})")
     try:

@@ -38,7 +38,7 @@ def prometheus(whole_platform: Platform, folder: Path) -> Iterator[Prometheus]:
     configuration = folder / "prometheus.yml"
     configuration.write_bytes(hurried(whole_platform))
     command = [
-        program("prometheus"), f"--config.file={configuration}",
+        str(program("prometheus")), f"--config.file={configuration}",
         f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address={HOST}:{port}",
     ]  # fmt: skip
     with (folder / "prometheus.log").open("wb") as log:
