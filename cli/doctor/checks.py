@@ -65,10 +65,13 @@ def _pools(facts: Facts) -> Result:
 
 def _work(facts: Facts) -> Result:
     failures = facts.most("crm_job_failures_total")
+    failing: dict[str, list[str]] = {}
+    for key, risen in facts.rise("crm_job_failures_total").items():
+        if risen and failures.get(key, 0) >= FAILURES_MIN:
+            failing.setdefault(key[1], []).append(key[0])
     wrong = [
-        (f'"{key[1]}" of {key[0]} fails again and again', runbook("WorkFailing"))
-        for key, risen in facts.rise("crm_job_failures_total").items()
-        if risen and failures.get(key, 0) >= FAILURES_MIN
+        (f'"{work}" fails again and again in {", ".join(services)}', runbook("WorkFailing"))
+        for work, services in failing.items()
     ]
     return Result(wrong, "nothing fails" if facts.samples else "")
 

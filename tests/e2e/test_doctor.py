@@ -13,7 +13,7 @@ import pytest
 
 from chassis.ids import new_id
 from deploy.local.platform import Platform
-from deploy.local.settings import GATEWAY, NATS, ROOT, SERVICES
+from deploy.local.settings import DEFAULT_PORTS, GATEWAY, NATS, ROOT, SERVICES, port_variable
 from tests.live import eventually, new_tenant
 
 # Backlogs are counted every ten seconds.
@@ -44,7 +44,8 @@ def shell(platform: Platform, script: str, folder: Path) -> subprocess.Completed
     program.write_text(CRM.format(python=sys.executable))
     program.chmod(0o700)
     (folder / ".run").symlink_to(platform.run_dir)
-    environment = {
+    ports = {port_variable(name): str(platform.port(name)) for name in DEFAULT_PORTS}
+    environment = ports | {
         "PATH": f"{folder}:{os.environ['PATH']}", "HOME": str(folder), "PYTHONPATH": str(ROOT),
         "LANG": "C.UTF-8",
     }  # fmt: skip

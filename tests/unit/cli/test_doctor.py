@@ -86,7 +86,7 @@ def test_what_cannot_be_looked_at_is_not_wrong() -> None:
         (sample("crm_pool_busy", 8, "b:1", role="runtime"), "(runtime) are taken", "PoolExhausted"),
         (sample("crm_pool_refused_total", 1, "b:1", role="runtime"), "are taken", "PoolExhausted"),
         (sample("crm_operations_waiting", 11), "11 wait for a worker", "OperationsWaiting"),
-        (sample("crm_job_failures_total", 3, work="relay"), '"relay" of sales fails', "WorkFail"),
+        (sample("crm_job_failures_total", 3, work="relay"), '"relay" fails', "WorkFailing"),
         (sample("crm_consumer_applied_total", 1, consumer="sales-customers"), "90 s", "Late"),
         (sample("crm_consumer_pending", 1, consumer="x", producer="sales"), "declared", "Behind"),
     ],

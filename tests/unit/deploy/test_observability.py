@@ -46,6 +46,13 @@ def test_queries_name_only_what_is_exported() -> None:
     assert "crm_job_failures_total" in exported()
 
 
+def test_the_page_names_only_what_is_exported() -> None:
+    text = (PAGES.parent / "observability.md").read_text()
+    named = set(re.findall(r"`(crm_\w+)", text))
+    assert len(named) > 15
+    assert {one for one in named if not any(name.startswith(one) for name in exported())} == set()
+
+
 def test_recorded_series_are_used_and_exist() -> None:
     recorded = {rule.record for rule in rules("recording.yaml")}
     used = set(re.findall(r"crm:[\w:]+", " ".join(queries())))

@@ -20,8 +20,8 @@ def test_service_environment_holds_only_its_own_secrets(tmp_path: Path) -> None:
     environment = wiring(tmp_path).service_environment("sales")
     assert set(environment) == {
         "BLOB_DIR", "CUSTOMER_TARGET", "DATABASE_URL", "GRPC_ENABLE_FORK_SUPPORT", "GRPC_LISTEN",
-        "IDENTITY_TARGET", "LOG_LEVEL", "MARKETING_TARGET", "NATS_URL", "REPORTING_TARGET",
-        "SALES_TARGET", "SERVICE_SECRET", "WORKER_DATABASE_URL",
+        "IDENTITY_TARGET", "LOG_LEVEL", "MARKETING_TARGET", "METRICS_LISTEN", "NATS_URL",
+        "REPORTING_TARGET", "SALES_TARGET", "SERVICE_SECRET", "WORKER_DATABASE_URL",
     }  # fmt: skip
     assert environment["DATABASE_URL"].startswith("postgresql://crm_sales:")
     assert environment["WORKER_DATABASE_URL"].endswith("@127.0.0.1:54320/crm_sales")
