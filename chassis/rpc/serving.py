@@ -58,8 +58,9 @@ class Serving:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Count it, by the status that it was given, and end the span."""
-        told = self._context.code()
-        code = told.name if told is not None else "OK" if kind is None else "CANCELLED"
+        told: object = self._context.code()  # None as long as nobody has set one
+        ended = "OK" if kind is None else "CANCELLED"
+        code = told.name if isinstance(told, grpc.StatusCode) else ended
         self._red.count(code, time.perf_counter() - self._started)
         if self._span is not None:
             self._span.end("" if code == "OK" else code, {"rpc.grpc.status_code": code})

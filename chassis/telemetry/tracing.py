@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import TypeAlias
 
 from opentelemetry import trace
-from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -54,6 +53,10 @@ def start_tracing(service: str, endpoint: str) -> Callable[[], None]:
     """
     if not endpoint:
         return lambda: None
+    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import (  # noqa: PLC0415  # only who sends pays 5 MiB
+        OTLPSpanExporter,
+    )
+
     described = Resource.create({"service.name": service, "service.namespace": "crm"})
     provider = TracerProvider(sampler=ALWAYS_ON, resource=described)
     provider.add_span_processor(

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import structlog
 from opentelemetry.trace import SpanKind
@@ -151,8 +152,8 @@ class Edge:
         self._red[key].count(str(status), seconds)
         if outcome.span is not None:
             outcome.span.rename(f"{method} {route}")
-            facts = {"http.route": route, "http.response.status_code": status}
-            outcome.span.end(outcome.reason if status >= 500 else "", facts)
+            error = outcome.reason if status >= HTTPStatus.INTERNAL_SERVER_ERROR else ""
+            outcome.span.end(error, {"http.route": route, "http.response.status_code": status})
         caller = exchange.caller
         log.info(
             "request",
