@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from prometheus_client import REGISTRY, CollectorRegistry
@@ -10,6 +11,7 @@ from chassis.events.metrics import ConsumerMetrics, RelayMetrics
 from chassis.telemetry.metrics import PARKED
 from cli.doctor import event_checks
 from deploy.local.settings import GATEWAY, ROOT, SERVICES
+from deploy.observability import programs
 from deploy.observability.dashboards import FOLDER as JSON_FOLDER
 from deploy.observability.dashboards import as_json, dashboards
 from tests.observability import (
@@ -112,3 +114,12 @@ def test_promtool_tests_every_alert_and_every_query_that_may_be_empty() -> None:
     assert set(re.findall(r"alertname: (\w+)", text)) == set(ALERTS)
     tested = {line.replace("sales", ".+") for line in re.findall(r"expr: (.*)", text)}
     assert {query for query in panel_queries() if may_be_empty(query)} == tested
+
+
+def test_without_prometheus_it_is_said_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(programs, "FOLDER", tmp_path / "prometheus")
+    with pytest.raises(programs.MissingError, match="Install Prometheus 2.42 or newer"):
+        programs.program("promtool")
