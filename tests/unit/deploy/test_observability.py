@@ -121,5 +121,5 @@ def test_without_prometheus_it_is_said_what_is_missing(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(programs, "FOLDER", tmp_path / "prometheus")
-    with pytest.raises(programs.MissingError, match="Install Prometheus 2.42 or newer"):
+    with pytest.raises(programs.MissingError, match="Install Prometheus"):
         programs.program("promtool")
