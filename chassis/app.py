@@ -30,6 +30,7 @@ from chassis.explain.methods import Explanations
 from chassis.history.methods import SERVICE as HISTORY_SERVICE
 from chassis.history.methods import Histories
 from chassis.lookup import Lookups
+from chassis.number_series import NumberSeries
 from chassis.operations.deputy import Deputies
 from chassis.operations.runner import Work
 from chassis.operations.start import Starter
@@ -82,9 +83,10 @@ class Toolbox:
 
     def collection(self, resource: Resource) -> Collection:
         """The resource at work."""
-        key, owners = self.settings.page_token_key, Owners(self.clients)
-        made = collection(resource, key, owners, self._siblings, self.settings.service)
-        self._siblings[resource.table.name] = made
+        key, owners, name = self.settings.page_token_key, Owners(self.clients), resource.table.name
+        numbers = NumberSeries(self.database, name, resource.number) if resource.number else None
+        made = collection(resource, key, owners, self._siblings, self.settings.service, numbers)
+        self._siblings[name] = made
         return made
 
 
@@ -167,7 +169,7 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
     snapshots = {one.plan.singular: snapshot_source(one.plan, custom) for one in collections}
     snapshots |= parts.snapshots
     shared = _shared_methods(settings, database, plans, snapshots) | deferred.methods
-    shared |= {PURGE_SERVICE: purge.methods(), **own.methods(starter.woken.set)}
+    shared |= {PURGE_SERVICE: purge.methods(), **own.methods(starter)}
     for name, methods in {**parts.methods, **shared}.items():
         server.add(name, methods)
     await server.start(settings.grpc_listen)

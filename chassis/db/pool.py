@@ -54,10 +54,15 @@ class Tx:
     discarded: bool = False
     later: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     committed: list[Callable[[], None]] = field(default_factory=list)
+    undone: list[Callable[[], None]] = field(default_factory=list)
 
     def on_commit(self, tell: Callable[..., None], *given: object) -> None:
         """Have `tell(*given)` called once the transaction is committed."""
         self.committed.append(lambda: tell(*given))
+
+    def on_rollback(self, tell: Callable[..., None], *given: object) -> None:
+        """Have `tell(*given)` called when the transaction has failed, unless that is uncertain."""
+        self.undone.append(lambda: tell(*given))
 
     def discard_if(self, only_validated: bool) -> None:
         """Have the transaction rolled back at its end, when it was only to check."""
@@ -195,17 +200,19 @@ class Pool:
         roll back.
         """
         async with self.connection() as connection:
+            tx = Tx(connection, traceparent if sampled(traceparent) else "")
             try:
                 await connection.execute(opening)
-                tx = Tx(connection, traceparent if sampled(traceparent) else "")
                 yield tx
                 await tx.do_later()
                 await tx.end()
             except CONNECTION_ERRORS as error:
                 connection.terminate()
                 raise Unavailable("DATABASE_AWAY", "The database is away; try again.") from error
-            except BaseException:
+            except BaseException as error:
                 await _roll_back(connection)
+                for tell in tx.undone if isinstance(error, Exception) else ():
+                    tell()
                 raise
 
 

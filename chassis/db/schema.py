@@ -19,7 +19,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, INT8MULTIRANGE, JSON, JSONB, UUID
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -31,6 +31,8 @@ NAMING = {
 LANE_INTERACTIVE = 0
 LANE_BULK = 1
 SCOPE_COLUMNS = ("owner_id", "department_id", "partner_company_id")
+# What an index of an order holds beside its keys.
+SCOPE_HELD = [*SCOPE_COLUMNS, "delete_time"]
 
 
 def new_metadata() -> MetaData:
@@ -81,17 +83,13 @@ def resource_constraints(name: str) -> tuple[PrimaryKeyConstraint | Index, ...]:
         PrimaryKeyConstraint("tenant_id", "id"),
         Index(
             f"uq_{name}_external",
-            "tenant_id",
-            "external_source",
-            "external_id",
+            *("tenant_id", "external_source", "external_id"),
             unique=True,
             postgresql_where=text("external_id IS NOT NULL"),
         ),
         Index(
             f"ix_{name}_delete_time",
-            "tenant_id",
-            "delete_time",
-            "id",
+            *("tenant_id", "delete_time", "id"),
             postgresql_where=text("delete_time IS NOT NULL"),
         ),
         Index(
@@ -111,18 +109,23 @@ def list_indexes(
     that may be ordered or filtered by.
 
     A plain index read backwards has its NULLs first, and lists have them last both ways: a field
-    that may be NULL has two.
+    that may be NULL has two. Those that lists are ordered by hold what row scope needs, so that
+    rows out of reach are passed over without a look at the table.
     """
     scope = [name for name in SCOPE_COLUMNS if name in table.c]
+    held = [name for name in SCOPE_HELD if name in table.c] if scope else None
     names = ("create_time", "update_time", *scope, *orderable, *filterable)
     for name in dict.fromkeys(names):
         column = table.c[name]
         sparse = column.is_not(None) if name == "partner_company_id" else None
         keys = (table.c.tenant_id, column, table.c.id)
-        Index(f"ix_{table.name}_{name}", *keys, postgresql_where=sparse)
+        held_here = held if name in {"create_time", "update_time", *orderable} else None
+        Index(
+            f"ix_{table.name}_{name}", *keys, postgresql_where=sparse, postgresql_include=held_here
+        )
         if name in orderable and column.nullable:
             back = (table.c.tenant_id, column.desc().nulls_last(), table.c.id.desc())
-            Index(f"ix_{table.name}_{name}_desc", *back)
+            Index(f"ix_{table.name}_{name}_desc", *back, postgresql_include=held)
 
 
 def chassis_tables(metadata: MetaData) -> dict[str, Table]:
@@ -141,6 +144,7 @@ def chassis_tables(metadata: MetaData) -> dict[str, Table]:
         _operation_error,
         _operation_later,
         _operation_item,
+        _number_series,
     )
     return {table.name: table for table in (one(metadata) for one in declare)}
 
@@ -172,9 +176,7 @@ def _change(metadata: MetaData) -> Table:
         Index("ix_change_create_time", "create_time", postgresql_using="brin"),
         Index(
             "ix_change_unpublished",
-            "lane",
-            "tenant_id",
-            "seq",
+            *("lane", "tenant_id", "seq"),
             postgresql_where=text("publish_time IS NULL"),
         ),
         postgresql_partition_by="RANGE (create_time)",
@@ -338,9 +340,7 @@ def _operation(metadata: MetaData) -> Table:
         Index("ix_operation_principal", "tenant_id", "principal_id", "create_time"),
         Index(
             "uq_operation_key",
-            "tenant_id",
-            "principal_id",
-            "key",
+            *("tenant_id", "principal_id", "key"),
             unique=True,
             postgresql_where=text("key <> ''"),
         ),
@@ -389,4 +389,18 @@ def _operation_item(metadata: MetaData) -> Table:
         Column("label", Text, nullable=False),
         Column("reason", Text, nullable=False),
         PrimaryKeyConstraint("tenant_id", "operation_id", "record_id"),
+    )
+
+
+def _number_series(metadata: MetaData) -> Table:
+    """How far each series of numbers has come, and which of them it has given itself."""
+    return Table(
+        "number_series",
+        metadata,
+        _id("tenant_id"),
+        Column("name", Text, nullable=False),
+        Column("last", BigInteger, nullable=False),
+        Column("given", INT8MULTIRANGE, nullable=False),
+        PrimaryKeyConstraint("tenant_id", "name"),
+        info={"runtime": "SELECT"},
     )

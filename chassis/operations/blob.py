@@ -136,17 +136,19 @@ async def _pour(file: BinaryIO, chunks: AsyncIterable[bytes]) -> tuple[int, str]
     async for chunk in chunks:
         size += len(chunk)
         if size > BLOB_BYTES_MAX:
-            raise InvalidArgument(
-                "FILE_TOO_LARGE",
-                f"A file may have at most {BLOB_BYTES_MAX} bytes.",
-                metadata={"bytes_max": str(BLOB_BYTES_MAX)},
-            )
+            raise too_large(BLOB_BYTES_MAX)
         waiting += chunk
         if len(waiting) >= WRITE_BYTES:
             await asyncio.to_thread(_write, file, digest, bytes(waiting))
             waiting.clear()
     await asyncio.to_thread(_write, file, digest, bytes(waiting))
     return size, digest.hexdigest()
+
+
+def too_large(bytes_max: int) -> InvalidArgument:
+    """The error for a file with more bytes."""
+    text = f"A file may have at most {bytes_max} bytes."
+    return InvalidArgument("FILE_TOO_LARGE", text, metadata={"bytes_max": str(bytes_max)})
 
 
 def _write(file: BinaryIO, digest: blake2b, data: bytes) -> None:

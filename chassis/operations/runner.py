@@ -3,9 +3,10 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import asyncpg
 import grpc
@@ -35,6 +36,8 @@ from chassis.telemetry.metrics import OPERATION_SECONDS, OPERATIONS, OPERATIONS_
 AT_ONCE_MAX = 2
 IDLE_WAIT_S = 2.0
 RETRY_WAIT_S = 3.0
+RENEW_S = 10.0
+LEASE_S = 30.0
 ATTEMPTS_MAX = 20
 SWEEP_INTERVAL_S = 3600.0
 FILE_AGE_MAX = timedelta(days=7)
@@ -124,7 +127,9 @@ class Runner:
             text = "The operation made no progress in many attempts."
             return "FAILED", FailedPrecondition("OPERATION_STUCK", text)
         try:
-            await self._kinds[task.operation.kind](task)
+            # However long a step of the work takes, nobody else takes it up.
+            async with meanwhile(partial(self._release, task.operation, LEASE_S), RENEW_S):
+                await self._kinds[task.operation.kind](task)
         except asyncio.CancelledError:
             await asyncio.shield(self._release(task.operation, 0.0))
             raise
@@ -150,6 +155,7 @@ class Runner:
             await tx.execute(store.FINISH, {**self._keys(operation), "end": end, "error": told})
 
     async def _release(self, operation: Operation, wait_s: float) -> None:
+        """Let others have it after a time in which nobody renews the lease."""
         with suppress(Unavailable, asyncpg.PostgresError):
             async with self._database.worker() as tx:
                 await tx.execute(store.RELEASE, {**self._keys(operation), "wait_s": wait_s})
@@ -175,6 +181,23 @@ class Runner:
                     removed = await tx.execute(run, {"before": before})
         async with self._database.worker() as tx:
             return await tx.execute(store.FORGET, {"before": before})
+
+
+@asynccontextmanager
+async def meanwhile(again: Callable[[], Awaitable[None]], every_s: float) -> AsyncIterator[None]:
+    """Have something done again and again until the block ends."""
+
+    async def repeat() -> None:
+        while True:
+            await asyncio.sleep(every_s)
+            await again()
+
+    repeating = asyncio.create_task(repeat())
+    try:
+        yield
+    finally:
+        repeating.cancel()
+        await asyncio.wait([repeating])
 
 
 def shown_error(error: Exception) -> CrmError | None:

@@ -13,14 +13,16 @@ from zoneinfo import ZoneInfo
 from google.protobuf.message import Message
 from sqlalchemy import (
     ColumnElement,
-    Label,
+    Integer,
     Select,
+    Subquery,
     and_,
     bindparam,
     func,
     literal_column,
     or_,
     select,
+    text,
 )
 
 from chassis.access.model import Reach
@@ -46,7 +48,9 @@ PAGE_SIZE = 50
 PAGE_BYTES_MAX = 2 * 1024 * 1024
 ESTIMATE_MAX = 10_000
 WALKED_MAX = 10_000
-_NUMBER = "walk_number"
+_NUMBER, _ID = "walk_number", "page_id"
+# A plan for any values would take every reach for half of the table.
+_AS_IT_IS = statement(text("SET LOCAL plan_cache_mode = force_custom_plan"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,16 @@ class _Query:
             self.reach_shapes,
             self.request.show_deleted,
         )
+
+    @property
+    def narrow(self) -> bool:
+        """Whether the reach leaves out rows of the tenant."""
+        return any(reach_shape(self.plan, self.reach))
+
+    @property
+    def skewed(self) -> bool:
+        """Whether the best plan depends on the values."""
+        return self.narrow or bool(self.request.filter)
 
     @property
     def reach_shapes(self) -> Hashable:
@@ -130,6 +144,8 @@ async def _rows(tx: Tx, query: _Query, values: Mapping[str, object]) -> Sequence
         rows = await tx.fetch(walk, values)
         if not any(row[_NUMBER] == WALKED_MAX for row in rows):
             return rows
+    if query.skewed:
+        await tx.execute(_AS_IT_IS, {})
     run = plan.cached(("list", query.shape), lambda: _page_statement(query))
     return await tx.fetch(run, values)
 
@@ -216,21 +232,42 @@ def _conditions(
 def _page(
     query: _Query,
     filters: Sequence[ColumnElement[bool]],
-    *more: Label[Any],  # Any: several types
+    columns: Sequence[ColumnElement[Any]],  # Any: several types
 ) -> Select[*tuple[Any, ...]]:  # Any: as above
-    """The records of a list from its position on, in order, and the keys of that order."""
+    """Columns of a list from its position on, in order, and the keys of that order."""
     after = [query.position.expression()] if query.position else []
     ordered = [term.field for term in query.order.terms]
     keys = [term.field.column.label(_label(at)) for at, term in enumerate(query.order.terms)]
     return (
-        select(*query.plan.columns_of(query.names), *keys, *more)
+        select(*columns, *keys)
         .where(*_conditions(query, [*filters, *after], ordered))
         .order_by(*query.order.expressions())
     )
 
 
 def _page_statement(query: _Query) -> Statement:
-    return statement(_page(query, [query.filter.expression()]).limit(bindparam("limit")))
+    """Without a filter a narrow reach is decided within the index of the order, and only the rows
+    of the page are read.
+    """
+    columns, limit = query.plan.columns_of(query.names), bindparam("limit", type_=Integer)
+    if query.request.filter or not query.narrow:
+        return statement(_page(query, [query.filter.expression()], columns).limit(limit))
+    table = query.plan.resource.table
+    page = _page(query, [], [table.c.id.label(_ID)]).limit(limit).subquery()
+    keys = [page.c[_label(at)] for at in range(len(query.order.terms))]
+    rows = select(*columns, *keys).where(
+        table.c.tenant_id == bindparam("tenant_id"), table.c.id == page.c[_ID]
+    )
+    return statement(rows.order_by(*_ordered(query, page)))
+
+
+def _ordered(query: _Query, found: Subquery) -> list[ColumnElement[object]]:
+    """The order of the list, by the keys that a subquery has given."""
+    terms = enumerate(query.order.terms)
+    return [
+        replace(term, field=replace(term.field, column=found.c[_label(at)])).expression
+        for at, term in terms
+    ]
 
 
 def _walk_statement(query: _Query) -> Statement:
@@ -241,15 +278,12 @@ def _walk_statement(query: _Query) -> Statement:
     plain, frequent = query.filter.parts()
     number = func.row_number().over(order_by=query.order.expressions()).label(_NUMBER)
     matches = and_(*frequent).label("walk_matches")
-    walked = _page(query, plain, number, matches).limit(last).subquery()
-    order = [
-        replace(term, field=replace(term.field, column=walked.c[_label(at)])).expression
-        for at, term in enumerate(query.order.terms)
-    ]
+    columns = [*query.plan.columns_of(query.names), number, matches]
+    walked = _page(query, plain, columns).limit(last).subquery()
     return statement(
         select(walked)
         .where(or_(walked.c.walk_matches, walked.c[_NUMBER] == last))
-        .order_by(*order)
+        .order_by(*_ordered(query, walked))
         .limit(bindparam("limit"))
     )
 

@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError, Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from chassis.access.field_rules import HIDDEN_FIELDS
+from chassis.access.people import AccessBehind
 from chassis.call import Call
 from chassis.codec.validate import validator
 from chassis.db.errors import translate
@@ -129,13 +130,13 @@ class RpcServer:
         async def serve(request: Message, context: Context) -> Message:
             with meter.begin(context) as serving:
                 try:
-                    admitted = await self._authority.admit(facts, request, context)
-                    _tell_hidden(facts, admitted, context)
+                    call = serving.admitted(await self._authority.admit(facts, request, context))
+                    _tell_hidden(facts, call, context)
                     _require_readable(request)
                     _refuse(check(request))
                     # A client that gives up must not tear a transaction apart: the work goes on
                     # by itself.
-                    task = asyncio.ensure_future(work(serving.admitted(admitted), request))
+                    task = asyncio.ensure_future(work(call, request))
                     self._running.add(task)
                     task.add_done_callback(self._running.discard)
                     return await asyncio.shield(task)
@@ -152,7 +153,7 @@ class RpcServer:
         if facts.changes != (reread is not None):
             raise ValueError(f"{facts.full_name}: reread is for methods that change records")
 
-        async def work(call: Call, request: Message) -> Message:
+        async def attempt(call: Call, request: Message) -> Message:
             try:
                 async with database.transaction(call.tenant_id, call.traceparent) as tx:
                     answer = await run(call, tx, request)
@@ -167,6 +168,12 @@ class RpcServer:
             if facts.changes:
                 self.on_change(call.tenant_id)
             return answer
+
+        async def work(call: Call, request: Message) -> Message:
+            try:
+                return await attempt(call, request)
+            except AccessBehind:
+                return await attempt(await self._authority.renewed(call), request)
 
         return work
 
@@ -191,10 +198,10 @@ class RpcServer:
         async def serve(request: Message, context: Context) -> AsyncIterator[Message]:
             with meter.begin(context) as serving:
                 try:
-                    call = await self._authority.admit(facts, request, context)
+                    call = serving.admitted(await self._authority.admit(facts, request, context))
                     _require_readable(request)
                     _refuse(check(request))
-                    async for message in handler.run(serving.admitted(call), request):
+                    async for message in handler.run(call, request):
                         yield message
                 except Exception as error:
                     await self._fail(error, serving, context)
@@ -233,7 +240,7 @@ class RpcServer:
             shown = CrmError("INTERNAL", "Something went wrong on our side.")
         status = to_status(shown, self._service)
         context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
-        await context.abort(shown.status, shown.message)
+        await context.abort(shown.status, status.message)
 
 
 def _tell_hidden(facts: MethodFacts, call: Call, context: Context) -> None:

@@ -117,6 +117,8 @@ def _backups(facts: Facts) -> Result:
     backups, next_ = facts.backups, "crm backup create --verify; see docs/operations/backup.md"
     if backups is None:
         return Result((), "")
+    if backups.problem:
+        return Result([(f"the newest is damaged: {backups.problem}", next_)], "")
     if backups.newest is None:
         return Result([(f"{backups.folder} has none", next_)], "")
     age = facts.now - backups.newest

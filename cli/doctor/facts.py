@@ -75,10 +75,13 @@ class Disk:
 
 @dataclass(frozen=True)
 class Backups:
-    """A folder of backups and when the newest one began, None when it has none."""
+    """A folder of backups, when the newest one was made, None when it has none, and what is wrong
+    with that one.
+    """
 
     folder: Path
     newest: datetime | None
+    problem: str = ""
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def _local(url: str) -> Places:
     if not metrics:
         text = "set CRM_METRICS=<service>=<host:port>,... or --metrics"
         raise CliError(f"There is no local platform in {run_dir()}: run make up, or {text}.")
-    backups = run_dir() / BACKUPS
+    backups = Path(os.environ.get("BACKUP_DIR") or run_dir() / BACKUPS)
     return Places(
         url=url or local_file("credentials.json").get("url", ""),
         metrics=metrics,

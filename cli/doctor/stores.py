@@ -5,7 +5,6 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
@@ -15,10 +14,12 @@ from nats.aio.client import Client
 from chassis.db.pool import CONNECTION_ERRORS
 from chassis.events.bus import BROKER_ERRORS
 from cli.doctor.facts import Backups, Broker, Disk, Durable, Probe, Schema, Stream
+from deploy.backup.errors import BackupError
+from deploy.backup.manifest import read_manifest, verified
+from deploy.backup.store import backups
 from deploy.local.settings import ROOT
 
 TIMEOUT_S = 3
-BACKUP_ID = "%Y%m%dT%H%M%SZ"
 
 
 async def look_at_broker(url: str) -> Broker | None:
@@ -92,11 +93,15 @@ def look_at_disks(folders: Sequence[Path]) -> list[Disk]:
 
 
 def look_at_backups(folder: Path | None) -> Backups | None:
-    """The newest of those that were finished: they are named by the time when they began."""
+    """The newest of those that were finished, and what was found when it was read through."""
     if folder is None or not folder.is_dir():
         return None
-    times = []
-    for one in folder.iterdir():
-        with suppress(ValueError):
-            times.append(datetime.strptime(one.name, BACKUP_ID).replace(tzinfo=UTC))
-    return Backups(folder, max(times, default=None))
+    found = backups(folder)
+    if not found:
+        return Backups(folder, None)
+    try:
+        known = verified(found[0])
+        problem = known.problem if known is not None else ""
+        return Backups(folder, read_manifest(found[0]).time, problem)
+    except BackupError as error:
+        return Backups(folder, None, str(error))

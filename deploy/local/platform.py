@@ -18,6 +18,7 @@ from deploy.local.errors import RunnerError
 from deploy.local.processes import ProcessTable
 from deploy.local.progress import Progress
 from deploy.local.settings import (
+    BACKUP,
     DEFAULT_PORTS,
     GATEWAY,
     HOST,
@@ -33,6 +34,7 @@ from deploy.local.settings import (
 Role = Literal["owner", "runtime", "worker"]
 Seed = Callable[["Platform"], None]
 MIGRATION_TIMEOUT_S: Final = 300.0
+SETTINGS_FILE: Final = "settings.json"
 
 
 def existing_services() -> tuple[str, ...]:
@@ -65,10 +67,22 @@ class Platform:
         """A silent platform on free ports, deaf to the environment's own servers and ports."""
         free = zip(DEFAULT_PORTS, ports.pick(len(DEFAULT_PORTS)), strict=True)
         environment = {port_variable(name): str(port) for name, port in free}
+        environment["BACKUP_HOURS"] = "0"
         for name in (*INHERITED, "LOG_LEVEL"):
             if name in os.environ:
                 environment[name] = os.environ[name]
         return cls(folder, environment, services)
+
+    @classmethod
+    def found(cls, run_dir: Path, progress: Progress | None = None) -> "Platform":
+        """The platform that was started in a run folder, whatever its ports; RunnerError if none
+        was.
+        """
+        try:
+            told = json.loads((run_dir / SETTINGS_FILE).read_text())
+        except (OSError, ValueError) as error:
+            raise RunnerError(f"There is no platform in {run_dir}: run make up") from error
+        return cls(run_dir, {**told, **os.environ}, progress=progress)
 
     @property
     def run_dir(self) -> Path:
@@ -118,6 +132,10 @@ class Platform:
         """What the process of a service sees; tests give it to an app inside their own process."""
         return self._wiring.service_environment(service)
 
+    def backup_environment(self) -> dict[str, str]:
+        """What `python -m deploy.backup` reads to reach this platform."""
+        return self._wiring.backup_environment()
+
     def names(self) -> tuple[str, ...]:
         """The components this platform runs itself, in starting order."""
         owned = [name for name in self._services if name in SERVICES]
@@ -126,7 +144,8 @@ class Platform:
         )
         servers = [POSTGRES] if embedded else []
         servers += [] if self._settings.nats_url else [NATS]
-        return (*servers, *self._services)
+        scheduled = self._settings.backup_hours and set(SERVICES) <= set(owned)
+        return (*servers, *self._services, *([BACKUP] if scheduled else []))
 
     def pids(self) -> dict[str, int]:
         """Process ids of what runs now."""
@@ -137,13 +156,16 @@ class Platform:
         """Start what does not run: servers, databases, migrations, services, gateway; seed once."""
         with self._locked():
             dead = [name for name in self.names() if name not in self.pids()]
-            for name in dead:
+            for name in [name for name in dead if name != BACKUP]:
                 self._require_port(name)
             for name in [name for name in dead if name in {POSTGRES, NATS}]:
                 self._start(name)
             services = [name for name in dead if name in self._services]
             self._migrate_all([name for name in services if name != GATEWAY])
             self._start_services(services)
+            if BACKUP in dead:
+                self._start(BACKUP)
+        write_private(self._run_dir / SETTINGS_FILE, self._settings.to_environment())
         write_private(self._run_dir / "credentials.json", self.credentials())
         write_private(self._run_dir / "operator.json", self.operator())
         targets = self._metrics().items()
@@ -153,11 +175,11 @@ class Platform:
             self.seed_once(seed)
 
     def down(self) -> list[str]:
-        """Stop in order, gateway first, databases last; the names of what ran. Data stays."""
+        """Stop in order, edges first, databases last; the names of what ran. Data stays."""
         services = [name for name in self.names() if name in self._services and name != GATEWAY]
         stopped: list[str] = []
         with self._locked():
-            for group in ([GATEWAY], services, [NATS], [POSTGRES]):
+            for group in ([BACKUP, GATEWAY], services, [NATS], [POSTGRES]):
                 running = [name for name in group if name in self.pids()]
                 if not running:
                     continue
@@ -169,7 +191,8 @@ class Platform:
     def start(self, name: str) -> int:
         """Start one component, a service after its migrations, and wait for it; its pid."""
         if name not in self.pids():
-            self._require_port(name)
+            if name != BACKUP:
+                self._require_port(name)
             if name in SERVICES:
                 self.migrate(name)
             self._start(name)
@@ -187,6 +210,25 @@ class Platform:
         """Stop and start; the new pid."""
         self.stop(name)
         return self.start(name)
+
+    @contextmanager
+    def emptied(self, *, forced: bool) -> Iterator[None]:
+        """Servers with every service's roles and database, and no service, for a restore; then all
+        start. What runs is stopped if `forced`, else RunnerError.
+        """
+        running = [name for name in self.pids() if name in (*self._services, BACKUP)]
+        if running and not forced:
+            raise RunnerError(f"{', '.join(running)} run and would be replaced: to go on say --yes")
+        self.down()
+        for name in [name for name in self.names() if name in {POSTGRES, NATS}]:
+            self.start(name)
+        for name in [name for name in self._services if name in SERVICES]:
+            self.prepare_database(name)
+        try:
+            yield
+            (self._run_dir / "seeded").touch()
+        finally:
+            self.up()
 
     def prepare_database(self, service: str) -> None:
         """Make roles, database, schemas and extensions of a service; PostgreSQL must run."""

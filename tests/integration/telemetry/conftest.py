@@ -29,5 +29,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> 
 
 
 @pytest.fixture(scope="module")
-def tenant(followed: Platform) -> Tenant:
-    return new_tenant(followed, "followed")
+def tenant(followed: Platform) -> Iterator[Tenant]:
+    made = new_tenant(followed, "followed")
+    yield made
+    made.http.close()

@@ -8,7 +8,7 @@ from deploy.local.settings import HOST, SERVICES
 from tests.live import Tenant, eventually
 
 IN_EVERY_SERVICE = (
-    "crm_rpc_calls_total", "crm_rpc_seconds_bucket", "crm_rpc_running", "crm_pool_size",
+    "crm_rpc_seconds_bucket", "crm_rpc_running", "crm_pool_size",
     "crm_pool_busy", "crm_relay_unpublished_age_seconds", "crm_relay_leader",
     "crm_relay_published_total", "crm_operations_waiting", "process_resident_memory_bytes",
 )  # fmt: skip

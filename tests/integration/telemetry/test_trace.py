@@ -45,10 +45,10 @@ def whole(spans: list[Kept], wanted: tuple[str, ...]) -> list[Kept]:
 def test_a_refused_call_says_so(tenant: Tenant, collector: Collector) -> None:
     trace_id = secrets.token_hex(16)
     context = f"00-{trace_id}-{secrets.token_hex(8)}-00"
-    answer = tenant.post("opportunities", {"name": ""}, traceparent=context)
+    answer = tenant.post("customers", {"name": ""}, traceparent=context)
     assert answer.status_code == 400, answer.text
     assert answer.json()["trace_id"] == trace_id
-    rpc = "sales SERVER crm.sales.v1.OpportunityService/CreateOpportunity"
+    rpc = "customer SERVER crm.customer.v1.CustomerService/CreateCustomer"
     spans = eventually(lambda: whole(collector.traces.get(trace_id, []), (rpc,)), WITHIN_S)
     refused = next(one for one in spans if one.name == rpc)
     assert refused.attributes["rpc.grpc.status_code"] == "INVALID_ARGUMENT"

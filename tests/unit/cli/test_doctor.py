@@ -118,6 +118,7 @@ def test_work_that_failed_before_is_forgiven() -> None:
         (replace(WELL, disks=[Disk(Path("data"), 9, 100)]), "free at data"),
         (replace(WELL, processes=[Probe("sales (a:1)", "", -3.0)]), "sales (a:1) is -3 s off"),
         (replace(WELL, backups=Backups(Path("backups"), None)), "has none"),
+        (replace(WELL, backups=Backups(Path("backups"), NOW, "a part is cut")), "a part is cut"),
         (
             replace(WELL, backups=Backups(Path("backups"), NOW - timedelta(hours=27))),
             "the newest is 27.0 h old",

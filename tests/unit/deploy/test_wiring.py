@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from deploy.backup.settings import KEEP_DEFAULT, read_installation
 from deploy.local.components import Wiring
 from deploy.local.credentials import load_secrets
 from deploy.local.databases import with_login
@@ -56,3 +57,19 @@ def test_given_database_keeps_its_name_and_owner(tmp_path: Path) -> None:
 
 def test_with_login_quotes_passwords() -> None:
     assert with_login("postgresql://a@h:1/x", "u", "p@/", "d") == "postgresql://u:p%40%2F@h:1/d"
+
+
+def test_backup_environment_names_all_databases_by_their_owners(tmp_path: Path) -> None:
+    environment = wiring(tmp_path, {"BACKUP_DIR": "elsewhere"}).backup_environment()
+    assert environment["SALES_DATABASE_URL"].startswith("postgresql://crm_sales_owner:")
+    assert environment["BACKUP_DIR"] == "elsewhere"
+    assert read_installation(environment).keep == KEEP_DEFAULT
+
+
+def test_settings_are_found_again_by_later_commands(tmp_path: Path) -> None:
+    told = {
+        "SALES_PORT": "6001", "NATS_URL": "nats://bus", "SALES_DATABASE_URL": "postgresql://a@db/s",
+        "BACKUP_HOURS": "6", "BACKUP_KEEP": "2",
+    }  # fmt: skip
+    settings = read_settings(tmp_path, told)
+    assert read_settings(tmp_path, settings.to_environment()) == settings
