@@ -106,8 +106,14 @@ fuzz-filter: $(PROTO) ## 100,000 made-up filters, 10,000 of them over HTTP: no 5
 bench-scale: $(PROTO) ## Measure lists under every scope over 1,000,000 customers and opportunities
 	@$(BIN)/python -m bench.scale
 
+dashboards: $(VENV) ## Write the Grafana dashboards from deploy/observability/dashboards.yaml
+	@$(BIN)/python -m deploy.observability
+
+observe-check: $(PROTO) ## Alerts and dashboards against a real Prometheus and a running platform
+	@$(PYTEST) -q tests/observe
+
 clean: ## Remove everything generated, the environment included (not .run)
 	@rm -rf .venv .build build crm buf *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help venv proto lock up down status logs seed import-export fault test test-unit test-integration openapi openapi-check lint breaking format types migration bench bench-scale interleave fuzz-filter clean
+.PHONY: help venv proto lock up down status logs seed import-export fault test test-unit test-integration openapi openapi-check lint breaking format types migration bench bench-scale interleave fuzz-filter dashboards observe-check clean

@@ -6,6 +6,7 @@ import sys
 import typer
 
 from cli import bulk, events, imports, log, operations, records, repair, reports, session, tenant
+from cli.doctor.command import doctor
 from cli.errors import CliError
 from cli.options import command
 from deploy.backup import commands as backup
@@ -32,6 +33,7 @@ app.command("import")(command(imports.import_file, imports.Import))
 app.command("export")(command(bulk.export, bulk.Export))
 app.command("bulk")(command(bulk.bulk, bulk.Bulk))
 app.command("import-export")(imports.import_export)
+app.command("doctor")(doctor)
 app.add_typer(operations.app, name="operations")
 app.add_typer(reports.app, name="report")
 app.add_typer(events.app, name="events")

@@ -78,7 +78,9 @@ class Relay:
 
     async def _lead_if_free(self) -> None:
         async with leadership(self._database, f"crm-relay-{self._service}") as tx:
-            if tx is not None:
+            if tx is None:
+                self._metrics.unpublished_age.set(0)  # the leader tells
+            else:
                 await self._lead(Outbox(tx))
 
     async def _lead(self, outbox: Outbox) -> None:

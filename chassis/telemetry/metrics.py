@@ -1,6 +1,7 @@
 """Metrics of a process: families, children bound in advance, and the port they are read at."""
 
 from collections.abc import Callable
+from functools import partial
 
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
@@ -19,7 +20,7 @@ HTTP_RUNNING = Gauge("crm_http_running", "Requests being worked on, streams left
 _POOL_SIZE = Gauge("crm_pool_size", "Most connections that a role may have", ("role",))
 _POOL_BUSY = Gauge("crm_pool_busy", "Connections at work", ("role",))
 POOL_REFUSED = Counter("crm_pool_refused", "Waits for a connection given up", ("role",))
-JOB_FAILURES = Counter("crm_job_failures", "Background work that had to begin anew", ("job",))
+JOB_FAILURES = Counter("crm_job_failures", "Background work that had to begin anew", ("work",))
 OPERATIONS = Counter("crm_operations", "Operations ended, by kind and end", ("kind", "end"))
 OPERATION_SECONDS = Counter("crm_operation_seconds", "Time spent on operations", ("kind",))
 OPERATIONS_RUNNING = Gauge("crm_operations_running", "Operations being worked on here")
@@ -32,10 +33,11 @@ class Red:
 
     __slots__ = ("_ends", "_make", "_seconds")
 
-    def __init__(self, seconds: Histogram, make: Callable[[str], Counter]) -> None:
+    def __init__(self, seconds: Histogram, make: Callable[[str], Counter], *failures: str) -> None:
         self._seconds = seconds
         self._make = make
-        self._ends: dict[str, Counter] = {}
+        # There before the first failure: a counter that begins with one does not show it as a rise.
+        self._ends = {end: make(end) for end in failures}
 
     def count(self, end: str, seconds: float) -> None:
         """One more that has ended so."""
@@ -47,13 +49,14 @@ class Red:
 
 def rpc_red(method: str) -> Red:
     """Of one RPC, "crm.sales.v1.LeadService/GetLead"."""
-    return Red(_RPC_SECONDS.labels(method), lambda code: _RPC_CALLS.labels(method, code))
+    calls = partial(_RPC_CALLS.labels, method)
+    return Red(_RPC_SECONDS.labels(method), calls, "INTERNAL", "UNAVAILABLE")
 
 
 def http_red(method: str, route: str) -> Red:
     """Of one route of the gateway, its template."""
-    seconds = _HTTP_SECONDS.labels(method, route)
-    return Red(seconds, lambda status: _HTTP_REQUESTS.labels(method, route, status))
+    requests = partial(_HTTP_REQUESTS.labels, method, route)
+    return Red(_HTTP_SECONDS.labels(method, route), requests, "500", "503")
 
 
 def watch_calls(running: Callable[[], float]) -> None:

@@ -103,9 +103,17 @@ class Platform:
         return {"url": self.url(), "email": DEMO_EMAIL, "password": password}
 
     def operator(self) -> dict[str, str]:
-        """`identity_target` and `secret`: what `crm tenant` reaches identity with."""
-        target = f"{HOST}:{self._settings.ports['identity']}"
-        return {"identity_target": target, "secret": self._secrets.service_secrets[OPERATOR]}
+        """What operators' commands reach the platform with: `secret`, `nats_url`, and by service
+        `<name>_target`, `<name>_metrics` (host:port) and `<name>_database_url` (worker's role).
+        """
+        owners = [name for name in self._services if name in SERVICES]
+        return {
+            "secret": self._secrets.service_secrets[OPERATOR],
+            "nats_url": self.nats_url(),
+            **{f"{name}_target": f"{HOST}:{self.port(name)}" for name in SERVICES},
+            **{f"{name}_metrics": target for name, target in self._metrics().items()},
+            **{f"{name}_database_url": self.database_url(name, "worker") for name in owners},
+        }
 
     def admin_database_url(self) -> str:
         """A login that may do everything on the database server."""
@@ -160,6 +168,9 @@ class Platform:
         write_private(self._run_dir / SETTINGS_FILE, self._settings.to_environment())
         write_private(self._run_dir / "credentials.json", self.credentials())
         write_private(self._run_dir / "operator.json", self.operator())
+        targets = self._metrics().items()
+        groups = [{"targets": [one], "labels": {"service": name}} for name, one in targets]
+        (self._run_dir / "prometheus.json").write_text(json.dumps(groups, indent=1))
         if seed is not None:
             self.seed_once(seed)
 
@@ -264,6 +275,10 @@ class Platform:
     def log_path(self, name: str) -> Path:
         """Where a component's output goes."""
         return self._processes.log_path(name)
+
+    def _metrics(self) -> dict[str, str]:
+        """Where Prometheus reads, by service."""
+        return {name: f"{HOST}:{self.port(f'{name}_metrics')}" for name in self._services}
 
     def _migrate_all(self, services: Sequence[str]) -> None:
         """Two at a time: each is a Python process that mostly imports."""
