@@ -11,12 +11,12 @@ from google.protobuf.message import Message
 
 from chassis.codec import fields as codec_fields
 from chassis.rpc.methods import method_facts
-from crm.chassis.v1 import import_pb2
+from crm.chassis.v1 import history_pb2, import_pb2
 from crm.customer.v1 import customer_pb2
 from crm.reporting.v1 import report_pb2
 from crm.sales.v1 import opportunity_pb2
 from crm.type.v1.money_pb2 import Money
-from crm.type.v1.requests_pb2 import ListRequest
+from crm.type.v1.requests_pb2 import BatchDeleteRequest, BatchGetRequest, ListRequest
 from tests.integration.drive import Drive
 from tests.integration.security.ground import Ground, id_paths, resources
 from tests.integration.security.partners import SHARED, Company, Partners, partners
@@ -111,6 +111,33 @@ async def test_look_ups_find_nothing_of_others(wire: Wire, world: Partners) -> N
             answer = import_pb2.LookupRecordsResponse.FromString(outcome.data)
             visible = {world.office.ids["Role"]} if name == "Role" else set()
             assert {match.id for match in answer.matches} <= visible
+
+
+async def test_batches_end_where_the_company_does(world: Partners) -> None:
+    own, other = (one.ground.ids["Customer"] for one in (world.one, world.two))
+    for ids, wanted in (([own], ""), ([own, other], "NOT_FOUND")):
+        changes = [
+            customer_pb2.UpdateCustomerRequest(customer=customer_pb2.Customer(id=one, name="same"))
+            for one in ids
+        ]
+        for method, request in (
+            ("BatchGetCustomers", BatchGetRequest(ids=ids)),
+            ("BatchUpdateCustomers", customer_pb2.BatchUpdateCustomersRequest(requests=changes)),
+        ):
+            path = f"customer.CustomerService/{method}"
+            assert await world.one.chief.reason(path, request) == wanted, method
+    gone = BatchDeleteRequest(ids=[other])
+    method = "customer.CustomerService/BatchDeleteCustomers"
+    assert await world.one.chief.reason(method, gone) == "NOT_FOUND"
+
+
+async def test_histories_end_where_the_company_does(world: Partners) -> None:
+    method = "customer.crm.chassis.v1.HistoryService/ListHistory"
+    for company, wanted in ((world.one, ""), (world.two, "NOT_FOUND")):
+        request = history_pb2.ListHistoryRequest(
+            resource="customers", id=company.ground.ids["Customer"]
+        )
+        assert await world.one.chief.reason(method, request) == wanted
 
 
 async def test_sums_end_where_the_company_does(world: Partners) -> None:
