@@ -1,4 +1,4 @@
-"""The table of `make remove-checks` fits the code: every check is there, once, and so are its tests."""
+"""The table of `make remove-checks` fits the code: every check is there once, so are its tests."""
 
 from tests.removal.table import REMOVALS
 
