@@ -26,7 +26,7 @@ EDGE: Final = (
         WALL,
         'f" WHERE tenant_id = {SETTING} WITH LOCAL CHECK OPTION"',
         '" WHERE tenant_id IS NOT NULL WITH LOCAL CHECK OPTION"',
-        (f"{WALL_TEST}::test_no_tenant_no_rows[customer]",),
+        (f"{WALL_TEST}::test_rights_and_views[customer]",),
     ),
     Removal(
         "views take rows of one tenant",

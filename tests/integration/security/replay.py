@@ -56,6 +56,8 @@ def planted(request: Message, path: IdPath, value: object) -> Message:
     for one in path[:-1]:
         inner = getattr(target, one.name)
         target = inner if not one.is_repeated else inner[0] if inner else inner.add()
+    if path[-1].name == "filter" and "ids" in target.DESCRIPTOR.fields_by_name:
+        target.ClearField("ids")  # one of the two says which records are meant
     _put(target, path[-1], value)
     return copy
 
@@ -118,7 +120,7 @@ class Replay:
             async with free:
                 return await self.wire.call(*where, request, authorization=bearer)
 
-        self.calls += len(probes)
+        self.calls += 0 if blank else len(probes)
         return list(await asyncio.gather(*[ask(one) for one in probes]))
 
 

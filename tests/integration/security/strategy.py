@@ -15,6 +15,7 @@ from chassis.codec import fields as codec_fields
 # Ids, names, tokens and texts that never were, as long as those that are.
 NEVER: Final = str(uuid4())
 CUSTOM: Final = "custom_fields"
+OUTPUT_IDS: Final = 4
 STRING, BYTES = FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES
 FREE: Final = frozenset({"google.protobuf.Struct", "google.protobuf.FieldMask"})
 
@@ -62,9 +63,9 @@ def never(text: str) -> str:
     return ("zz" + NEVER.replace("-", "") * (len(text) // 32 + 1))[: len(text)]
 
 
-def ids(others: Belongings, _: FieldDescriptor) -> Iterator[Probe]:
-    """Ids of records."""
-    for one in others.ids:
+def ids(others: Belongings, known: FieldDescriptor) -> Iterator[Probe]:
+    """Ids of records; a few where no caller sets any."""
+    for one in others.ids[:OUTPUT_IDS] if codec_fields.output_only(known) else others.ids:
         yield Probe(one, one, NEVER, NEVER, refused=True)
 
 

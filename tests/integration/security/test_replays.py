@@ -54,7 +54,7 @@ async def tenants(wire: Wire, a: Ground, b: Ground) -> Scene:
         found,
         ids=[*found.ids, a.person.tenant_id, await logged(a)],
         names=[field_name(a, "TEXT")],
-        taken={"login": "uaa", "code": "Paa", "name": "Role aa", "external_id": "aa", "key": "aa"},
+        taken={"login": "uaa", "code": "Paa", "name": "Role aa", "external_id": "aa-1 of ours"},
         reference=field_name(b, "REFERENCE"),
     )
     return Scene("tenants", b, others, (a,), (a.person.tenant_id, b.person.tenant_id), {})
