@@ -147,7 +147,7 @@ ACCOUNTS: Final = (
         "chassis/explain/methods.py",
         "        _require_concern(call, user_id)\n",
         "",
-        (f"{SECURITY}/test_explain.py::test_who_configures_no_accounts_asks_about_himself_only",),
+        (f"{SECURITY}/test_explain.py::test_who_configures_no_accounts_asks_about_himself_only[1]",),
     ),
     Removal(
         "signature of roots of the operation log",

@@ -65,7 +65,8 @@ def planted(request: Message, path: IdPath, value: object) -> Message:
 def _put(target: Message, last: FieldDescriptor, value: object) -> None:
     held = getattr(target, last.name)
     if last.message_type is not None and last.message_type.full_name in FREE:
-        held.paths.append(value) if isinstance(value, str) else held.update(value)
+        add = held.paths.append if isinstance(value, str) else held.update
+        add(value)
     elif last.is_repeated:
         held.append(value)
     else:
