@@ -173,7 +173,9 @@ EDGE: Final = (
         "chassis/resource/page_token.py",
         "    if not hmac.compare_digest(signature, _signature(payload, arguments, key)):\n",
         "    if False:\n",
-        ("tests/unit/chassis/resource/test_page_token.py::test_changed_page_token_is_refused",),
+        (
+            "tests/unit/chassis/resource/test_page_token.py::test_page_token_of_other_arguments_is_refused",
+        ),
     ),
     Removal(
         "formulas in CSV",

@@ -104,6 +104,8 @@ class Ground:
 
     def _standard(self, request: type[Message], resource: str, name: str, tag: str) -> Message:
         """A request of a standard method."""
+        if not request.DESCRIPTOR.fields:
+            return request()
         first, own = request.DESCRIPTOR.fields[0], self.ids[resource]
         if first.name == "ids":
             return request(ids=[own])

@@ -28,6 +28,8 @@ FINDING = ("LookupRecords", "GetLabels", "PreviewBulk")
 # Methods whose first message is a file, or whose answer is one that follows.
 STREAMS = ("UploadFile",)
 AT_ONCE = 8
+# What is told of a field that gives something away.
+TOLD_OF_EACH, TOLD_MAX = 2, 500
 
 
 def user_methods() -> Iterator[tuple[str, str]]:
@@ -104,11 +106,12 @@ class Replay:
             zip(blanks, await self._asked(where, base, blanks.values(), blank=True), strict=True)
         )
         outcomes = await self._asked(where, base, probes, blank=False)
-        finding = where[1].endswith(FINDING)
+        finding, wrong = where[1].endswith(FINDING), list[str]()
         for probe, outcome in zip(probes, outcomes, strict=True):
             expected = wanted[repr(probe.blank)]
             for text in _differences(probe, outcome, expected, finding=finding):
-                self.wrong.append(f"{' '.join(where)} {base.place} {probe.value}: {text}")
+                wrong.append(f"{' '.join(where)} {base.place} {probe.value}: {text[:TOLD_MAX]}")
+        self.wrong += wrong[:TOLD_OF_EACH]
 
     async def _asked(
         self, where: tuple[str, str], base: "_Base", probes: Collection[Probe], *, blank: bool

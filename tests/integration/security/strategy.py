@@ -128,13 +128,14 @@ def own_values(others: Belongings, _: FieldDescriptor) -> Iterator[Probe]:
         yield Probe({one: "x"}, one, {blank: "x"}, blank, refused=True)
 
 
-def set_values(others: Belongings, known: FieldDescriptor) -> Iterator[Probe]:
-    """The same, and owners, as a bulk change sets them."""
+def set_values(others: Belongings, _: FieldDescriptor) -> Iterator[Probe]:
+    """Owners, and own fields of others, as a bulk change sets them for all its records."""
     for one in others.ids:
         yield Probe({"owner_id": one}, one, {"owner_id": NEVER}, NEVER, refused=True)
-    for probe in own_values(others, known):
-        values = ({CUSTOM: one} for one in (probe.value, probe.blank))
-        yield Probe(next(values), probe.mark, next(values), probe.blank_mark, refused=True)
+    for one in others.names:
+        blank = never(one)
+        values = ({CUSTOM: {name: "x"}} for name in (one, blank))
+        yield Probe(next(values), one, next(values), blank, refused=True)
 
 
 def texts(others: Belongings, _: FieldDescriptor) -> Iterator[Probe]:
