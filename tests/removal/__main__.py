@@ -101,7 +101,7 @@ def chosen(names: Sequence[str]) -> list[Removal]:
 
 
 def main() -> int:
-    """1 when nothing notices that a check is missing, or a test fails with everything in its place."""
+    """1 when a missing check is not noticed, or a test fails with everything in its place."""
     removals, begun = chosen(sys.argv[1:]), time.monotonic()
     problems = [text for one in removals for text in one.problems()]
     if problems or not removals:

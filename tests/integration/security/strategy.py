@@ -16,6 +16,7 @@ from chassis.codec import fields as codec_fields
 NEVER: Final = str(uuid4())
 CUSTOM: Final = "custom_fields"
 OUTPUT_IDS: Final = 4
+FILTER_STEP: Final = 3
 STRING, BYTES = FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES
 FREE: Final = frozenset({"google.protobuf.Struct", "google.protobuf.FieldMask"})
 
@@ -106,8 +107,9 @@ def names_and_ids(others: Belongings, known: FieldDescriptor) -> Iterator[Probe]
 def filters(others: Belongings, _: FieldDescriptor) -> Iterator[Probe]:
     """Conditions on every field that holds ids, on own ones too, and on those of others."""
     asked = [*others.asked, *([f"{CUSTOM}.{others.reference}"] if others.reference else [])]
-    for name in asked:
-        for one in others.ids:
+    for at, name in enumerate(asked):
+        # Not all in each field: an id in a filter is a value like any other.
+        for one in others.ids[at % FILTER_STEP :: FILTER_STEP]:
             yield Probe(f'{name} = "{one}"', one, f'{name} = "{NEVER}"', NEVER)
     for name in others.names:
         blank = never(name)
