@@ -53,7 +53,7 @@ def field_name(ground: Ground, kind: str) -> str:
     return f"{ground.tag}_{kind.lower()}_of_ours"
 
 
-async def furnish(wire: Wire, ground: Ground) -> Belongings:
+async def furnish(wire: Wire, ground: Ground, changes: int = CHANGES) -> Belongings:
     """Add to the ground all that is no record; what of it all others may learn nothing of."""
     operations, files = list[str](), list[str]()
     for process, about in OWNED.items():
@@ -73,7 +73,7 @@ async def furnish(wire: Wire, ground: Ground) -> Belongings:
         files.append(await uploaded(wire, ground, process, b"name\nNobody\n"))
         ground.ids[f"file {process}"] = files[-1]
     await _accounts(ground)
-    etag = await _changed(ground)
+    etag = await _changed(ground, changes)
     ids = [one for name, one in ground.ids.items() if not name.startswith("file ")]
     return Belongings(
         ids=[*dict.fromkeys(ids), ground.person.id],
@@ -121,10 +121,10 @@ async def _accounts(ground: Ground) -> None:
     ground.ids["session"] = listed.sessions[0].id
 
 
-async def _changed(ground: Ground) -> str:
+async def _changed(ground: Ground, changes: int) -> str:
     """The entity tag of the ground's customer after some changes."""
     etag = ""
-    for number in range(CHANGES):
+    for number in range(changes):
         customer = customer_pb2.Customer(
             id=ground.ids["Customer"], description=f"{ground.tag} {number}"
         )

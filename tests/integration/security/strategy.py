@@ -66,8 +66,9 @@ def never(text: str) -> str:
 
 def ids(others: Belongings, known: FieldDescriptor) -> Iterator[Probe]:
     """Ids of records; a few where no caller sets any."""
-    for one in others.ids[:OUTPUT_IDS] if codec_fields.output_only(known) else others.ids:
-        yield Probe(one, one, NEVER, NEVER, refused=True)
+    ignored = codec_fields.output_only(known)
+    for one in others.ids[:OUTPUT_IDS] if ignored else others.ids:
+        yield Probe(one, one, NEVER, NEVER, refused=not ignored)
 
 
 def operations(others: Belongings, _: FieldDescriptor) -> Iterator[Probe]:

@@ -48,7 +48,7 @@ class Scene:
 async def tenants(wire: Wire, a: Ground, b: Ground) -> Scene:
     for one in (a, b):
         await declare_fields(one)
-    await furnish(wire, b)
+    await furnish(wire, b, changes=2)
     found = await furnish(wire, a)
     others = replace(
         found,
@@ -64,7 +64,7 @@ async def tenants(wire: Wire, a: Ground, b: Ground) -> Scene:
 async def companies(wire: Wire, drive: Drive) -> Scene:
     world = await partners(drive)
     await declare_fields(world.office)
-    await furnish(wire, world.one.ground)
+    await furnish(wire, world.one.ground, changes=2)
     two, office = [await furnish(wire, one) for one in (world.two.ground, world.office)]
     others = Belongings(
         ids=_private(world),
