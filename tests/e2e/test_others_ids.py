@@ -51,7 +51,7 @@ def filled(tenant: Tenant) -> list[str]:
 
 def answer(tenant: Tenant, method: str, path: str, record_id: str) -> tuple[object, ...]:
     """What is told of an id in a path."""
-    body = None if method in {"GET", "DELETE"} else {}
+    body: dict[str, object] | None = None if method in {"GET", "DELETE"} else {}
     url = PLACE.sub(record_id, path)
     response: httpx.Response = tenant.http.request(method, url, json=body)
     text = response.text

@@ -106,7 +106,7 @@ class Ground:
         """A request of a standard method."""
         if not request.DESCRIPTOR.fields:
             return request()
-        first, own = request.DESCRIPTOR.fields[0], self.ids[resource]
+        first, own = codec_fields.descriptor_of(request).fields[0], self.ids[resource]
         if first.name == "ids":
             return request(ids=[own])
         if first.name == "requests":

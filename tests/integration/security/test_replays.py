@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from uuid import uuid4
 
 import pytest
+from google.protobuf.message import Message
 
 from chassis.rpc.methods import method_facts
 from crm.chassis.v1 import bulk_pb2, export_pb2, import_pb2
@@ -193,7 +194,7 @@ async def test_keys_of_others_are_free(scene: Scene) -> None:
         create, key = method_facts(service)[f"Create{name}"], str(uuid4())
         method = f"{process}.{name}Service/Create{name}"
         first = create.request.DESCRIPTOR.fields[0].name
-        made = []
+        made = list[tuple[Ground, Message, str]]()
         for one in (scene.neighbours[0], caller, caller):
             values = one.values(name, f"{one.tag}key")
             if name == "CampaignMember":
