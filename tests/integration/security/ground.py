@@ -8,7 +8,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from chassis.codec import fields as codec_fields
 from chassis.rpc.methods import method_facts
-from tests.integration.drive import Person
+from tests.integration.drive import Drive, Person
 from tests.integration.security.policy import COLLECTIONS, PLURALS
 
 # What a record needs; "@x" is the id of the tenant's own x.
@@ -62,6 +62,11 @@ class Ground:
     person: Person
     tag: str
     ids: dict[str, str] = field(default_factory=dict)
+    login: str = "admin"
+
+    async def renew(self, drive: Drive) -> None:
+        """Sign the person in again: tokens last for five minutes, long tests for longer."""
+        self.person = await drive.sign_in(self.person.slug, self.login)
 
     async def fill(self) -> "Ground":
         """Create one record of each resource."""

@@ -132,13 +132,9 @@ def own_values(others: Belongings, _: FieldDescriptor) -> Iterator[Probe]:
 
 
 def set_values(others: Belongings, _: FieldDescriptor) -> Iterator[Probe]:
-    """Owners, and own fields of others, as a bulk change sets them for all its records."""
+    """Owners, as a bulk change sets them; own fields are looked at record by record, later."""
     for one in others.ids:
         yield Probe({"owner_id": one}, one, {"owner_id": NEVER}, NEVER, refused=True)
-    for one in others.names:
-        blank = never(one)
-        values = ({CUSTOM: {name: "x"}} for name in (one, blank))
-        yield Probe(next(values), one, next(values), blank, refused=True)
 
 
 def texts(others: Belongings, _: FieldDescriptor) -> Iterator[Probe]:

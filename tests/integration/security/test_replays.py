@@ -5,11 +5,13 @@ request: it is answered as if it never was, and nothing of anybody's changes.
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
+import grpc
 import pytest
 from google.protobuf.message import Message
 
 from chassis.rpc.methods import method_facts
 from crm.chassis.v1 import bulk_pb2, export_pb2, import_pb2
+from crm.identity.v1.user_pb2 import GetOwnUserRequest
 from crm.type.v1.requests_pb2 import GetRequest
 from deploy.local.platform import Platform
 from tests.integration.drive import Drive
@@ -25,12 +27,13 @@ from tests.integration.security.ground import OWNED, Ground, resources
 from tests.integration.security.partners import SHARED, TOLD, Partners, partners
 from tests.integration.security.policy import COLLECTIONS
 from tests.integration.security.replay import Replay
-from tests.integration.security.strategy import NEVER, Belongings
+from tests.integration.security.strategy import NEVER, Belongings, never
 from tests.integration.security.wire import SERVICES, Wire
 from tests.integration.security.works import all_told
 
 # Calls of each replay, in all processes together.
 CALLS_MIN = 10_000
+ABSENT = grpc.StatusCode.NOT_FOUND
 
 
 @dataclass(frozen=True)
@@ -92,10 +95,18 @@ def _private(world: Partners) -> list[str]:
 
 
 @pytest.fixture(params=["tenants", "companies"])
-def scene(request: pytest.FixtureRequest) -> Scene:
+def prepared(request: pytest.FixtureRequest) -> Scene:
     found = request.getfixturevalue(request.param)
     assert isinstance(found, Scene)
     return found
+
+
+@pytest.fixture
+async def scene(prepared: Scene, drive: Drive) -> Scene:
+    """With fresh tokens: an expired one would be refused whatever it asks for."""
+    for one in (prepared.caller, *prepared.neighbours):
+        await one.renew(drive)
+    return prepared
 
 
 @pytest.mark.parametrize("process", SERVICES)
@@ -105,6 +116,7 @@ async def test_what_others_have_looks_as_if_it_never_was(
     before = [await settled(domain_platform, one) for one in scene.tenants]
     replay = Replay(wire, scene.caller, scene.others)
     await replay.run([process])
+    await scene.caller.person.call("identity.UserService/GetOwnUser", GetOwnUserRequest())
     assert not replay.wrong, "\n".join(replay.wrong)
     after = [await settled(domain_platform, one) for one in scene.tenants]
     assert not [changed(*pair) for pair in zip(before, after, strict=True) if pair[0] != pair[1]]
@@ -133,7 +145,7 @@ async def test_started_work_finds_nothing_of_others(
         asked = (
             (bulk, bulk_pb2.CreateBulkRequest(resource=plural, ids=[one], action=action)),
             (bulk, bulk_pb2.CreateBulkRequest(resource=plural, filter=condition, action=action)),
-            (bulk, _setting(plural, scene, one)),
+            (bulk, _setting(plural, scene.others.reference, one)),
             (export, export_pb2.CreateExportRequest(resource=plural, filter=condition)),
         )
         answers = [
@@ -144,14 +156,21 @@ async def test_started_work_finds_nothing_of_others(
         ]
         told.append(answers)
     assert all(one == told[0] for one in told), told
+    for name in scene.others.names:
+        where = (process, "crm.chassis.v1.BulkService/CreateBulk")
+        named = [
+            await all_told(wire, scene.caller.person, where, _setting(plural, one, "x"), one)
+            for one in (name, never(name))
+        ]
+        assert named[0] == named[1]
     after = [await settled(domain_platform, one) for one in scene.tenants[:-1]]
     assert before == after, "nothing of others has changed"
 
 
-def _setting(plural: str, scene: Scene, record_id: str) -> bulk_pb2.CreateBulkRequest:
-    """A change of all records that has an own field refer to the record."""
+def _setting(plural: str, name: str, value: str) -> bulk_pb2.CreateBulkRequest:
+    """A change of all records that sets an own field."""
     request = bulk_pb2.CreateBulkRequest(resource=plural, filter="create_time > 2000-01-01")
-    request.action.update.fields.update({"custom_fields": {scene.others.reference: record_id}})
+    request.action.update.fields.update({"custom_fields": {name: value}})
     return request
 
 
@@ -222,4 +241,5 @@ async def test_etags_open_nothing(wire: Wire, scene: Scene) -> None:
                 )  # fmt: skip
                 text = outcome.text.replace(record_id, "ID")
                 answers.add((outcome.code, outcome.reason, text))
+        assert {(code, reason) for code, reason, _ in answers} == {(ABSENT, "NOT_FOUND")}
         assert len(answers) == 1, answers
