@@ -15,9 +15,10 @@ READ: Final = "chassis/resource/read.py"
 # What a statement says of the tenant.
 OF_TENANT: Final = '        table.c.tenant_id == bindparam("tenant_id"),\n'
 # Sets the tenant of a connection's first transaction for all that come after it.
+OPENING: Final = """f"begin; set local crm.tenant = '{UUID(tenant_id)}'\""""
 SET_ONCE: Final = (
     """f"begin; select set_config('crm.tenant',"""
-    """ coalesce(nullif(current_setting('crm.tenant', true), ''), '{tenant}'), false)\""""
+    """ coalesce(nullif(current_setting('crm.tenant', true), ''), '{UUID(tenant_id)}'), false)\""""
 )
 
 EDGE: Final = (
@@ -45,14 +46,14 @@ EDGE: Final = (
     Removal(
         "the tenant is set on the connection",
         POOL,
-        """f"begin; set local crm.tenant = '{tenant}'\"""",
+        OPENING,
         '"begin"',
         (f"{SECURITY}/test_interleaved.py::test_interleaved_tenants_stay_apart",),
     ),
     Removal(
         "the tenant ends with its transaction",
         POOL,
-        """f"begin; set local crm.tenant = '{tenant}'\"""",
+        OPENING,
         SET_ONCE,
         (f"{SECURITY}/test_interleaved.py::test_interleaved_tenants_stay_apart",),
     ),
@@ -72,7 +73,7 @@ EDGE: Final = (
     ),
     Removal(
         "the tenant in the statement of lists and counts",
-        "chassis/resource/listing.py",
+        "chassis/resource/query.py",
         OF_TENANT,
         "",
         (f"{NO_WALL_TEST}::test_lists_and_counts_are_of_their_tenant",),
@@ -170,11 +171,11 @@ EDGE: Final = (
     ),
     Removal(
         "signature of page tokens",
-        "chassis/resource/page_token.py",
+        "chassis/filter/page_token.py",
         "    if not hmac.compare_digest(signature, _signature(payload, arguments, key)):\n",
         "    if False:\n",
         (
-            "tests/unit/chassis/resource/test_page_token.py::test_page_token_of_other_arguments_is_refused",
+            "tests/unit/chassis/filter/test_page_token.py::test_page_token_of_other_arguments_is_refused",
         ),
     ),
     Removal(

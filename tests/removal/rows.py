@@ -12,6 +12,7 @@ MODEL_TEST: Final = "tests/unit/chassis/access/test_model.py"
 BULK: Final = "tests/integration/chassis/bulk"
 READ: Final = "chassis/resource/read.py"
 LISTING: Final = "chassis/resource/listing.py"
+QUERY: Final = "chassis/resource/query.py"
 CHECKS: Final = "chassis/resource/checks.py"
 # The shape of a reach that limits nothing.
 NO_LIMIT: Final = '(False, False, "")'
@@ -64,8 +65,8 @@ ROWS: Final = (
         (f"{PARTNERS}::test_batches_end_where_the_company_does",),
     ),
     Removal(
-        "scope of lists, search and sums over filters",
-        LISTING,
+        "scope of lists and searches",
+        QUERY,
         "        *reach_condition(query.plan, reach_shape(query.plan, query.reach)),\n",
         "",
         (
@@ -75,7 +76,7 @@ ROWS: Final = (
     Removal(
         "scope of counts",
         LISTING,
-        ".where(*_conditions(query, [condition]))",
+        ".where(*list_conditions(query, [condition]))",
         '.where(table.c.tenant_id == bindparam("tenant_id"), condition)',
         (
             f"{PARTNERS}::test_lists_and_counts_end_where_the_company_does[User-identity.UserService/ListUsers]",
@@ -84,8 +85,8 @@ ROWS: Final = (
     Removal(
         "scope of searches for frequent words",
         LISTING,
-        "_page(query, plain, number, matches)",
-        "_page(replace(query, reach=Reach(everything=True)), plain, number, matches)",
+        "_page(query, plain, columns)",
+        "_page(replace(query, reach=type(query.reach)(everything=True)), plain, columns)",
         (
             "tests/integration/chassis/search/test_paths.py::test_search_respects_the_scope_in_both_ways",
         ),

@@ -189,7 +189,9 @@ BY_NAME: Final[Mapping[str, Strategy]] = {
     "id": ids, "ids": ids, "file_id": files, "filter": filters, "order_by": names,
     "fields": names, "update_mask": names, "page_token": tokens, "custom_fields": own_values,
     "etag": etags, "field": names, "match": names,
-    **dict.fromkeys(("external_id", "login", "code", "email", "slug", "key", "name"), taken),
+    **dict.fromkeys(
+        ("external_id", "login", "code", "email", "slug", "key", "name", "number"), taken
+    ),
 }  # fmt: skip
 # What says something of a record, a file or a wish, and names no record.
 PLAIN: Final = frozenset(
@@ -198,7 +200,8 @@ PLAIN: Final = frozenset(
         "contact_email", "contact_name", "contact_phone", "count", "country", "currency_code",
         "default_value", "description", "end_date", "engage_date", "expected_close_date",
         "external_source", "factor", "file_name", "goal", "group_by", "industry", "job_title",
-        "label", "language", "lost_reason", "new_password", "old_password", "password", "phone",
+        "label", "language", "life_cycle_reason",
+        "lost_reason", "new_password", "old_password", "password", "phone",
         "prefix", "reason", "reference_resource", "remove", "resource", "resources", "scopes",
         "series", "sheet", "start_date", "start_page", "tags", "time_zone", "title", "verb",
         "website",
