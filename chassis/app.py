@@ -129,7 +129,7 @@ def configure_logs(service: str, level: str) -> None:
 async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -> None:
     stopping = _stop_event()
     database = Database(settings.service, settings.database_url, settings.worker_database_url)
-    clients = Clients(settings.service, settings.service_secret, settings.targets)
+    clients = Clients(settings.service, settings.service_secret, settings.targets, settings.tls_dir)
     starter = Starter(settings.service, database)
     toolbox = Toolbox(settings, database, clients, starter)
     parts = build(toolbox)
@@ -166,7 +166,7 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
     shared |= {PURGE_SERVICE: purge.methods(), **own.methods(starter.woken.set)}
     for name, methods in {**parts.methods, **shared}.items():
         server.add(name, methods)
-    await server.start(settings.grpc_listen)
+    await server.start(settings.grpc_listen, settings.tls_dir, settings.health_listen)
     background.start(access, custom, parts.consumers)
     own_jobs = {"purge": purge.run, "search": search.keep_fresh, "search rows": search.keep_full}
     for name, job in {**own_jobs, **deferred.jobs, **parts.jobs}.items():

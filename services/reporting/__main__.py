@@ -1,4 +1,4 @@
-"""python -m services.reporting [migrate | revision TEXT | parked [replay] | recompute ...]."""
+"""python -m services.reporting [migrate | migrated | revision ... | parked ... | recompute ...]."""
 
 import sys
 from pathlib import Path

@@ -97,6 +97,7 @@ async def gateway(
         log_level="CRITICAL",
         rate_per_s=100_000,
         public_url="https://crm.example",
+        tls_dir="",
     )
     made = Gateway(settings)
     server = QuietServer(server_config(made.application, settings))
