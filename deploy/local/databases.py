@@ -59,9 +59,13 @@ def with_login(url: str, user: str, password: str, database: str) -> str:
 
 def create_database(admin_url: str, logins: Logins) -> None:
     """Make roles, database, schemas and extensions of one service with an administrator's login."""
+    run_sql(admin_url, creation_script(logins))
+
+
+def creation_script(logins: Logins) -> str:
+    """The psql script that makes them, to be run by an administrator."""
     roles = [_role(url) for url in (logins.owner, logins.runtime, logins.worker)]
-    script = _variables(logins) + "".join(roles) + DATABASE_SQL + SCHEMA_SQL
-    run_sql(admin_url, script)
+    return _variables(logins) + "".join(roles) + DATABASE_SQL + SCHEMA_SQL
 
 
 def adopt_database(logins: Logins) -> None:
