@@ -62,7 +62,7 @@ def entrance() -> Iterator[Manifest]:
 
 
 def toolbox() -> Iterator[Manifest]:
-    """A pod with the crm command, for operators: `kubectl exec deploy/toolbox -- crm tenant ...`."""
+    """A pod with the crm command: `kubectl exec deploy/toolbox -- crm tenant list`."""
     yield account(TOOLBOX)
     values = {
         "HOME": "/tmp",  # noqa: S108  # the pod's own; sessions of operators end with it
