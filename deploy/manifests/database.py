@@ -89,11 +89,10 @@ def server() -> Iterator[Manifest]:
         lifecycle={"preStop": {"sleep": {"seconds": 1}}},
         volumeMounts=[
             mount("roles", "/etc/postgres/roles"),
-            mount("tls", "/etc/postgres/tls"),
             mount("data", "/var/lib/postgres", read_only=False),
         ],
     )
-    volumes = [secret_volume("roles", "database-roles"), secret_volume("tls", "database-tls"), data]
+    volumes = [secret_volume("roles", "database-roles"), data]
     # Policies let in what has the label that the cluster's instances have.
     own = labels(name, "database") | {"cnpg.io/cluster": DATABASE}
     yield manifest(

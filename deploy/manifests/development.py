@@ -13,7 +13,7 @@ from deploy.local.credentials import (
 )
 from deploy.local.databases import Logins, creation_script
 from deploy.manifests.certificates import Authority, hosts, names
-from deploy.manifests.secrets import database_url, filled, templates, values
+from deploy.manifests.secrets import DATABASE_TLS, database_url, filled, templates, values
 from deploy.manifests.services import OWNERS
 from deploy.manifests.shape import NAMESPACE, Manifest, manifest
 
@@ -36,7 +36,12 @@ def development_secrets(file: Path) -> Iterator[Manifest]:
         issued = {secret: authority.issue(names(short)) for secret, short in hosts().items()}
     write_private(file, {"values": known, "certificates": issued})
     for name, template in templates().items():
-        here = {key: text for key, text in template.items() if key != "SMTP_URL"}
+        # The server of development has no TLS, and mails need no server.
+        here = {
+            key: text.replace(DATABASE_TLS, "")
+            for key, text in template.items()
+            if key != "SMTP_URL"
+        }
         yield _secret(name, filled(here, known))
     yield _secret("database-roles", {"roles.sql": _roles(known)})
     for name, content in issued.items():
@@ -54,8 +59,7 @@ def _roles(known: Mapping[str, str]) -> str:
     scripts = []
     for service in OWNERS:
         urls = {role: database_url(service.name, role) for role in ("owner", "runtime", "worker")}
-        plain = {role: url.partition("?")[0] for role, url in filled(urls, known).items()}
-        scripts.append(creation_script(Logins(**plain)))
+        scripts.append(creation_script(Logins(**filled(urls, known))))
     return "\n".join(scripts)
 
 

@@ -23,6 +23,7 @@ from deploy.manifests.shape import TLS_DIR, Manifest, manifest
 STORE: Final = "crm"
 ROLES: Final = {"owner": "_owner", "runtime": "", "worker": "_worker"}
 BASIC: Final = "kubernetes.io/basic-auth"
+DATABASE_TLS: Final = f"?sslmode=verify-full&sslrootcert={TLS_DIR}/ca.crt"
 _VALUE: Final = re.compile(r"\{\{ \.(\w+) \}\}")
 
 Templates = Mapping[str, tuple[str, Mapping[str, str]]]
@@ -84,8 +85,7 @@ def database_url(service: str, role: str) -> str:
     """The URL of a service's database in one of its roles; the certificate is checked."""
     name = database_name(service)
     login = f"{name}{ROLES[role]}:{value(service, f'{role}_password')}"
-    options = f"sslmode=verify-full&sslrootcert={TLS_DIR}/ca.crt"
-    return f"postgresql://{login}@{DATABASE}-rw:{DATABASE_PORT}/{name}?{options}"
+    return f"postgresql://{login}@{DATABASE}-rw:{DATABASE_PORT}/{name}{DATABASE_TLS}"
 
 
 def _of_service(service: Service) -> dict[str, str]:
