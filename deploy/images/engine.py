@@ -63,8 +63,8 @@ def engine(*, plays: bool) -> Iterator[Engine]:
         return
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise RunnerError(
-            f"Neither podman {PODMAN_MIN} nor (for images only) a docker engine is here, and podman of"
-            " our own needs root and Debian's packages: nothing was built or played."
+            f"Neither podman {PODMAN_MIN} nor (for images only) a docker engine is here, and podman"
+            " of our own needs root and Debian's packages: nothing was built or played."
         )
     with _own_root() as made:
         yield made
@@ -77,7 +77,7 @@ def _installed(*, plays: bool) -> Engine | None:
         )
         if done.returncode == 0:
             version = str(json.loads(done.stdout)["version"]["Version"])
-            if int(version.split(".")[0]) >= PODMAN_MIN:
+            if int(version.partition(".")[0]) >= PODMAN_MIN:
                 return Engine(("podman",), plays=True)
     if plays or shutil.which("docker") is None:
         return None

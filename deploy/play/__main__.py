@@ -1,5 +1,5 @@
-"""python -m deploy.play: play the development overlay with podman, sign in through it, and check that
-a lead-to-report flow works over mTLS; 1 with the reason when it cannot be played or does not work.
+"""python -m deploy.play: play the development overlay with podman, sign in through it and follow a
+record to its report over mTLS; 1 with the reason when it cannot be played or does not work.
 """
 
 import json
@@ -13,9 +13,8 @@ from deploy.images.engine import engine
 from deploy.local.errors import RunnerError
 from deploy.manifests.services import GRPC_PORT, HTTP_PORT, TOOLBOX
 from deploy.manifests.shape import Manifest
-from deploy.play.pods import Pods, eventually
+from deploy.play.pods import PROBES, Pods, eventually
 
-PROBES: Final = ("startupProbe", "readinessProbe", "livenessProbe")
 # A client without a certificate of ours.
 STRANGER: Final = f"""
 import grpc
