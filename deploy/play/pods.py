@@ -1,5 +1,6 @@
 """Plays rendered manifests with podman: in an order in which nobody waits for what comes later."""
 
+import json
 import subprocess
 import sysconfig
 import time
@@ -23,6 +24,7 @@ NETWORK: Final = "crm"
 SERVERS: Final = {NATS, f"{DATABASE}-rw"}
 # What podman makes of the overlay; it knows no other kinds (docs/operations/kubernetes.md).
 SHARED: Final = {"Secret", "ConfigMap", "PersistentVolumeClaim"}
+PROBES: Final = ("startupProbe", "readinessProbe", "livenessProbe")
 PATIENCE_S: Final = 120.0
 
 
@@ -46,7 +48,7 @@ class Pods:
         for name, manifests in parts.items():
             path = FOLDER / f"{name}.yaml"
             path.touch(mode=0o600)
-            path.write_text(as_yaml(manifests))
+            path.write_text(as_yaml(_unprobed(one) for one in manifests))
             self._played.append(path)
             arguments = ("kube", "play", "--network", NETWORK, self._engine.path(path))
             self._engine.run(*arguments, isolated=True)
@@ -69,16 +71,15 @@ class Pods:
 
     def logs(self) -> str:
         """The last lines of every container."""
-        listing = self._engine.run(
-            "ps", "--all", "--format", "{{.Names}} {{.Status}}", isolated=True
-        )
-        names = [line.split()[0] for line in listing.splitlines()]
-        told = [
-            f"-- {name}\n{self._engine.run('logs', '--tail', '15', name, check=False, isolated=True)}"
+        columns = "{{.Names}} {{.Status}}"
+        listing = self._engine.run("ps", "--all", "--format", columns, isolated=True)
+        names = [line.partition(" ")[0] for line in listing.splitlines()]
+        tails = (
+            (name, self._engine.run("logs", "--tail", "15", name, check=False, isolated=True))
             for name in names
             if not name.endswith("-infra")
-        ]
-        return listing + "\n".join(told)
+        )
+        return listing + "\n".join(f"-- {name}\n{tail}" for name, tail in tails)
 
 
 def rendered(overlay: str) -> list[Manifest]:
@@ -105,6 +106,18 @@ def eventually(what: str, pods: Pods, deployment: str, command: Sequence[str], w
         if time.monotonic() > deadline:
             raise RunnerError(f"{what}: not within {PATIENCE_S:.0f} s; last:\n{printed}")
         time.sleep(1)
+
+
+def _unprobed(one: Manifest) -> Manifest:
+    """Without probes, which podman would run as programs that the images do not have."""
+    copy: Manifest = json.loads(json.dumps(one))
+    if copy["kind"] == "Deployment":
+        spec = copy["spec"]
+        assert isinstance(spec, dict)
+        for container in spec["template"]["spec"]["containers"]:
+            for probe in PROBES:
+                container.pop(probe, None)
+    return copy
 
 
 def _is_server(one: Manifest) -> bool:

@@ -1,4 +1,4 @@
-"""Runs inside the toolbox pod: asks what Kubernetes would ask, as the manifests say (JSON on stdin)."""
+"""Runs inside the toolbox pod: asks what Kubernetes would ask, given as JSON on standard input."""
 
 import json
 import sys
@@ -23,8 +23,9 @@ def answers(host: str, probe: dict[str, object]) -> bool:
             except grpc.RpcError:
                 return False
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+    url = f"http://{host}:{port}{probe['what']}"
     try:
-        with urllib.request.urlopen(f"http://{host}:{port}{probe['what']}", timeout=2) as response:  # our own pods
+        with urllib.request.urlopen(url, timeout=2) as response:
             return bool(response.status == 200)
     except (URLError, OSError):
         return False
@@ -41,4 +42,5 @@ def main() -> int:
     return 1 if probes else 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
