@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.local.errors import RunnerError
+from deploy.local.health import wait_for
 from deploy.local.settings import ROOT
 
 BUILD: Final = ROOT / ".build"
@@ -98,11 +98,8 @@ def _own_root() -> Iterator[Engine]:
     ready.unlink(missing_ok=True)
     with subprocess.Popen([*command, root, ROOT, ready]) as holder:
         try:
-            deadline = time.monotonic() + READY_S
-            while not ready.exists():
-                if holder.poll() is not None or time.monotonic() > deadline:
-                    raise RunnerError("The root of podman cannot be entered: see above.")
-                time.sleep(0.1)
+            if not wait_for(ready.exists, lambda: holder.poll() is None, READY_S):
+                raise RunnerError("The root of podman cannot be entered: see above.")
             yield Engine(("podman",), plays=True, own=holder.pid)
         finally:
             holder.kill()

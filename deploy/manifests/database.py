@@ -45,11 +45,6 @@ def cluster() -> Iterator[Manifest]:
             "cluster": {"name": DATABASE},
             "name": name,
             "owner": f"{name}_owner",
-            "template": "template0",
-            "encoding": "UTF8",
-            "locale": "C",
-            "localeProvider": "builtin",
-            "builtinLocale": "C.UTF-8",
             # Deleting the object keeps the data.
             "databaseReclaimPolicy": "retain",
         }
@@ -132,6 +127,16 @@ def _cluster() -> Manifest:
         "primaryUpdateStrategy": "unsupervised",
         "primaryUpdateMethod": "switchover",
         "enableSuperuserAccess": False,
+        # Databases inherit these: naming a template for each would break kustomize's `images`.
+        "bootstrap": {
+            "initdb": {
+                "encoding": "UTF8",
+                "locale": "C",
+                "localeProvider": "builtin",
+                "builtinLocale": "C.UTF-8",
+                "dataChecksums": True,
+            }
+        },
         "certificates": {
             "serverTLSSecret": f"{DATABASE}-tls",
             "serverCASecret": f"{DATABASE}-tls",

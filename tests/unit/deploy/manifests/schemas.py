@@ -42,9 +42,7 @@ def built_in(minor: str, kind: str, api: str) -> Draft202012Validator | None:
     except FileNotFoundError:
         return None
     definitions = _definitions(folder, version)
-    registry: Registry[Any] = definitions @ (
-        Resource.from_contents(schema) @ Registry()
-    )  # Any: as said above
+    registry = definitions @ (Resource.from_contents(schema) @ Registry())
     return Draft202012Validator(schema, registry=registry)
 
 
