@@ -85,16 +85,11 @@ def _list_contents(found: Engine, target: str, image: str) -> None:
     archive = SBOM / f"{target}.tar"
     archive.unlink(missing_ok=True)
     found.run("save", "--output", found.path(archive), image)
-    command = [
-        SYFT,
-        "scan",
-        f"docker-archive:{archive}",
-        "--quiet",
-        "--output",
-        f"spdx-json={listing}",
-    ]
+    what = (f"docker-archive:{archive}", "--quiet", "--output", f"spdx-json={listing}")
     environment = {**os.environ, "SYFT_CHECK_FOR_APP_UPDATE": "false"}
-    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+    done = subprocess.run(
+        [SYFT, "scan", *what], check=False, capture_output=True, text=True, env=environment
+    )
     archive.unlink()
     if done.returncode != 0:
         raise RunnerError(f"syft {image}: {done.stderr.strip()}")

@@ -93,10 +93,10 @@ def _own_root() -> Iterator[Engine]:
         _script("make-root.sh", root)
     if not (BUILD / "base.tar").exists():
         _script("make-base.sh", BUILD / "base.tar")
-    command = ["unshare", "--mount", "--net", "--propagation", "private", SCRIPTS / "hold-root.sh"]
+    command = ["unshare", "--mount", "--net", "--propagation", "private"]
     ready = BUILD / "engine.ready"
     ready.unlink(missing_ok=True)
-    with subprocess.Popen([*command, root, ROOT, ready]) as holder:
+    with subprocess.Popen([*command, SCRIPTS / "hold-root.sh", root, ROOT, ready]) as holder:
         try:
             if not wait_for(ready.exists, lambda: holder.poll() is None, READY_S):
                 raise RunnerError("The root of podman cannot be entered: see above.")

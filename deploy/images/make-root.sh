@@ -8,7 +8,7 @@ command -v mmdebstrap > /dev/null || {
 }
 rm -rf "$root" "$root.new"
 mmdebstrap --quiet --variant=minbase trixie "$root.new" \
-  --include=podman,buildah,runc,netavark,aardvark-dns,conmon,catatonit,nftables,iptables,iproute2,uidmap,ca-certificates
+  --include=podman,buildah,runc,netavark,aardvark-dns,conmon,catatonit,nftables,iptables,iproute2,uidmap,mount,ca-certificates
 mkdir -p "$root.new/etc/containers" "$root.new/src" "$root.new/old"
 # runc, because crun refuses hybrid control groups; limits as low as where CAP_SYS_RESOURCE is missing.
 cat > "$root.new/etc/containers/containers.conf" <<'END'

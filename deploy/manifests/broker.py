@@ -1,6 +1,6 @@
 """NATS JetStream: its files, three nodes for production, one for development."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from chassis.events.streams import (
@@ -15,6 +15,7 @@ from deploy.manifests.shape import (
     RELEASE,
     Manifest,
     account,
+    claim_volume,
     container,
     disruption_budget,
     labels,
@@ -114,7 +115,7 @@ def single() -> Iterator[Manifest]:
     spec = node(1)
     volumes = spec["volumes"]
     assert isinstance(volumes, list)
-    volumes.append({"name": "store", "persistentVolumeClaim": {"claimName": NATS}})
+    volumes.append(claim_volume("store", NATS))
     yield manifest(
         "Deployment",
         NATS,
@@ -157,11 +158,15 @@ def node(nodes: int, **rest: object) -> Manifest:
         ],
     )
     volumes = [
-        {"name": "config", "configMap": {"name": "nats-config"}},
+        _configured("nats-config"),
         secret_volume("users", "nats-users"),
         secret_volume("tls", "nats-tls"),
     ]
     return pod([server], volumes, NATS, grace_s=60, **rest)
+
+
+def _configured(name: str) -> Mapping[str, object]:
+    return {"name": "config", "configMap": {"name": name}}
 
 
 def _service(name: str, ports: Sequence[tuple[str, int]], how: Manifest) -> Manifest:

@@ -14,6 +14,7 @@ from deploy.manifests.shape import (
     RELEASE,
     Manifest,
     account,
+    claim_volume,
     container,
     labels,
     manifest,
@@ -70,7 +71,6 @@ def server() -> Iterator[Manifest]:
     yield manifest("Service", name, spec=chosen)
     claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "5Gi"}}}
     yield manifest("PersistentVolumeClaim", name, spec=claim)
-    data = {"name": "data", "persistentVolumeClaim": {"claimName": name}}
     ready: Manifest = {"tcpSocket": {"port": "postgres"}, "periodSeconds": 5}
     postgres = container(
         "postgres",
@@ -87,7 +87,7 @@ def server() -> Iterator[Manifest]:
             mount("data", "/var/lib/postgres", read_only=False),
         ],
     )
-    volumes = [secret_volume("roles", "database-roles"), data]
+    volumes = [secret_volume("roles", "database-roles"), claim_volume("data", name)]
     # Policies let in what has the label that the cluster's instances have.
     own = labels(name, "database") | {"cnpg.io/cluster": DATABASE}
     yield manifest(

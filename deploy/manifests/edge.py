@@ -1,6 +1,6 @@
 """The way in from outside, and the operators' toolbox."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from deploy.manifests.services import GATEWAY, GRPC_PORT, HTTP_PORT, TOOLBOX
@@ -92,7 +92,7 @@ def toolbox() -> Iterator[Manifest]:
     )
 
 
-def _route(name: str, listener: str, rules: list[Manifest]) -> Manifest:
+def _route(name: str, listener: str, rules: Sequence[Mapping[str, object]]) -> Manifest:
     parent = {"name": "crm", "sectionName": listener}
-    spec = {"parentRefs": [parent], "hostnames": [HOST], "rules": rules}
+    spec = {"parentRefs": [parent], "hostnames": [HOST], "rules": list(rules)}
     return manifest("HTTPRoute", name, API, spec=spec)

@@ -89,7 +89,9 @@ def _service(service: Service) -> Manifest:
     return _rules(service.name, admitted, reached)
 
 
-def _rules(name: str, admitted: Sequence[Manifest], reached: Sequence[Manifest]) -> Manifest:
+def _rules(
+    name: str, admitted: Sequence[Mapping[str, object]], reached: Sequence[Mapping[str, object]]
+) -> Manifest:
     return {
         "podSelector": selector(name),
         "policyTypes": ["Ingress", "Egress"],
@@ -110,15 +112,17 @@ def _to(*names: str, port: int) -> Manifest:
     return _as_to(_ports([{"podSelector": selector(*names)}], port))
 
 
-def _ports(peers: Sequence[Manifest], *ports: int) -> tuple[Sequence[Manifest], list[Manifest]]:
+def _ports(
+    peers: Sequence[Mapping[str, object]], *ports: int
+) -> tuple[Sequence[Mapping[str, object]], list[Manifest]]:
     return peers, [{"protocol": "TCP", "port": port} for port in ports]
 
 
-def _as_from(rule: tuple[Sequence[Manifest], list[Manifest]]) -> Manifest:
+def _as_from(rule: tuple[Sequence[Mapping[str, object]], list[Manifest]]) -> Manifest:
     return {"from": list(rule[0]), "ports": rule[1]}
 
 
-def _as_to(rule: tuple[Sequence[Manifest], list[Manifest]]) -> Manifest:
+def _as_to(rule: tuple[Sequence[Mapping[str, object]], list[Manifest]]) -> Manifest:
     return {"to": list(rule[0]), "ports": rule[1]}
 
 

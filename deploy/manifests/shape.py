@@ -41,8 +41,8 @@ def selector(*names: str) -> Manifest:
 
 
 def pod(
-    containers: Sequence[Manifest],
-    volumes: Sequence[Manifest],
+    containers: Sequence[Mapping[str, object]],
+    volumes: Sequence[Mapping[str, object]],
     account: str,
     grace_s: int,
     **rest: object,
@@ -99,9 +99,14 @@ def variables(values: Mapping[str, str]) -> list[Manifest]:
     return [{"name": name, "value": values[name]} for name in sorted(values)]
 
 
-def secret_volume(name: str, secret: str) -> Manifest:
+def secret_volume(name: str, secret: str) -> Mapping[str, object]:
     """A Secret as files."""
     return {"name": name, "secret": {"secretName": secret}}
+
+
+def claim_volume(name: str, claim: str) -> Mapping[str, object]:
+    """A volume of our own."""
+    return {"name": name, "persistentVolumeClaim": {"claimName": claim}}
 
 
 def mount(name: str, path: str, *, read_only: bool = True) -> Manifest:

@@ -15,6 +15,7 @@ from deploy.manifests.shape import (
     TLS_DIR,
     Manifest,
     account,
+    claim_volume,
     container,
     disruption_budget,
     labels,
@@ -108,10 +109,7 @@ def migration(service: Service) -> Manifest:
 def _deployment(service: Service) -> Manifest:
     volumes = [
         secret_volume("tls", f"{service.name}-tls"),
-        *(
-            {"name": _volume(one), "persistentVolumeClaim": {"claimName": _claim(service, one)}}
-            for one in service.folders
-        ),
+        *(claim_volume(_volume(one), _claim(service, one)) for one in service.folders),
     ]
     first = {"initContainers": [_wait_for_migration(service)]} if service.has_database else {}
     spec = pod(

@@ -24,7 +24,7 @@ def test_an_overlay_of_operators_sets_registry_and_address(tmp_path: Path) -> No
     yours = tmp_path / "overlays" / "yours"
     yours.mkdir()
     (yours / "kustomization.yaml").write_text(found[1].replace("sha256:...", "sha256:" + "0" * 64))
-    command = [KUBECTL, "kustomize", yours]
+    command = [str(KUBECTL), "kustomize", str(yours)]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, done.stderr
     rendered = [one for one in yaml.safe_load_all(done.stdout) if one["kind"] == "Deployment"]
