@@ -21,6 +21,8 @@ CERTIFICATES: Final = Path("/etc/ssl/certs/ca-certificates.crt")
 SOURCE: Final = Path("/src")
 PODMAN_MIN: Final = 5
 READY_S: Final = 30.0
+# What a build of an image or the start of all pods may take.
+PATIENCE_S: Final = 600.0
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,17 @@ class Engine:
         if self.own is not None:
             network = ("-n",) if isolated else ()
             program = ("nsenter", "-t", str(self.own), "-m", *network, "-r", "-w", *program)
-        done = subprocess.run(
-            [*program, *arguments], input=given, check=False, capture_output=True, text=True
-        )
+        try:
+            done = subprocess.run(
+                [*program, *arguments],
+                input=given,
+                check=False,
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE_S,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise RunnerError(f"{error.cmd[-1]}: not within {PATIENCE_S:.0f} s") from error
         if check and done.returncode != 0:
             output = (done.stdout + done.stderr).strip()
             raise RunnerError(f"{program[-1]} {' '.join(arguments[:3])} failed:\n{output}")

@@ -48,7 +48,7 @@ class Pods:
         for name, manifests in parts.items():
             path = FOLDER / f"{name}.yaml"
             path.touch(mode=0o600)
-            path.write_text(as_yaml(_unprobed(one) for one in manifests))
+            path.write_text(as_yaml(_playable(one) for one in manifests))
             self._played.append(path)
             arguments = ("kube", "play", "--network", NETWORK, self._engine.path(path))
             self._engine.run(*arguments, isolated=True)
@@ -66,7 +66,7 @@ class Pods:
 
     def inside(self, deployment: str, *command: str, given: str | None = None) -> str:
         """What a command prints that runs in the main container of a deployment."""
-        container = f"{deployment}-pod-main"
+        container = f"{deployment}-pod-{deployment}"
         return self._engine.run("exec", "-i", container, *command, given=given, isolated=True)
 
     def logs(self) -> str:
@@ -108,21 +108,38 @@ def eventually(what: str, pods: Pods, deployment: str, command: Sequence[str], w
         time.sleep(1)
 
 
-def _unprobed(one: Manifest) -> Manifest:
-    """Without probes, which podman would run as programs that the images do not have."""
+def _playable(one: Manifest) -> Manifest:
+    """What podman would take otherwise than Kubernetes is put right.
+
+    It would run probes as programs that the images do not have; its name server knows containers,
+    not Services, so they have the Service's name; an emptyDir would be one for all pods of that
+    name, while /tmp is there by itself where the root file system is read-only.
+    """
     copy: Manifest = json.loads(json.dumps(one))
-    if copy["kind"] == "Deployment":
-        spec = copy["spec"]
-        assert isinstance(spec, dict)
-        for container in spec["template"]["spec"]["containers"]:
-            for probe in PROBES:
-                container.pop(probe, None)
+    if copy["kind"] not in {"Deployment", "Job"}:
+        return copy
+    spec = copy["spec"]
+    assert isinstance(spec, dict)
+    pod = spec["template"]["spec"]
+    shared = {volume["name"] for volume in pod["volumes"] if "emptyDir" in volume}
+    pod["volumes"] = [volume for volume in pod["volumes"] if volume["name"] not in shared]
+    for container in (*pod["containers"], *pod.get("initContainers", [])):
+        mounts = container["volumeMounts"]
+        container["volumeMounts"] = [mount for mount in mounts if mount["name"] not in shared]
+        for probe in PROBES:
+            container.pop(probe, None)
+    pod["containers"][0]["name"] = name_of(copy)
     return copy
 
 
 def _is_server(one: Manifest) -> bool:
     if one["kind"] in SHARED:
         return True
+    return one["kind"] == "Deployment" and name_of(one) in SERVERS
+
+
+def name_of(one: Manifest) -> str:
+    """The name of an object."""
     metadata = one["metadata"]
     assert isinstance(metadata, dict)
-    return one["kind"] == "Deployment" and metadata["name"] in SERVERS
+    return str(metadata["name"])
