@@ -7,7 +7,7 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from deploy.manifests.services import DATABASE, NATS, SERVICES, TOOLBOX
 from deploy.manifests.shape import NAMESPACE, Manifest, manifest
@@ -65,8 +65,14 @@ class Authority:
     def __init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, AUTHORITY)])
-        builder = self._builder(self._name, self._key.public_key())
-        made = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        own = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
+        self._issuer = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
+        made = (
+            self._builder(self._name, self._key.public_key())
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_usage(signs_certificates=True), critical=True)
+            .add_extension(own, critical=False)
+        )
         self._certificate = made.sign(self._key, hashes.SHA256())
 
     def issue(self, hosts: Sequence[str]) -> Mapping[str, str]:
@@ -74,7 +80,15 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts[0])])
         alternatives = x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts])
-        made = self._builder(subject, key.public_key()).add_extension(alternatives, critical=False)
+        both = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+        made = (
+            self._builder(subject, key.public_key())
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_usage(signs_certificates=False), critical=True)
+            .add_extension(x509.ExtendedKeyUsage(both), critical=False)
+            .add_extension(alternatives, critical=False)
+            .add_extension(self._issuer, critical=False)
+        )
         return {
             "tls.crt": _pem(made.sign(self._key, hashes.SHA256())),
             "tls.key": key.private_bytes(
@@ -98,6 +112,20 @@ class Authority:
             .not_valid_before(now - timedelta(minutes=5))
             .not_valid_after(now + timedelta(days=365))
         )
+
+
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 def _pem(certificate: x509.Certificate) -> str:
