@@ -135,7 +135,7 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
     stop_tracing = start_tracing(settings.service, settings.otlp_endpoint)
     serve_metrics(settings.metrics_listen)
     database = Database(settings.service, settings.database_url, settings.worker_database_url)
-    clients = Clients(settings.service, settings.service_secret, settings.targets)
+    clients = Clients(settings.service, settings.service_secret, settings.targets, settings.tls_dir)
     starter = Starter(settings.service, database)
     toolbox = Toolbox(settings, database, clients, starter)
     parts = build(toolbox)
@@ -172,7 +172,7 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
     shared |= {PURGE_SERVICE: purge.methods(), **own.methods(starter)}
     for name, methods in {**parts.methods, **shared}.items():
         server.add(name, methods)
-    await server.start(settings.grpc_listen)
+    await server.start(settings.grpc_listen, settings.tls_dir, settings.health_listen)
     background.start(access, custom, parts.consumers)
     own_jobs = {"purge": purge.run, "search": search.keep_fresh, "search rows": search.keep_full}
     for name, job in {**own_jobs, **deferred.jobs, **parts.jobs}.items():

@@ -53,7 +53,9 @@ async def _show(database: Database, _parts: Parts) -> bool:
 def _run(settings: ServiceSettings, build: Callable[[Toolbox], Parts], work: Work) -> None:
     async def run() -> bool:
         database = Database(settings.service, settings.database_url, settings.worker_database_url)
-        clients = Clients(settings.service, settings.service_secret, settings.targets)
+        clients = Clients(
+            settings.service, settings.service_secret, settings.targets, settings.tls_dir
+        )
         toolbox = Toolbox(settings, database, clients, Starter(settings.service, database))
         try:
             return await work(database, build(toolbox))

@@ -108,13 +108,13 @@ class Operations:
     async def errors(self, exchange: Exchange) -> Response:
         """The error file of an operation, streamed as it comes."""
         operation_id = exchange.params["id"]
-        stub = self._errors[self._owner(operation_id)]
+        stub = self._errors[self._owner(operation_id)]()
         return await _file(exchange, stub, DownloadErrorsRequest(id=operation_id))
 
     async def result(self, exchange: Exchange) -> Response:
         """The result file of an operation, streamed as it comes."""
         operation_id = exchange.params["id"]
-        stub = self._result[self._owner(operation_id)]
+        stub = self._result[self._owner(operation_id)]()
         return await _file(exchange, stub, DownloadResultRequest(id=operation_id))
 
     def _owner(self, operation_id: str) -> str:
