@@ -12,9 +12,11 @@ Convert = Callable[[object], object]
 
 
 def integer(low: int, high: int) -> Convert:
-    """A converter for integers from low to high; true and 1.0 are none."""
+    """A converter for integers from low to high; 1.0 is one, as in JSON Schema, true is none."""
 
     def convert(value: object) -> int:
+        if type(value) is float and value.is_integer() and abs(value) <= 2**53:
+            value = int(value)
         if type(value) is not int:
             raise refuse("must be an integer")
         if not low <= value <= high:
