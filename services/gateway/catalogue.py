@@ -260,6 +260,7 @@ _FIELD_MESSAGES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"must be an integer", "必须是整数"),
         (r"must be an integer in decimal", "必须是十进制整数"),
         (r"must be a number", "必须是数字"),
+        (r"must be a number up to (.+)", r"必须是不超过 \1 的数字"),
         (r"must be an object", "必须是对象"),
         (r"must be an array", "必须是数组"),
         (r"must be true or false", "必须是 true 或 false"),

@@ -22,7 +22,7 @@ from services.gateway.limits import Schema
 from services.gateway.oauth_docs import oauth_paths
 from services.gateway.operations import ID, MEDIA_TYPES
 from services.gateway.refusals import Takes, refusals
-from services.gateway.schemas import TEXT, Schemas, json_body
+from services.gateway.schemas import TEXT, Schemas
 from services.gateway.uploads import XLSX
 
 HANDWRITTEN_TAGS: Mapping[str, str] = {
@@ -215,4 +215,4 @@ def _json(schemas: Schemas, message: type[Message]) -> Schema:
 
 
 def _body(schemas: Schemas, message: type[Message]) -> Schema:
-    return {"requestBody": json_body(schemas.body(fields.descriptor_of(message)))}
+    return {"requestBody": schemas.json_body_of(fields.descriptor_of(message))}

@@ -18,7 +18,11 @@ _VARIABLE = re.compile(r"\{(?:[a-z0-9_]+\.)*([a-z0-9_]+)\}")
 _DESCRIPTION = """REST interface of the CRM. Every record has `id` and `etag`; send the `etag` as
 `If-Match` when you change it, and an `Idempotency-Key` with whatever changes something, so that you
 may repeat it. Errors are problems (RFC 9457) in the language of `Accept-Language`."""
-HEADER: Schema = {"type": "string", "pattern": "^[ -~]*$", "maxLength": HEADER_MAX_CHARACTERS}
+HEADER: Schema = {
+    "type": "string",
+    "pattern": "^[!-~]([ -~]*[!-~])?$",
+    "maxLength": HEADER_MAX_CHARACTERS,
+}
 _PARAMETERS: Schema = {
     "IdempotencyKey": {
         "name": "Idempotency-Key",
@@ -168,12 +172,11 @@ class _Operation:
     def _request_body(self) -> Schema:
         name = self._method.body
         if name == "*":
-            schema = self._schemas.body_object(self._request, without=self._bound)
-            return json_body(schema, required="required" in schema)
+            return json_body(self._schemas.body_object(self._request, without=self._bound))
         part = fields.message_of(self._request.fields_by_name[name])
         if self._method.verb == "PATCH":
             return json_body(self._schemas.changes(part))
-        return json_body(self._schemas.body(part))
+        return self._schemas.json_body_of(part)
 
 
 def _sentence(name: str, comment: str) -> str:

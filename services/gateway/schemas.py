@@ -23,13 +23,24 @@ _WELL_KNOWN: Mapping[str, Schema] = {
         "pattern": r"^-?[0-9]{1,12}(\.[0-9]{1,9})?s$",
     },
     "google.protobuf.FieldMask": {"type": "string", "pattern": f"^$|^{_PATH}(,{_PATH})*$"},
-    "google.protobuf.Struct": {"type": "object", "additionalProperties": True},
-    "google.protobuf.Value": {},
+    "google.protobuf.Struct": {
+        "type": "object",
+        "additionalProperties": {"$ref": "#/components/schemas/Value"},
+    },
+    "google.protobuf.Value": {"$ref": "#/components/schemas/Value"},
     "google.protobuf.Any": {
         "type": "object",
         "properties": {"@type": {"type": "string"}},
         "additionalProperties": True,
     },
+}
+# Any JSON whose numbers a double holds exactly.
+VALUE: Schema = {
+    "type": ["null", "boolean", "string", "number", "array", "object"],
+    "minimum": -(2**53),
+    "maximum": 2**53,
+    "items": {"$ref": "#/components/schemas/Value"},
+    "additionalProperties": {"$ref": "#/components/schemas/Value"},
 }
 TEXT: Schema = {"type": "string"}
 _PLAIN: Mapping[Kind, Schema] = {
@@ -48,7 +59,7 @@ class Schemas:
     def __init__(self, comments: Mapping[str, str]) -> None:
         self._comments = comments
         self._full_names: dict[str, str] = {}
-        self.components: dict[str, Schema] = {}
+        self.components: dict[str, Schema] = {"Value": VALUE}
 
     def answer(self, message: Descriptor) -> Schema:
         """A schema that refers to the message as answers have it."""
@@ -75,10 +86,15 @@ class Schemas:
         required = [field.name for field in sent if not may_be_left_out(field)]
         if required:
             schema["required"] = required
-        several = [field.name for field in sent if _one_of_several(field)]
+        several = [field for field in sent if _one_of_several(field)]
         if several:
-            schema["oneOf"] = [{"required": [name]} for name in several]
+            schema["oneOf"] = [_alternative(one, several) for one in several]
         return schema
+
+    def json_body_of(self, message: Descriptor) -> Schema:
+        """A request body that is this message as JSON."""
+        required = bool(self.body_object(message).keys() & {"required", "oneOf"})
+        return json_body(self.body(message), required=required)
 
     def parameter(self, field: FieldDescriptor) -> Schema:
         """The schema of a field in a path or a query, with its limits and without its comment."""
@@ -124,6 +140,7 @@ class Schemas:
         keys = {name: message.fields_by_name[name] for name in sorted(KEYS)}
         told = {name: {**TEXT, **self._told(one.full_name)} for name, one in keys.items()}
         told["id"] |= {"format": "uuid", "pattern": f"^{UUID}$"}
+        told["etag"] = _nullable(told["etag"])
         return {**schema, "properties": {**told, **properties}, "required": ["id"]}
 
     def _closed(self, message: Descriptor, sent: Iterable[FieldDescriptor], refer: Refer) -> Schema:
@@ -152,7 +169,7 @@ class Schemas:
     def _sent(self, field: FieldDescriptor, refer: Refer) -> Schema:
         """A field of a body; null says the same as to leave it out."""
         schema = self._shape(field, refer)
-        if may_be_left_out(field) and not _one_of_several(field):
+        if may_be_left_out(field):
             schema = _nullable(schema)
         if fields.input_only(field):
             schema["writeOnly"] = True
@@ -192,8 +209,9 @@ class Schemas:
         return {"description": comment} if comment else {}
 
 
-def json_body(schema: Schema, *, required: bool = True) -> Schema:
-    """A request body of JSON."""
+def json_body(schema: Schema, *, required: bool = False) -> Schema:
+    """A request body of JSON; one that is not sent is an empty object."""
+    required = required or "required" in schema or "oneOf" in schema
     return {"required": required, "content": {"application/json": {"schema": schema}}}
 
 
@@ -203,11 +221,16 @@ def _one_of_several(field: FieldDescriptor) -> bool:
     return group is not None and len(group.fields) > 1
 
 
+def _alternative(one: FieldDescriptor, several: list[FieldDescriptor]) -> Schema:
+    """One field of a oneof is given, the others are not."""
+    given = {"type": "object" if one.message_type else "string"}
+    places = {field.name: given if field is one else {"type": "null"} for field in several}
+    return {"required": [one.name], "properties": places}
+
+
 def _nullable(schema: Schema) -> Schema:
     if "$ref" in schema:
         return {"anyOf": [schema, {"type": "null"}]}
-    if "type" not in schema:
-        return schema
     choices = schema.get("enum")
     also = {"enum": [*choices, None]} if isinstance(choices, list) else {}
     return {**schema, "type": [schema["type"], "null"], **also}

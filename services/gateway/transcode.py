@@ -131,7 +131,7 @@ class Transcoder:
         message = self._decode(self._query(query))
         part = self._decode_part(body)
         getattr(message, self._body).CopyFrom(part)
-        if self._paths is not None and not message.HasField("update_mask"):
+        if self._paths is not None and not message.update_mask.paths:  # type: ignore[attr-defined]  # it has one
             mask = FieldMask(paths=self._paths(body))
             message.MergeFrom(self._request_type(update_mask=mask))
         return message

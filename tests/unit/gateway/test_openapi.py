@@ -109,10 +109,9 @@ def test_a_body_is_described_as_it_is_checked() -> None:
         & part("components", "schemas", "CustomerInput", "properties").keys()
     )
     assert property_of("UserInput", "password")["writeOnly"] is True
-    assert schema("ShareInput")["oneOf"] == [
-        {"required": ["user_id"]},
-        {"required": ["department_id"]},
-    ]
+    user, department = schema("ShareInput")["oneOf"]  # type: ignore[misc]  # a list of two
+    assert (user["required"], department["required"]) == (["user_id"], ["department_id"])
+    assert user["properties"]["department_id"] == {"type": "null"}
 
 
 def test_a_change_requires_nothing_and_among_several_says_of_which_record() -> None:
@@ -128,7 +127,7 @@ def test_an_answer_promises_no_more_than_fields_and_kinds() -> None:
     assert property_of("Customer", "id")["readOnly"] is True
     assert "maxLength" not in property_of("Customer", "name")
     assert "password" not in part("components", "schemas", "User", "properties")
-    assert property_of("FieldChange", "from") == {"description": "Value before; not set for none."}
+    assert {"$ref": "#/components/schemas/Value"} in property_of("FieldChange", "from")["anyOf"]  # type: ignore[operator]  # a list of schemas
 
 
 def test_collections_in_paths_are_those_that_there_are() -> None:
