@@ -17,7 +17,8 @@ API_VERSION = "1.0.0"
 _VARIABLE = re.compile(r"\{(?:[a-z0-9_]+\.)*([a-z0-9_]+)\}")
 _DESCRIPTION = """REST interface of the CRM. Every record has `id` and `etag`; send the `etag` as
 `If-Match` when you change it, and an `Idempotency-Key` with whatever changes something, so that you
-may repeat it. Errors are problems (RFC 9457) in the language of `Accept-Language`."""
+may repeat it. The request line and the headers of a request have at most 16 KiB, its body 4 MiB
+(files apart). Errors are problems (RFC 9457) in the language of `Accept-Language`."""
 HEADER: Schema = {
     "type": "string",
     "pattern": "^[!-~]([ -~]*[!-~])?$",

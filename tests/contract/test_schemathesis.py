@@ -50,7 +50,7 @@ def seller(tenant: Tenant) -> Iterator[Tenant]:
 def test_every_answer_is_as_described(
     tenant: Tenant, seller: Tenant, document: dict[str, object], figures: list[str]
 ) -> None:
-    callers = tuple(Renewed(lambda who=who: _token(who)) for who in (tenant, seller))
+    callers = Renewed(lambda: _token(tenant)), Renewed(lambda: _token(seller))
     sender = Sender(tenant.url, callers, make_known(tenant))
     operations = operations_of(document)
     run(operations, sender)
