@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
-from typing import Final
+from typing import Any, Final, TypeAlias  # schemathesis' own type parameters are Any to us
 
 import httpx
 from schemathesis import Case
@@ -15,6 +15,8 @@ from services.gateway.contracts import load_contracts
 from tests.contract.resources import all_resources
 from tests.live import Tenant, as_dict
 
+Operation: TypeAlias = APIOperation[Any, Any, Any, Any]  # of which kind is schemathesis' business
+Made: TypeAlias = Case[Operation]
 RECORDS: Final = 6
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 # Fields that refer to a record under another name than that of its resource.
@@ -30,7 +32,7 @@ class Known:
 
     ids: Mapping[str, list[str]]
 
-    def put(self, case: Case[APIOperation], seed: int) -> None:
+    def put(self, case: Made, seed: int) -> None:
         """Have half of the ids of a case be those of records that there are, unless wrong ones are
         what the case is about.
         """
@@ -39,7 +41,7 @@ class Known:
         if not _wrong(case, ParameterLocation.PATH):
             self._fill_path(case.path_parameters, collection, random)
         if isinstance(case.body, dict | list) and not _wrong(case, ParameterLocation.BODY):
-            case.body = self._filled(case.body, "", collection, random)
+            case.body = self._filled(case.body, "", collection, random)  # type: ignore[assignment]  # JSON as before
 
     def _fill_path(self, values: dict[str, object], collection: str, random: Random) -> None:
         if random.random() < 0.5:
@@ -108,5 +110,5 @@ def _collections() -> Mapping[str, str]:
     }
 
 
-def _wrong(case: Case[APIOperation], place: ParameterLocation) -> bool:
+def _wrong(case: Made, place: ParameterLocation) -> bool:
     return case.meta is None or case.meta.is_negative_at(place)
