@@ -167,7 +167,7 @@ def _import_paths(schemas: Schemas) -> Paths:
         "name": "spec",
         "in": "query",
         "description": "The spec as JSON, when the body is the file.",
-        "schema": TEXT,
+        "content": {"application/json": {"schema": spec}},
     }
     return {
         "/v1/imports": {

@@ -9,7 +9,7 @@ from chassis.codec import fields
 from services.gateway.contracts import EVERY_SERVICE, Method, load_contracts
 from services.gateway.exchange import HEADER_MAX_CHARACTERS
 from services.gateway.handwritten import HANDWRITTEN_TAGS, handwritten_paths
-from services.gateway.limits import UUID, Schema, may_be_left_out
+from services.gateway.limits import UUID, Schema, may_be_left_out, rules_of
 from services.gateway.refusals import PROBLEM, Takes, problem_responses, refusals
 from services.gateway.schemas import Schemas, json_body
 
@@ -126,8 +126,9 @@ class _Operation:
     def _takes(self) -> Takes:
         method = self._method
         changes = method.verb != "GET"
+        asked = [rules_of(field).string.uuid for field in self._asked()]
         return Takes(
-            names=bool(self._bound) or ":" in method.template,
+            names=bool(self._bound) or ":" in method.template or any(asked),
             body=bool(method.body),
             changes=changes,
             version=changes and (bool(self._bound) or ":batch" in method.template),
@@ -136,18 +137,19 @@ class _Operation:
     def _parameters(self) -> list[Schema]:
         method = self._method
         found = [self._path_parameter(path) for path in self._bound]
-        if method.body != "*":
-            taken = {path.partition(".")[0] for path in self._bound} | {method.body}
-            found += [
-                self._query_parameter(field)
-                for field in self._request.fields
-                if field.name not in taken
-            ]
+        found += [self._query_parameter(field) for field in self._asked()]
         if method.verb != "GET":
             found.append({"$ref": "#/components/parameters/IdempotencyKey"})
             if self._bound:
                 found.append({"$ref": "#/components/parameters/IfMatch"})
         return found
+
+    def _asked(self) -> list[FieldDescriptor]:
+        """The fields that the query has."""
+        if self._method.body == "*":
+            return []
+        taken = {path.partition(".")[0] for path in self._bound} | {self._method.body}
+        return [field for field in self._request.fields if field.name not in taken]
 
     def _path_parameter(self, path: str) -> Schema:
         *parents, last = path.split(".")
