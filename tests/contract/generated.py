@@ -8,7 +8,7 @@ import os
 import re
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -219,14 +219,16 @@ def run(operations: list[Operation], sender: Sender, cases: int = CASES) -> None
         share = -(-(cases - sender.tally.total) // max(1, len(todo)))
         if share <= 0 or not todo:
             return
-        left = []
+        sent: list[int] = []
         with ThreadPoolExecutor(AT_ONCE) as pool:
+            under_way = []
             for one in todo:
                 made = _some(one, coverage[_name(one)], share, number)
-                left += [one] if len(made) * 2 >= share else []
-                for case, seed_of_case in made:
-                    pool.submit(sender.send, case, seed_of_case)
-        todo = left
+                under_way.append(pool.map(sender.send, *zip(*made, strict=True)))
+                sent.append(len(made))
+            for done in under_way:
+                deque(done, 0)  # so that an error of our own is raised
+        todo = [one for one, count in zip(todo, sent, strict=True) if count * 2 >= share]
 
 
 def _some(

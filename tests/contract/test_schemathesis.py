@@ -60,6 +60,7 @@ def test_every_answer_is_as_described(
     assert not failures, f"{len(failures)} kinds of failure with SCHEMATHESIS_SEED={SEED}\n{shown}"
     assert tally.total >= CASES
     assert len(tally.sent) == len(operations)
+    assert tally.statuses[401] < tally.total // 10, "the callers were signed out meanwhile"
     by_status = ", ".join(
         f"{status}: {count:,}" for status, count in sorted(tally.statuses.items())
     )
