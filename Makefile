@@ -119,6 +119,9 @@ fuzz-filter: $(PROTO) ## 100,000 made-up filters, 10,000 of them over HTTP: no 5
 	@FUZZED_FILTERS=100000 FUZZED_FILTERS_OVER_HTTP=10000 $(PYTEST) -q --timeout 3600 \
 		tests/unit/chassis/filter/test_fuzz.py tests/contract/test_fuzz_filter.py
 
+schemathesis: $(PROTO) ## 50,000 requests made from the API description, every answer checked against it
+	@SCHEMATHESIS_CASES=50000 $(PYTEST) -q --timeout 7200 tests/contract/test_schemathesis.py
+
 bench-scale: $(PROTO) ## Measure lists under every scope over 1,000,000 customers and opportunities
 	@$(BIN)/python -m bench.scale
 
@@ -132,4 +135,4 @@ clean: ## Remove everything generated, the environment included (not .run)
 	@rm -rf .venv .build build crm buf *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help venv proto lock up down status logs seed import-export fault test test-unit test-integration openapi openapi-check lint breaking format types manifests images deploy-check migration bench bench-scale interleave remove-checks fuzz-filter dashboards observe-check clean
+.PHONY: help venv proto lock up down status logs seed import-export fault test test-unit test-integration openapi openapi-check lint breaking format types manifests images deploy-check migration bench bench-scale interleave remove-checks fuzz-filter dashboards observe-check schemathesis clean

@@ -93,6 +93,10 @@ DETAILS: Mapping[str, tuple[str, str]] = {
         "You do not have the right to {verb} {resource} as widely yourself.",
         "您自己没有同等范围的 {resource} {verb} 权限。",
     ),
+    "HEAD_INVALID": (
+        "The request line or a header is malformed, or they are longer than {limit_bytes} bytes.",
+        "请求行或请求头格式有误，或总长超过 {limit_bytes} 字节。",
+    ),
     "IDEMPOTENCY_IN_FLIGHT": (
         "A request with the same idempotency key is still being worked on.",
         "使用同一幂等键的请求仍在处理中。",
@@ -260,6 +264,7 @@ _FIELD_MESSAGES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"must be an integer", "必须是整数"),
         (r"must be an integer in decimal", "必须是十进制整数"),
         (r"must be a number", "必须是数字"),
+        (r"must be a number up to (.+)", r"必须是不超过 \1 的数字"),
         (r"must be an object", "必须是对象"),
         (r"must be an array", "必须是数组"),
         (r"must be true or false", "必须是 true 或 false"),
@@ -278,6 +283,7 @@ _FIELD_MESSAGES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"is unknown", "是未知字段"),
         (r"is read-only", "是只读字段"),
         (r"There is no such field\.", "没有这个字段。"),
+        (r"There is no such field to set\.", "没有可以设置的这个字段。"),
         (r"There is no such field: (.+)\.", r"没有这些字段：\1。"),
         (r"This field is output only\.", "此字段由系统填写，不能设置。"),
         (r"This field cannot be changed\.", "此字段创建后不能修改。"),

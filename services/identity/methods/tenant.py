@@ -128,7 +128,7 @@ def _masked(request: pb.UpdateTenantRequest) -> list[str]:
     names = paths or [one.name for one, _ in request.tenant.ListFields()]
     if names == ["*"]:
         return list(SETTINGS)
-    odd = [(name, "This field cannot be changed.") for name in names if name not in SETTINGS]
+    odd = [(name, "There is no such field to set.") for name in names if name not in SETTINGS]
     if odd:
         raise invalid_fields(odd)
     return names

@@ -4,6 +4,7 @@ import asyncio
 from urllib.parse import urlsplit
 
 import httpx
+import orjson
 import pytest
 
 from services.gateway import edge as edge_module
@@ -95,7 +96,16 @@ async def raw(url: str, sent: bytes) -> bytes:
     ],
 )
 async def test_bad_heads_are_400(gateway: tuple[Gateway, str], head: bytes) -> None:
-    assert (await raw(gateway[1], head)).startswith(b"HTTP/1.1 400")
+    answer = await raw(gateway[1], head)
+    assert answer.startswith(b"HTTP/1.1 400")
+    start, _, body = answer.partition(b"\r\n\r\n")
+    assert b"content-type: application/problem+json" in start
+    assert orjson.loads(body)["reason"] == "HEAD_INVALID"
+
+
+async def test_line_breaks_in_a_path_lead_nowhere(anonymous: httpx.AsyncClient) -> None:
+    answer = await anonymous.get("/v1/nothing/a%0Ab")
+    assert (answer.status_code, answer.json()["reason"]) == (400, "INVALID_PATH")
 
 
 async def test_slow_heads_are_cut_off(
