@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-RESET, INVITE = "RESET", "INVITE"
+RESET, INVITE, CHANGED = "RESET", "INVITE", "CHANGED"
+# Kinds with a link that sets the password.
+LINKED = frozenset({RESET, INVITE})
 LIFETIMES: Mapping[str, timedelta] = {
     RESET: timedelta(minutes=30),
     INVITE: timedelta(days=7),
+    CHANGED: timedelta(days=1),
 }
 RETRY_MIN = timedelta(seconds=10)
 RETRY_MAX = timedelta(hours=1)
@@ -17,7 +20,7 @@ OPEN_MAX = 5
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What a mail tells; `link` sets the password."""
+    """What a mail tells; `link` sets the password, where there is one."""
 
     kind: str
     language: str
@@ -32,6 +35,8 @@ _SUBJECTS: Mapping[tuple[str, str], str] = {
     (RESET, "zh"): "重置您在 {tenant_name} 的密码",
     (INVITE, "en"): "Your account at {tenant_name}",
     (INVITE, "zh"): "您在 {tenant_name} 的账号已开通",
+    (CHANGED, "en"): "Your password at {tenant_name} was changed",
+    (CHANGED, "zh"): "您在 {tenant_name} 的密码已更改",
 }
 _BODIES: Mapping[tuple[str, str], str] = {
     (RESET, "en"): """Hello {user_name},
@@ -65,6 +70,19 @@ Set your password here within 7 days; the link works once:
 请在 7 天内通过以下链接设置密码（链接仅可使用一次）：
 
 {link}
+""",
+    (CHANGED, "en"): """Hello {user_name},
+
+the password of your account {login} at {tenant_name} has just been changed.
+You were signed out everywhere.
+
+If you do not know why, tell your administrator at once.
+""",
+    (CHANGED, "zh"): """{user_name}，您好：
+
+您在 {tenant_name} 的账号 {login} 的密码刚刚被更改，所有设备均已退出登录。
+
+如果您不知情，请立即联系管理员。
 """,
 }
 

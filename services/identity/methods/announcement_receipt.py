@@ -1,5 +1,7 @@
 """The inbox of announcements, and receipts: who has read what."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import ColumnElement, and_, any_, bindparam, func, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID, insert
 from sqlalchemy.types import Boolean
@@ -11,10 +13,10 @@ from chassis.db.pool import Record, Tx
 from chassis.db.sql import Statement, statement
 from chassis.resource.plan import Plan, reach_condition, reach_shape, reach_values
 from chassis.resource.read import lock_record, not_found
+from chassis.resource.view import view_of
 from chassis.rpc.methods import Methods, Unary
 from crm.identity.v1 import announcement_receipt_pb2 as pb
 from crm.identity.v1.announcement_pb2 import Announcement
-from services.identity.domain.announcement import upward
 from services.identity.methods.announcement import audience_of, company_of, showing_of
 from services.identity.models.announcement import announcement, announcement_receipt
 from services.identity.models.user import user
@@ -100,8 +102,9 @@ class Receipts:
         unread = await tx.fetch_row(_UNREAD, values)
         answer = pb.ListInboxResponse(unread_count=unread["count"] if unread else 0)
         to_message = self._announcements.to_message(())
+        view = view_of(call, self._announcements)
         for row in await tx.fetch(self._inbox, values):
-            told = to_message(row, NO_FIELDS)
+            told = view.shown(to_message(row, NO_FIELDS))
             assert isinstance(told, Announcement)
             entry = answer.entries.add(announcement=told)
             if row["read_time"] is not None:
@@ -143,14 +146,15 @@ class Receipts:
             "limit": size + 1,
         }
         run = plan.cached(("receipts", shape), lambda: _page(plan, shape))
-        rows = await tx.fetch(run, values)
+        rows, seen = await tx.fetch(run, values), view_of(call, plan).fields
         run = plan.cached(("receipt counts", shape), lambda: _counts(plan, shape))
         counts = await tx.fetch_row(run, values)
         read, addressed = (counts["read"], counts["addressed"]) if counts else (0, 0)
         answer = pb.ListReceiptsResponse(read_count=read, unread_count=addressed - read)
         for row in rows[:size]:
-            one = answer.receipts.add(user_id=str(row["id"]), name=row["name"])
-            one.department_id = str(row["department_id"] or "")
+            one = answer.receipts.add(user_id=str(row["id"]))
+            one.name = row["name"] if "name" in seen else ""
+            one.department_id = str(row["department_id"] or "") if "department_id" in seen else ""
             if row["read_time"] is not None:
                 one.read_time.FromDatetime(row["read_time"])
         if len(rows) > size:
@@ -158,9 +162,9 @@ class Receipts:
         return answer
 
 
-def _departments(call: Call, user_id: str) -> tuple[str, ...]:
+def _departments(call: Call, user_id: str) -> Sequence[str]:
     member = call.access.members.get(user_id)
-    return upward(call.access.parents, member.department_id if member else "")
+    return call.access.lineage(member.department_id if member else "")
 
 
 def _is_shown_to(call: Call, row: Record) -> bool:

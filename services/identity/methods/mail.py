@@ -1,5 +1,5 @@
-"""Mails with links to set a password, from the queue in the database to the sender; a token is made
-when its mail is sent, so that none waits in the queue.
+"""Mails about passwords, most with a link to set one, from the queue in the database to the sender;
+a token is made when its mail is sent, so that none waits in the queue.
 """
 
 from datetime import UTC, datetime
@@ -8,11 +8,20 @@ from typing import Protocol
 import structlog
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
+from chassis.call import Call
 from chassis.db.pool import Database, Record, Tx
 from chassis.db.sql import statement
 from chassis.ids import new_id
 from services.identity.domain.attempt import NO_TENANT
-from services.identity.domain.mail import LIFETIMES, OPEN_MAX, RESET, Letter, retry_after
+from services.identity.domain.mail import (
+    CHANGED,
+    LIFETIMES,
+    LINKED,
+    OPEN_MAX,
+    RESET,
+    Letter,
+    retry_after,
+)
 from services.identity.methods.candidates import fetch_candidates
 from services.identity.methods.opaque import hash_of, new_token
 from services.identity.models.password_reset import mail, password_reset, reset_request
@@ -109,6 +118,14 @@ async def queue_mail(tx: Tx, tenant_id: str, user_id: str, kind: str, now: datet
     await tx.execute(_QUEUE, values)
 
 
+async def tell_changed(call: Call, tx: Tx, before: Record) -> None:
+    """Have a user know that his password, which was not his first, was changed; whoever else did it
+    cannot keep that from him.
+    """
+    if before["email"] and before["password_update_time"] is not None:
+        await queue_mail(tx, call.tenant_id, str(before["id"]), CHANGED, call.now)
+
+
 class Mailer:
     """Looks up who asked for a link, and sends what is due."""
 
@@ -161,7 +178,7 @@ class Mailer:
             await tx.execute(_DONE, which)
 
     async def _prepare(self, tx: Tx, row: Record, now: datetime) -> Letter | None:
-        """What to send, with a token of its own; None for what means nothing any more."""
+        """What to send, a link with a token of its own; None for what means nothing any more."""
         which = {"tenant_id": str(row["tenant_id"]), "id": str(row["id"])}
         is_active = row["state"] == "ACTIVE" and row["delete_time"] is None
         if row["expire_time"] <= now or not is_active or not row["email"]:
@@ -176,7 +193,8 @@ class Mailer:
             "user_id": str(row["user_id"]),
             "expire_time": now + LIFETIMES[row["kind"]],
         }
-        await tx.execute(_TOKEN, values)
+        if row["kind"] in LINKED:
+            await tx.execute(_TOKEN, values)
         return Letter(
             kind=row["kind"],
             language=row["language"],

@@ -22,10 +22,23 @@ class Mail:
 
 
 async def mails_to(folder: Path, address: str, count: int = 1) -> list[Mail]:
-    """The mails to an address, once there are so many; AssertionError after ten seconds."""
+    """The mails with links to an address, once there are so many; AssertionError after ten
+    seconds.
+    """
+    return [_read(message) for message in await _awaited(folder, address, count, linked=True)]
+
+
+async def texts_to(folder: Path, address: str, count: int) -> list[str]:
+    """The texts of those without, likewise."""
+    found = await _awaited(folder, address, count, linked=False)
+    return [message.get_content() for message in found]
+
+
+async def _awaited(folder: Path, address: str, count: int, *, linked: bool) -> list[EmailMessage]:
     deadline = time.monotonic() + 10
     while True:
-        found = [_read(message) for message in _all(folder) if message["To"] == address]
+        to_it = [message for message in _all(folder) if message["To"] == address]
+        found = [one for one in to_it if bool(TOKEN.search(one.get_content())) is linked]
         if len(found) >= count:
             return found
         assert time.monotonic() < deadline, f"{len(found)} mails to {address}, not {count}"

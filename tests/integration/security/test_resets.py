@@ -1,26 +1,30 @@
 """Links to set a password: sent to those who have an address, and nobody learns who has one."""
 
 import asyncio
+import json
 import statistics
 import time
 from pathlib import Path
 
 import grpc
 import pytest
+from google.protobuf.struct_pb2 import Struct
 
+from crm.chassis.v1 import custom_field_pb2
 from crm.identity.v1 import credential_pb2 as pb
 from crm.identity.v1 import tenant_pb2 as tenants
 from crm.identity.v1 import user_pb2 as users
 from deploy.local.platform import Platform
 from services.identity.domain.mail import OPEN_MAX
 from tests.integration.drive import Drive, Person
-from tests.integration.security.mailbox import mails_to
+from tests.integration.security.mailbox import mails_to, texts_to
 from tests.integration.security.signing import (
     CREDENTIALS,
     exchanged,
     forget_failures,
     identity_rows,
     new_user,
+    one_time_password,
     open_session,
     reason,
     refusal,
@@ -177,3 +181,34 @@ async def test_an_invitation_lets_a_new_user_set_his_password(
         "identity.CredentialService/InviteUser", pb.InviteUserRequest(id=made.id)
     )
     assert refused.reason == "USER_WITHOUT_EMAIL"
+
+
+async def test_the_event_of_a_new_password_tells_own_fields_as_well(
+    domain_platform: Platform, drive: Drive, admin: Person, folder: Path
+) -> None:
+    field = custom_field_pb2.CustomField(name="desk", label="Desk", kind="TEXT")
+    request = custom_field_pb2.CreateCustomFieldRequest(resource="users", custom_field=field)
+    await admin.call("identity.crm.chassis.v1.CustomFieldService/CreateCustomField", request)
+    user_id, own = await new_user(admin, "seated"), Struct()
+    own.update({"desk": "4711"})
+    user = users.User(id=user_id, custom_fields=own)
+    await admin.call("identity.UserService/UpdateUser", users.UpdateUserRequest(user=user))
+    await ask(drive, login="seated", tenant=admin.slug)
+    (mail,) = await mails_to(folder, f"seated@{admin.slug}.example")
+    await confirm(drive, mail.token)
+    query = "SELECT representation FROM base.change WHERE record_id = $1 AND resource = 'user'"
+    rows = await identity_rows(domain_platform, f"{query} ORDER BY version DESC", user_id)
+    assert json.loads(rows[0]["representation"])["custom_fields"] == {"desk": "4711"}
+
+
+async def test_whoever_has_a_new_password_is_told_of_it(admin: Person, folder: Path) -> None:
+    """Not of the first one; else whoever else sets it, and however."""
+    user_id = await new_user(admin, "told")
+    address = f"told@{admin.slug}.example"
+    assert await texts_to(folder, address, 0) == []
+    change = users.UpdateUserRequest(user=users.User(id=user_id, password=NEW_PASSWORD))
+    await admin.call("identity.UserService/UpdateUser", change)
+    (text,) = await texts_to(folder, address, 1)
+    assert "told" in text, "in the language that the tenant has by now"
+    await one_time_password(admin, user_id)
+    await texts_to(folder, address, 2)
