@@ -40,7 +40,7 @@ class Action:
     async def check(self, call: Call, tx: Tx) -> None:
         """Refuse before anything runs what would be refused for every record."""
         kind, plan = self._kind, self.collection.plan
-        call.reach(plan.plural, self.verb)
+        plan.reach(call, self.verb)
         if kind == "assign" and not plan.owned:
             raise invalid_fields([("action.assign", f"{plan.plural} have no owner.")])
         tag = self.action.tag
@@ -50,7 +50,7 @@ class Action:
             message: Message = getattr(self._first, plan.singular)
             names = masked_fields(call, plan, message, self._first.update_mask)  # type: ignore[attr-defined]  # every Update request has it
             row = column_values(message, [plan.fields[name] for name in names])
-            await require_references(call, tx, self.collection, row)
+            await require_references(call, tx, self.collection, None, row)
 
     async def row(self, call: Call, tx: Tx, before: Record) -> Row:
         """The columns that change in a locked row."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from google.protobuf.message import Message
 
+from chassis.access.field_rules import HIDDEN
 from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.custom_fields.source import CustomFieldSource
@@ -70,7 +71,10 @@ class Settings:
             count=request.count,
         )
         plan, key = self.collection.plan, self.collection.page_token_key
-        return self.page(**page_values(await list_records(call, tx, plan, whole, key), plan.plural))
+        page = await list_records(call, tx, plan, whole, key)
+        hidden = _hidden_ids(call, request.resource)
+        seen = [one for one in page.records if one.id not in hidden]  # type: ignore[attr-defined]  # every record has it
+        return self.page(**page_values(replace(page, records=seen), plan.plural))
 
     async def create(self, call: Call, tx: Tx, request: Message) -> Message:
         """Create one; its collection is that of the request."""
@@ -104,21 +108,25 @@ class Settings:
         """The record as a repeated call gets it."""
         plan = self.collection.plan
         found = await get_record(replace(call, granted=plan.plural), tx, plan, record_ids[0])
-        call.reach(found.resource, CONFIGURE)  # type: ignore[attr-defined]  # as above
+        call.require_all(found.resource, CONFIGURE)  # type: ignore[attr-defined]  # as above
         return found
 
     def admit(self, call: Call, resource: str, verb: str) -> Call:
         """The call with the rights that it needs here, when its roles grant the verb on the
-        collection.
+        collection; to configure it, on the whole of it.
         """
-        call.reach(plan_of(self.plans, resource).plural, verb)
+        plural = plan_of(self.plans, resource).plural
+        if verb == CONFIGURE:
+            call.require_all(plural, verb)
+        else:
+            call.reach(plural, verb)
         return replace(call, granted=self.collection.plan.plural)
 
     async def own(self, call: Call, tx: Tx, resource: str, record_id: str) -> Message:
-        """The record; NotFound when it belongs to another collection."""
+        """The record; NotFound when it belongs to another collection or to a hidden field."""
         plan = self.collection.plan
         found = await get_record(call, tx, plan, record_id)
-        if found.resource != resource:  # type: ignore[attr-defined]  # as above
+        if found.resource != resource or found.id in _hidden_ids(call, resource):  # type: ignore[attr-defined]  # as above
             raise not_found(plan, record_id)
         return found
 
@@ -128,3 +136,11 @@ class Settings:
 
     def _parts(self, request: Message) -> tuple[str, Message]:
         return request.resource, getattr(request, self.collection.plan.singular)  # type: ignore[attr-defined]  # every such request has it
+
+
+def _hidden_ids(call: Call, resource: str) -> set[str]:
+    """Own fields and choices of fields that the caller's roles hide from him."""
+    own, access = call.custom.of(resource), call.field_access(resource)
+    ids = [(one.path, (one.id, *one.choices)) for one in own.definitions]
+    ids += [(name, tuple(choices)) for name, choices in own.lists.items()]
+    return {one for path, found in ids if access.level(path) == HIDDEN for one in found}

@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.contracts import owners
-from chassis.custom_fields.model import CHOOSING, UNIQUE_KINDS, Definition, Kind
+from chassis.custom_fields.model import CHOOSING, CUSTOM, UNIQUE_KINDS, Definition, Kind
 from chassis.custom_fields.tables import CHOICE, FIELD
 from chassis.custom_fields.values import BadValue, stored_value, value_of_text
 from chassis.db.pool import Tx
@@ -87,8 +87,16 @@ class Rules:
         return one.kind is Kind.TEXT and self._plans[str(row["resource"])].search is not None
 
     async def _changed_field(
-        self, _call: Call, _tx: Tx, before: Row, row: Row, _message: Message
+        self, call: Call, _tx: Tx, before: Row, row: Row, _message: Message
     ) -> None:
+        path, resource = f"{CUSTOM}.{before['name']}", str(before["resource"])
+        rules = call.access.field_rules.values()
+        if row.get("name", before["name"]) != before["name"] and any(
+            path in one.get(resource, {}) for one in rules
+        ):
+            # They would be about the field no more, and everybody would see it.
+            text = "Roles have rules on the field by this name; take them back first."
+            raise FailedPrecondition("FIELD_HAS_RULES", text)
         _check_default(_definition(before | row), row)
 
     async def _deleted_field(self, _call: Call, _tx: Tx, before: Row) -> None:

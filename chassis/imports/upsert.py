@@ -20,11 +20,11 @@ from chassis.imports.draft import Draft
 from chassis.imports.mapping import KEY, SOURCE, ImportMapping
 from chassis.operations.changes import Changes, write_each
 from chassis.operations.task import Problem
-from chassis.resource.checks import check_owner
+from chassis.resource.checks import check_place
 from chassis.resource.plan import Plan
 from chassis.resource.resource import Row
 from chassis.resource.rows import column_values
-from chassis.resource.standard import Collection, owned_by
+from chassis.resource.standard import Collection
 from chassis.resource.view import view_of
 from chassis.resource.write import changed_columns
 
@@ -97,7 +97,7 @@ class Upsert:
         hook = plan.resource.prepare_create
         await view_of(self._call, plan).run_hook(hook, self._call, self._tx, row, message)
         for verb in ("IMPORT", "CREATE"):
-            check_owner(self._call, plan, row, verb)
+            check_place(self._call, self._tx, plan, row, verb)
         return row
 
     async def _changes(self, draft: Draft, before: Record) -> Row:
@@ -120,9 +120,7 @@ class Upsert:
         if fixed:
             raise invalid_fields([(name, "This field cannot be changed.") for name in fixed])
         row: Row = {name: values[name] for field in fields for name in field.columns}
-        if "owner_id" in changed and plan.owned:
-            self._call.reach(plan.plural, "ASSIGN")
-            row |= owned_by(self._call, row["owner_id"])
+        self._collection.check_moved(self._call, self._tx, before, row)
         hook, given = plan.resource.prepare_update, (dict(before), row, message)
         await view_of(self._call, plan).run_hook(hook, self._call, self._tx, *given)
         return row
@@ -130,7 +128,7 @@ class Upsert:
     def _require_reach(self, before: Record) -> None:
         plan = self._plan
         for verb in ("IMPORT", "UPDATE"):
-            reach = self._call.reach(plan.plural, verb)
+            reach = plan.reach(self._call, verb)
             if not covers_row(plan.scope, reach, before, self._call.access):
                 raise PermissionDenied(
                     "RECORD_NOT_IN_SCOPE", "You may not change the record with this external id."

@@ -75,8 +75,8 @@ class Changes:
     async def store(self) -> list[int]:
         """Write what refers to records that exist; the places of what was written."""
         plan, call, tx = self._collection.plan, self._call, self._tx
-        rows = [change.row for change in self._changes]
-        errors = await check_references(call, tx, self._collection, rows)
+        made = [(change.before, change.row) for change in self._changes]
+        errors = await check_references(call, tx, self._collection, made)
         for at, fields in errors.items():
             self.refused[self._changes[at].at] = invalid_fields(fields)
         changes = [change for at, change in enumerate(self._changes) if at not in errors]

@@ -13,7 +13,7 @@ from chassis.errors import CrmError
 from chassis.resource.checks import check_match
 from chassis.resource.plan import Plan
 from chassis.resource.read import get_records, lock_records
-from chassis.resource.references import check_references
+from chassis.resource.references import Change, check_references
 from chassis.resource.resource import Row
 from chassis.resource.view import view_of
 from chassis.resource.write import insert_records, update_records
@@ -57,7 +57,7 @@ class Batches:
         for at, one in enumerate(requests):
             with _At(at, plan):
                 rows.append(await self.collection.prepared(call, tx, getattr(one, plan.singular)))
-        await self._check_references(call, tx, rows)
+        await self._check_references(call, tx, [(None, row) for row in rows])
         _name_records(call, [str(row["id"]) for row in rows])
         made = await insert_records(call, tx, plan, rows)
         tx.discard_if(requests[0].validate_only)  # type: ignore[attr-defined]  # every Create request has it
@@ -68,23 +68,24 @@ class Batches:
         plan, requests = self.collection.plan, _requests(request)
         messages = [getattr(one, plan.singular) for one in requests]
         ids = [message.id for message in messages]
-        if len(set(ids)) < len(ids):
-            raise invalid_fields([("requests", "A record may be changed once in a batch.")])
+        _require_once("requests", ids)
         before = await lock_records(call, tx, plan, ids, "UPDATE")
         rows: list[Row] = []
         for at, (one, message) in enumerate(zip(requests, messages, strict=True)):
             with _At(at, plan):
                 check_match(message.etag, before[at]["version"])
                 rows.append(await self.collection.changed(call, tx, before[at], one))
-        await self._check_references(call, tx, rows)
+        pairs = list(zip(before, rows, strict=True))
+        await self._check_references(call, tx, pairs)
         _name_records(call, ids)
-        made = await update_records(call, tx, plan, list(zip(before, rows, strict=True)))
+        made = await update_records(call, tx, plan, pairs)
         tx.discard_if(requests[0].validate_only)  # type: ignore[attr-defined]  # every Update request has it
         return self._answer(made)
 
     async def delete(self, call: Call, tx: Tx, request: BatchDeleteRequest) -> Message:
         """Put records into the recycle bin, as Delete does with one."""
         collection = self.collection
+        _require_once("ids", request.ids)
         _name_records(call, request.ids)
         made = [
             await collection.discard(call, tx, before, force=request.force)
@@ -92,9 +93,9 @@ class Batches:
         ]
         return self._answer(made)
 
-    async def _check_references(self, call: Call, tx: Tx, rows: Sequence[Row]) -> None:
+    async def _check_references(self, call: Call, tx: Tx, changes: Sequence[Change]) -> None:
         plan = self.collection.plan
-        found = await check_references(call, tx, self.collection, rows)
+        found = await check_references(call, tx, self.collection, changes)
         for at, errors in found.items():
             with _At(at, plan):
                 raise invalid_fields(errors)
@@ -122,6 +123,12 @@ def _name_records(call: Call, ids: Sequence[str]) -> None:
     """Have the idempotency key remember all records of the batch."""
     if call.idempotency is not None:
         call.idempotency.record_ids = list(ids)
+
+
+def _require_once(field: str, ids: Sequence[str]) -> None:
+    """A second change would be based on the row before the first one."""
+    if len({one.lower() for one in ids}) < len(ids):
+        raise invalid_fields([(field, "A record may be named once in a batch.")])
 
 
 def _requests(request: Message) -> Sequence[Message]:

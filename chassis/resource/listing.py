@@ -107,7 +107,7 @@ async def list_records(  # what is listed, for whom and what for
     """
     arguments = _arguments(call, plan, request)
     query = _query(call, plan, request, arguments, key)
-    also = call.reach(plan.plural, verb)
+    also = plan.reach(call, verb)
     if also != query.reach:
         query = replace(query, also=also)
     size = request.page_size or PAGE_SIZE
@@ -179,7 +179,7 @@ def _query(
         ),
         order=order,
         position=position,
-        reach=call.reach(plan.plural, "READ"),
+        reach=plan.reach(call, "READ"),
         also=None,
         now=now,
     )

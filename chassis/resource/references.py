@@ -3,7 +3,7 @@ services are known from the local replica, else asked for at the owner.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import orjson
 from sqlalchemy import any_, bindparam, select
@@ -16,18 +16,21 @@ from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.contracts import owners
 from chassis.custom_fields.model import CUSTOM, stored_values
-from chassis.db.pool import Tx
+from chassis.db.pool import Record, Tx
 from chassis.db.schema import chassis_tables, new_metadata
 from chassis.db.sql import Statement, statement
 from chassis.events.references import scope_values
 from chassis.resource.plan import Plan, reach_condition, reach_shape
-from chassis.resource.resource import Reference, Row
+from chassis.resource.resource import Reference
 
 if TYPE_CHECKING:
     from chassis.resource.standard import Collection
 
 # (service, collection, tenant, ids, reach) -> the ids that exist at the owner, living and in reach.
 AskOwner = Callable[[str, str, str, Sequence[str], Reach], Awaitable[set[str]]]
+
+# A row as it was (None for a new one), and what is written over it.
+Change: TypeAlias = tuple[Record | None, Record]
 
 _TABLE = chassis_tables(new_metadata())["reference"]
 _KNOWN = statement(
@@ -41,14 +44,15 @@ _KNOWN = statement(
 
 
 async def check_references(
-    call: Call, tx: Tx, own: "Collection", rows: Sequence[Row]
+    call: Call, tx: Tx, own: "Collection", changes: Sequence[Change]
 ) -> dict[int, list[tuple[str, str]]]:
-    """Field errors by position in `rows` for ids that exist nowhere, as far as the caller sees.
+    """Field errors by position in `changes` for ids that exist nowhere, as far as the caller sees;
+    what stays as it was is not asked about.
 
     Whether one of our own exists at all is left to its foreign key, where it has one.
     """
     errors: dict[int, list[tuple[str, str]]] = {}
-    for reference, named in _named(call, own.plan, rows):
+    for reference, named in _named(call, own.plan, changes):
         ids = set(named.values())
         if not ids:
             continue
@@ -62,24 +66,39 @@ async def check_references(
     return errors
 
 
-async def require_references(call: Call, tx: Tx, own: "Collection", row: Row) -> None:
+async def require_references(
+    call: Call, tx: Tx, own: "Collection", before: Record | None, row: Record
+) -> None:
     """Raise InvalidArgument naming the fields whose record does not exist for the caller."""
-    errors = await check_references(call, tx, own, [row])
+    errors = await check_references(call, tx, own, [(before, row)])
     if errors:
         raise invalid_fields(errors[0])
 
 
 def _named(
-    call: Call, plan: Plan, rows: Sequence[Row]
+    call: Call, plan: Plan, changes: Sequence[Change]
 ) -> Iterator[tuple[Reference, dict[int, str]]]:
-    """Each reference, those in the tenant's own fields too, with ids by the position of the row."""
+    """Each reference, those in the tenant's own fields too, with new ids by position."""
     for reference in plan.resource.references:
-        name = reference.field
-        yield reference, {at: str(row[name]) for at, row in enumerate(rows) if row.get(name)}
-    for one in call.custom.of(plan.plural).references:
-        stored = enumerate(stored_values(row.get(CUSTOM)) for row in rows)
-        named = {at: str(row[one.id]) for at, row in stored if one.id in row}
+        yield reference, _new_ids(reference.field, changes)
+    own = call.custom.of(plan.plural).references
+    stored = [(_own(before), _own(row)) for before, row in changes] if own else []
+    for one in own:
+        named = _new_ids(one.id, stored)
         yield Reference(one.path, one.reference, owners()[one.reference]), named
+
+
+def _own(row: Record | None) -> Record:
+    return stored_values(row.get(CUSTOM)) if row else {}
+
+
+def _new_ids(name: str, changes: Sequence[Change]) -> dict[int, str]:
+    """What the field is to hold, by position, where that is another id than before."""
+    return {
+        at: str(row[name])
+        for at, (before, row) in enumerate(changes)
+        if row.get(name) and str(row[name]) != str((before or {}).get(name))
+    }
 
 
 async def labels(call: Call, tx: Tx, resource: str, ids: Iterable[str]) -> dict[str, str]:
@@ -93,7 +112,9 @@ async def _missing(
 ) -> set[str]:
     reach = readable(call, reference.resource)
     if reference.resource == USERS:
-        return {one for one in ids if not sees_user(call, reach, one)}
+        members = call.access.members
+        # An API client is no person: what it makes is its owner's.
+        return {one for one in ids if not sees_user(call, reach, one) or members[one].owner_id}
     values = {"tenant_id": call.tenant_id, "resource": reference.resource, "ids": list(ids)}
     rows = await tx.fetch(_KNOWN, values)
     kept = {str(row["id"]): orjson.loads(row["data"]) for row in rows}
@@ -107,22 +128,27 @@ async def _missing(
 async def _hidden(
     call: Call, tx: Tx, own: "Collection", reference: Reference, ids: set[str]
 ) -> set[str]:
-    """The ids of our own records that the caller does not see."""
+    """The ids of our own records that the caller does not see, or that a record cannot be put under
+    because they do not live.
+    """
     plan, kept, target = own.plan, bool(reference.service), own.plan_of(reference.resource)
     if not kept and referred_table(plan.resource.table, reference.field) is None:
         return set()
     if target is None:
         return set()
-    reach = readable(call, reference.resource)
+    place = (plan.resource.table, reference.field, True)
+    below = any((one.table, one.field, one.dependent) == place for one in target.resource.children)
+    reach, living = readable(call, reference.resource), kept or below
     shape = reach_shape(target, reach)
-    if not any(shape) and not kept:
+    if not any(shape) and not living:
         return set()
-    run = target.cached(("refer", shape, kept), lambda: _seen_statement(target, shape, kept))
+    run = target.cached(("refer", shape, living), lambda: seen_statement(target, shape, living))
     values = {**reach_values(reach), "tenant_id": call.tenant_id, "ids": list(ids)}
     return ids - {str(row["id"]) for row in await tx.fetch(run, values)}
 
 
-def _seen_statement(plan: Plan, shape: Shape, living: bool) -> Statement:
+def seen_statement(plan: Plan, shape: Shape, living: bool = True) -> Statement:
+    """Which of some ids there are within a reach, living ones only unless said otherwise."""
     table = plan.resource.table
     alive = [table.c.delete_time.is_(None)] if living else []
     return statement(

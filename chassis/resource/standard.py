@@ -15,8 +15,9 @@ from chassis.db.pool import Record, Tx
 from chassis.ids import new_id
 from chassis.resource.batch import Batches
 from chassis.resource.checks import (
+    check_assign,
     check_match,
-    check_owner,
+    check_place,
     masked_fields,
     refuse_deleted,
     refuse_set,
@@ -86,7 +87,7 @@ class Collection:
     async def create(self, call: Call, tx: Tx, request: Message) -> Message:
         """Create one record; output-only fields are refused, references must exist."""
         row = await self.prepared(call, tx, getattr(request, self.plan.singular))
-        await require_references(call, tx, self, row)
+        await require_references(call, tx, self, None, row)
         answer = await insert_record(call, tx, self.plan, row, "created")
         tx.discard_if(request.validate_only)  # type: ignore[attr-defined]  # every Create request has it
         return answer
@@ -99,7 +100,7 @@ class Collection:
         before = await lock_record(call, tx, self.plan, message.id, "UPDATE")  # type: ignore[attr-defined]  # every resource has it
         check_match(call.if_match, before["version"])
         row = await self.changed(call, tx, before, request)
-        await require_references(call, tx, self, row)
+        await require_references(call, tx, self, before, row)
         answer = await update_record(call, tx, self.plan, before, row, "updated")
         tx.discard_if(request.validate_only)  # type: ignore[attr-defined]  # as above
         return answer
@@ -127,7 +128,7 @@ class Collection:
         set_new(call, self.plan, row, message)
         hook = self.plan.resource.prepare_create
         await view_of(call, self.plan).run_hook(hook, call, tx, row, message)
-        check_owner(call, self.plan, row, "CREATE")
+        check_place(call, tx, self.plan, row, "CREATE")
         return row
 
     async def changed(self, call: Call, tx: Tx, before: Record, request: Message) -> Row:
@@ -139,7 +140,7 @@ class Collection:
         set_changed(call, self.plan, row, message, before)
         hook = self.plan.resource.prepare_update
         await view_of(call, self.plan).run_hook(hook, call, tx, dict(before), row, message)
-        self._check_new_owner(call, before, row)
+        self.check_moved(call, tx, before, row)
         return row
 
     async def discard(self, call: Call, tx: Tx, before: Record, *, force: bool) -> Message:
@@ -147,7 +148,7 @@ class Collection:
         if before["delete_time"] is not None:
             return await get_record(call, tx, self.plan, str(before["id"]))
         if not force:
-            await refuse_children(call, tx, self.plan, str(before["id"]))
+            await refuse_children(call, tx, self, str(before["id"]))
         hook = self.plan.resource.prepare_delete
         await view_of(call, self.plan).run_hook(hook, call, tx, dict(before))
         kept = timedelta(days=call.access.retention_days)
@@ -158,8 +159,11 @@ class Collection:
         return answer
 
     async def restore(self, call: Call, tx: Tx, before: Record) -> Message:
-        """Take a locked row out of the recycle bin."""
+        """Take a locked row out of the recycle bin, by the rules of an update."""
         row: Row = {"delete_time": None, "purge_time": None}
+        hook, given = self.plan.resource.prepare_update, (dict(before), row)
+        message = self.plan.resource.message()
+        await view_of(call, self.plan).run_hook(hook, call, tx, *given, message)
         answer = await update_record(call, tx, self.plan, before, row, "restored")
         await undelete_children(call, tx, self, before)
         return answer
@@ -185,10 +189,15 @@ class Collection:
             row |= owned_by(call, row["owner_id"])
         return row
 
-    def _check_new_owner(self, call: Call, before: Mapping[str, object], row: Row) -> None:
+    def check_moved(self, call: Call, tx: Tx, before: Record, row: Row) -> None:
+        """A record that is given to somebody else goes to where he is; one that is put under
+        another one may not leave the caller's reach.
+        """
         if "owner_id" in row and str(before["owner_id"]) != str(row["owner_id"]):
-            call.reach(self.plan.plural, "ASSIGN")
+            check_assign(call, self.plan, before)
             row |= owned_by(call, row["owner_id"])
+        if self.plan.parent in row:
+            check_place(call, tx, self.plan, {**before, **row}, "UPDATE")
 
 
 def collection(
