@@ -29,7 +29,7 @@ async def customer(who: Person) -> str:
 
 
 def change(record_id: str, **values: str) -> customer_pb2.UpdateCustomerRequest:
-    record = customer_pb2.Customer(id=record_id, **values)  # type: ignore[arg-type]  # texts
+    record = customer_pb2.Customer(id=record_id, **values)  # type: ignore[arg-type]  # texts are given only
     return customer_pb2.UpdateCustomerRequest(customer=record)
 
 
