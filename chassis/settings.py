@@ -27,6 +27,9 @@ class ServiceSettings:
     blob_dir: str
     log_level: str
     page_token_key: bytes
+    # Where metrics are read, and who takes spans: an address, an OTLP URL, "" for neither.
+    metrics_listen: str
+    otlp_endpoint: str
 
 
 def required(environment: Mapping[str, str], name: str) -> str:
@@ -44,6 +47,12 @@ def address(environment: Mapping[str, str], name: str) -> str:
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
         raise SettingsError(f"{name} must be host:port, not {value!r}")
     return value
+
+
+def metrics_address(environment: Mapping[str, str]) -> str:
+    """Where metrics are read: host:port, or ""."""
+    name = "METRICS_LISTEN"
+    return address(environment, name) if environment.get(name) else ""
 
 
 def json_value(environment: Mapping[str, str], name: str) -> object:
@@ -68,4 +77,6 @@ def service_settings(service: str, environment: Mapping[str, str]) -> ServiceSet
         blob_dir=required(environment, "BLOB_DIR"),
         log_level=environment.get("LOG_LEVEL", "INFO"),
         page_token_key=f"page-token:{service}:{secret}".encode(),
+        metrics_listen=metrics_address(environment),
+        otlp_endpoint=environment.get("OTEL_EXPORTER_OTLP_ENDPOINT", ""),
     )

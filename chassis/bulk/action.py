@@ -50,7 +50,7 @@ class Action:
             message: Message = getattr(self._first, plan.singular)
             names = masked_fields(call, plan, message, self._first.update_mask)  # type: ignore[attr-defined]  # every Update request has it
             row = column_values(message, [plan.fields[name] for name in names])
-            await require_references(call, tx, self.collection, None, row)
+            await require_references(call, tx, self.collection, row)
 
     async def row(self, call: Call, tx: Tx, before: Record) -> Row:
         """The columns that change in a locked row."""

@@ -3,14 +3,14 @@ services are known from the local replica, else asked for at the owner.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import orjson
 from sqlalchemy import any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 from chassis.access.model import Reach
-from chassis.access.people import USERS, sees_user
+from chassis.access.people import USERS, require_known, sees_user
 from chassis.access.scope import Shape, reach_values, readable, referred_table
 from chassis.call import Call
 from chassis.codec import invalid_fields
@@ -21,16 +21,15 @@ from chassis.db.schema import chassis_tables, new_metadata
 from chassis.db.sql import Statement, statement
 from chassis.events.references import scope_values
 from chassis.resource.plan import Plan, reach_condition, reach_shape
-from chassis.resource.resource import Reference
+from chassis.resource.resource import Reference, Row
 
 if TYPE_CHECKING:
     from chassis.resource.standard import Collection
 
+# A row, and what it is written over.
+Change = tuple[Record | None, Row]
 # (service, collection, tenant, ids, reach) -> the ids that exist at the owner, living and in reach.
 AskOwner = Callable[[str, str, str, Sequence[str], Reach], Awaitable[set[str]]]
-
-# A row as it was (None for a new one), and what is written over it.
-Change: TypeAlias = tuple[Record | None, Record]
 
 _TABLE = chassis_tables(new_metadata())["reference"]
 _KNOWN = statement(
@@ -44,15 +43,15 @@ _KNOWN = statement(
 
 
 async def check_references(
-    call: Call, tx: Tx, own: "Collection", changes: Sequence[Change]
+    call: Call, tx: Tx, own: "Collection", rows: Sequence[Change]
 ) -> dict[int, list[tuple[str, str]]]:
-    """Field errors by position in `changes` for ids that exist nowhere, as far as the caller sees;
-    what stays as it was is not asked about.
+    """Field errors by position in `rows` for ids that exist nowhere, as far as the caller sees.
+    What a record has named before may stay: it may be gone or out of his sight since.
 
     Whether one of our own exists at all is left to its foreign key, where it has one.
     """
     errors: dict[int, list[tuple[str, str]]] = {}
-    for reference, named in _named(call, own.plan, changes):
+    for reference, named in _named(call, own.plan, rows):
         ids = set(named.values())
         if not ids:
             continue
@@ -66,8 +65,8 @@ async def check_references(
     return errors
 
 
-async def require_references(
-    call: Call, tx: Tx, own: "Collection", before: Record | None, row: Record
+async def require_references(  # what is written, over what
+    call: Call, tx: Tx, own: "Collection", row: Row, before: Record | None = None
 ) -> None:
     """Raise InvalidArgument naming the fields whose record does not exist for the caller."""
     errors = await check_references(call, tx, own, [(before, row)])
@@ -76,29 +75,29 @@ async def require_references(
 
 
 def _named(
-    call: Call, plan: Plan, changes: Sequence[Change]
+    call: Call, plan: Plan, rows: Sequence[Change]
 ) -> Iterator[tuple[Reference, dict[int, str]]]:
-    """Each reference, those in the tenant's own fields too, with new ids by position."""
+    """Each reference, those in the tenant's own fields too, with new ids by the position of the
+    row.
+    """
     for reference in plan.resource.references:
-        yield reference, _new_ids(reference.field, changes)
-    own = call.custom.of(plan.plural).references
-    stored = [(_own(before), _own(row)) for before, row in changes] if own else []
-    for one in own:
-        named = _new_ids(one.id, stored)
-        yield Reference(one.path, one.reference, owners()[one.reference]), named
+        yield reference, _new(reference.field, rows)
+    references = call.custom.of(plan.plural).references
+    own = [(_own_values(before), _own_values(row)) for before, row in rows if references]
+    for one in references:
+        yield Reference(one.path, one.reference, owners()[one.reference]), _new(one.id, own)
 
 
-def _own(row: Record | None) -> Record:
-    return stored_values(row.get(CUSTOM)) if row else {}
-
-
-def _new_ids(name: str, changes: Sequence[Change]) -> dict[int, str]:
-    """What the field is to hold, by position, where that is another id than before."""
+def _new(name: str, rows: Sequence[Change]) -> dict[int, str]:
     return {
         at: str(row[name])
-        for at, (before, row) in enumerate(changes)
+        for at, (before, row) in enumerate(rows)
         if row.get(name) and str(row[name]) != str((before or {}).get(name))
     }
+
+
+def _own_values(row: Record | None) -> Row:
+    return stored_values((row or {}).get(CUSTOM))
 
 
 async def labels(call: Call, tx: Tx, resource: str, ids: Iterable[str]) -> dict[str, str]:
@@ -112,6 +111,7 @@ async def _missing(
 ) -> set[str]:
     reach = readable(call, reference.resource)
     if reference.resource == USERS:
+        require_known(call, ids)
         members = call.access.members
         # An API client is no person: what it makes is its owner's.
         return {one for one in ids if not sees_user(call, reach, one) or members[one].owner_id}

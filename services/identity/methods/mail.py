@@ -1,12 +1,13 @@
-"""Mails about passwords, most with a link to set one, from the queue in the database to the sender;
-a token is made when its mail is sent, so that none waits in the queue.
+"""Mails about passwords, from the queue in the database to the sender; the token of a link is made
+when its mail is sent, so that none waits in the queue.
 """
 
 from datetime import UTC, datetime
 from typing import Protocol
 
 import structlog
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import Text, any_, bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from chassis.call import Call
 from chassis.db.pool import Database, Record, Tx
@@ -37,7 +38,8 @@ log = structlog.get_logger()
 _OF_USER = (mail.c.tenant_id == bindparam("tenant_id"), mail.c.user_id == bindparam("user_id"))
 _ONE = (mail.c.tenant_id == bindparam("tenant_id"), mail.c.id == bindparam("id"))
 _QUEUE = statement(insert(mail).values({column.name: bindparam(column.name) for column in mail.c}))
-_WAITING = select(func.count()).select_from(mail).where(*_OF_USER).scalar_subquery()
+_OF_KIND = mail.c.kind == any_(bindparam("kinds", type_=ARRAY(Text())))
+_WAITING = select(func.count()).select_from(mail).where(*_OF_USER, _OF_KIND).scalar_subquery()
 _SENT = (
     select(func.count())
     .select_from(password_reset)
@@ -48,7 +50,7 @@ _SENT = (
     )
     .scalar_subquery()
 )
-_OPEN = statement(select((_WAITING + _SENT).label("open")))
+_OPEN = statement(select(_WAITING.label("waiting"), _SENT.label("sent")))
 _ASKED = statement(select(reset_request).order_by(reset_request.c.id).limit(BATCH_MAX))
 _LOOKED_UP = statement(
     delete(reset_request).where(
@@ -101,10 +103,15 @@ class Sender(Protocol):
 
 
 async def queue_mail(tx: Tx, tenant_id: str, user_id: str, kind: str, now: datetime) -> None:
-    """Have a mail sent once this transaction is through; nothing when the user has OPEN_MAX."""
+    """Have a mail sent once this transaction is through; none when OPEN_MAX wait, or links are out.
+
+    Links that somebody has asked for do not keep a notice back.
+    """
     who = {"tenant_id": tenant_id, "user_id": user_id}
-    row = await tx.fetch_row(_OPEN, {**who, "now": now})
-    if row is None or row["open"] >= OPEN_MAX:
+    linked = kind in LINKED
+    kinds = list(LINKED) if linked else [kind]
+    row = await tx.fetch_row(_OPEN, {**who, "now": now, "kinds": kinds})
+    if row is None or row["waiting"] + (row["sent"] if linked else 0) >= OPEN_MAX:
         return
     values = {
         **who,
@@ -119,10 +126,8 @@ async def queue_mail(tx: Tx, tenant_id: str, user_id: str, kind: str, now: datet
 
 
 async def tell_changed(call: Call, tx: Tx, before: Record) -> None:
-    """Have a user know that his password, which was not his first, was changed; whoever else did it
-    cannot keep that from him.
-    """
-    if before["email"] and before["password_update_time"] is not None:
+    """Tell a user that his password is another one now; a first one is no news to him."""
+    if before["email"] and before["password_update_time"]:
         await queue_mail(tx, call.tenant_id, str(before["id"]), CHANGED, call.now)
 
 
@@ -186,20 +191,22 @@ class Mailer:
             await tx.execute(_DONE, which)
             return None
         await tx.execute(_TRY, {**which, "next": now + retry_after(row["attempts"])})
-        token = new_token("crm_pr_")
-        values = {
-            "tenant_id": which["tenant_id"],
-            "token_hash": hash_of(token),
-            "user_id": str(row["user_id"]),
-            "expire_time": now + LIFETIMES[row["kind"]],
-        }
-        if row["kind"] in LINKED:
-            await tx.execute(_TOKEN, values)
         return Letter(
             kind=row["kind"],
             language=row["language"],
             user_name=row["name"],
             login=row["login"],
             tenant_name=row["tenant_name"],
-            link=LINK.format(public_url=self._public_url, token=token),
+            link=await self._link(tx, row, now) if row["kind"] in LINKED else "",
         )
+
+    async def _link(self, tx: Tx, row: Record, now: datetime) -> str:
+        token = new_token("crm_pr_")
+        values = {
+            "tenant_id": str(row["tenant_id"]),
+            "token_hash": hash_of(token),
+            "user_id": str(row["user_id"]),
+            "expire_time": now + LIFETIMES[row["kind"]],
+        }
+        await tx.execute(_TOKEN, values)
+        return LINK.format(public_url=self._public_url, token=token)

@@ -60,7 +60,11 @@ async def partners(drive: Drive) -> Partners:
         department_id = await new_department(admin, tag, partner=True)
         chief = await new_person(drive, admin, f"chief.{tag}", [role], department_id)
         companies.append(
-            Company(department_id, chief, await Ground(chief, tag, dict(catalogue)).fill())
+            Company(
+                department_id,
+                chief,
+                await Ground(chief, tag, dict(catalogue), login=f"chief.{tag}").fill(),
+            )
         )
     return Partners(office, *companies)
 

@@ -12,12 +12,13 @@ from google.protobuf.struct_pb2 import Struct
 
 from crm.chassis.v1 import custom_field_pb2
 from crm.identity.v1 import credential_pb2 as pb
+from crm.identity.v1 import session_pb2 as sessions
 from crm.identity.v1 import tenant_pb2 as tenants
 from crm.identity.v1 import user_pb2 as users
 from deploy.local.platform import Platform
 from services.identity.domain.mail import OPEN_MAX
-from tests.integration.drive import Drive, Person
-from tests.integration.security.mailbox import mails_to, texts_to
+from tests.integration.drive import PASSWORD, Drive, Person
+from tests.integration.security.mailbox import mails_to
 from tests.integration.security.signing import (
     CREDENTIALS,
     exchanged,
@@ -26,6 +27,7 @@ from tests.integration.security.signing import (
     new_user,
     one_time_password,
     open_session,
+    person_of,
     reason,
     refusal,
 )
@@ -144,7 +146,26 @@ async def test_a_mail_that_cannot_be_sent_is_sent_later(
     await identity_rows(domain_platform, now, user_id)
     (mail,) = await mails_to(folder, f"patient@{admin.slug}.example")
     await confirm(drive, mail.token)
-    assert not await identity_rows(domain_platform, "SELECT FROM base.mail")
+    left = "SELECT FROM base.mail WHERE kind = 'INVITE'"
+    assert not await identity_rows(domain_platform, left)
+
+
+async def test_who_has_a_new_password_is_told(drive: Drive, admin: Person, folder: Path) -> None:
+    user_id = await new_user(admin, "told")
+    address = f"told@{admin.slug}.example"
+    session = await open_session(drive, login="told", tenant=admin.slug)
+    person = await person_of(drive, admin.slug, session)
+    change = sessions.ChangePasswordRequest(old_password=PASSWORD, new_password=NEW_PASSWORD)
+    await person.call("identity.SessionService/ChangePassword", change)
+    (mail,) = await mails_to(folder, address, linked=False)
+    assert "密码已更改" in mail.subject
+    await one_time_password(admin, user_id)
+    await ask(drive, login="told", tenant=admin.slug)
+    (link,) = await mails_to(folder, address)
+    await confirm(drive, link.token, "a third passphrase")
+    patched = users.User(id=user_id, password="a fourth passphrase")
+    await admin.call("identity.UserService/UpdateUser", users.UpdateUserRequest(user=patched))
+    assert len(await mails_to(folder, address, 4, linked=False)) == 4
 
 
 def _replaced_by_a_file(folder: Path) -> Path:
@@ -199,16 +220,3 @@ async def test_the_event_of_a_new_password_tells_own_fields_as_well(
     query = "SELECT representation FROM base.change WHERE record_id = $1 AND resource = 'user'"
     rows = await identity_rows(domain_platform, f"{query} ORDER BY version DESC", user_id)
     assert json.loads(rows[0]["representation"])["custom_fields"] == {"desk": "4711"}
-
-
-async def test_whoever_has_a_new_password_is_told_of_it(admin: Person, folder: Path) -> None:
-    """Not of the first one; else whoever else sets it, and however."""
-    user_id = await new_user(admin, "told")
-    address = f"told@{admin.slug}.example"
-    assert await texts_to(folder, address, 0) == []
-    change = users.UpdateUserRequest(user=users.User(id=user_id, password=NEW_PASSWORD))
-    await admin.call("identity.UserService/UpdateUser", change)
-    (text,) = await texts_to(folder, address, 1)
-    assert "told" in text, "in the language that the tenant has by now"
-    await one_time_password(admin, user_id)
-    await texts_to(folder, address, 2)
