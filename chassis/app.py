@@ -79,6 +79,7 @@ class Toolbox:
     database: Database
     clients: Clients
     starter: Starter
+    custom: CustomFieldSource
     _siblings: dict[str, Collection] = field(default_factory=dict)
 
     def collection(self, resource: Resource) -> Collection:
@@ -137,9 +138,10 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
     database = Database(settings.service, settings.database_url, settings.worker_database_url)
     clients = Clients(settings.service, settings.service_secret, settings.targets, settings.tls_dir)
     starter = Starter(settings.service, database)
-    toolbox = Toolbox(settings, database, clients, starter)
-    parts = build(toolbox)
     background = Background(settings, database, clients)
+    custom = CustomFieldSource(database, background.own_feed_silent_for_s)
+    toolbox = Toolbox(settings, database, clients, starter, custom)
+    parts = build(toolbox)
     identity = settings.service == "identity"
     access = AccessSource(
         database,
@@ -147,7 +149,6 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
         background.feed_silent_for_s,
         replicated=not identity,
     )
-    custom = CustomFieldSource(database, background.own_feed_silent_for_s)
     plans = {one.plan.plural: one.plan for one in parts.collections}
     own = own_fields(toolbox.collection, plans, custom)
     verifier = TokenVerifier(parts.identity.fetch_keys)

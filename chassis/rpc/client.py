@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from google.rpc.status_pb2 import Status
 
 from chassis.errors import Unavailable
-from chassis.rpc.methods import MethodFacts, method_facts
+from chassis.rpc.methods import ANSWER_BYTES_MAX, MethodFacts, method_facts
 from chassis.rpc.tls import Channels
 from crm.identity.v1 import session_pb2
 
@@ -36,7 +36,7 @@ _CONFIG = {
 }
 OPTIONS = (
     ("grpc.service_config", json.dumps(_CONFIG)),
-    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+    ("grpc.max_receive_message_length", ANSWER_BYTES_MAX),
     ("grpc.keepalive_time_ms", 60000),
     ("grpc.keepalive_timeout_ms", 10000),
 )

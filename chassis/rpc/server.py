@@ -25,6 +25,7 @@ from chassis.errors import Aborted, CrmError, InvalidArgument, Unavailable, to_s
 from chassis.resource.idempotency import replay
 from chassis.rpc.authority import Authority
 from chassis.rpc.methods import (
+    ANSWER_BYTES_MAX,
     ClientStream,
     Free,
     Handler,
@@ -41,7 +42,7 @@ from chassis.telemetry.metrics import watch_calls
 
 OPTIONS = (
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
-    ("grpc.max_send_message_length", 4 * 1024 * 1024),
+    ("grpc.max_send_message_length", ANSWER_BYTES_MAX),
     ("grpc.max_metadata_size", 16384),
     ("grpc.keepalive_time_ms", 60000),
     ("grpc.keepalive_timeout_ms", 10000),

@@ -152,10 +152,6 @@ DETAILS: Mapping[str, tuple[str, str]] = {
         "No signed root covers the entry yet; try again in a minute.",
         "该条日志尚未被签名根覆盖，请一分钟后再试。",
     ),
-    "LOG_SCOPE_ALL_REQUIRED": (
-        "Reading the operation log takes a role with scope ALL.",
-        "查看操作日志需要数据范围为“全部”的角色。",
-    ),
     "METHOD_NOT_ALLOWED": (
         "This path takes only: {allowed}.",
         "该路径只支持：{allowed}。",
@@ -282,6 +278,7 @@ _FIELD_MESSAGES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"is given by the path", "已由路径给出"),
         (r"is unknown", "是未知字段"),
         (r"is read-only", "是只读字段"),
+        (r"There is no such collection\.", "没有这个集合。"),
         (r"There is no such field\.", "没有这个字段。"),
         (r"There is no such field to set\.", "没有可以设置的这个字段。"),
         (r"There is no such field: (.+)\.", r"没有这些字段：\1。"),
@@ -308,6 +305,8 @@ _FIELD_MESSAGES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             r"Many people use passwords like this; choose another one\.",
             "此类密码过于常见，请另选一个。",
         ),
+        (r"A user needs a login\.", "用户必须有登录名。"),
+        (r"Use characters that are shown, without spaces\.", "请使用可见字符，不含空格。"),
         (r"Choose another one than before\.", "请使用与之前不同的密码。"),
         (r"The password is wrong\.", "密码错误。"),
         (r"The code is wrong, or it was used before\.", "验证码错误或已被使用。"),

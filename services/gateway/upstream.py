@@ -9,6 +9,7 @@ import grpc
 from google.protobuf.message import Message
 
 from chassis.access.field_rules import HIDDEN_FIELDS
+from chassis.rpc.methods import ANSWER_BYTES_MAX
 from chassis.rpc.tls import Channels
 from services.gateway.exchange import RPC_TIMEOUT_S, Metadata
 
@@ -18,7 +19,7 @@ BACKOFF_S = 0.05
 BACKOFF_MAX_S = 0.5
 _MESSAGE_MAX_BYTES = 4 * 1024 * 1024
 _OPTIONS = (
-    ("grpc.max_receive_message_length", _MESSAGE_MAX_BYTES),
+    ("grpc.max_receive_message_length", ANSWER_BYTES_MAX),
     ("grpc.max_send_message_length", _MESSAGE_MAX_BYTES + 64 * 1024),
     ("grpc.max_metadata_size", 16_384),
     ("grpc.keepalive_time_ms", 60_000),

@@ -61,6 +61,7 @@ class TenantSettings:
 
     async def update(self, call: Call, tx: Tx, request: pb.UpdateTenantRequest) -> Message:
         """Change the settings of the mask; no difference, no new version."""
+        call.require_all("tenant", "CONFIGURE")
         names = _masked(request)
         before = await tx.fetch_row(_LOCK, {"tenant_id": call.tenant_id})
         assert before is not None

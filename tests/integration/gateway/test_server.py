@@ -50,6 +50,21 @@ async def test_requests_beyond_the_rate_are_429(
     assert answers[2].json()["reason"] == "RATE_LIMITED"
 
 
+async def test_made_up_tokens_are_counted_at_their_address(
+    anonymous: httpx.AsyncClient, gateway: tuple[Gateway, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each costs identity a question; whoever is known asks none and is not kept out."""
+    good = {"authorization": "Bearer good"}
+    await anonymous.get("/v1/customers/c1", headers=good)
+    monkeypatch.setattr(gateway[0]._edge, "_limiter", RateLimiter(1))
+    codes = []
+    for number in range(3):
+        headers = {"authorization": f"Bearer made-up-{number}"}
+        codes.append((await anonymous.get("/v1/customers/c1", headers=headers)).status_code)
+    assert codes == [401, 401, 429]
+    assert (await anonymous.get("/v1/customers/c1", headers=good)).status_code == 501
+
+
 async def test_too_many_at_once_are_503(
     http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
