@@ -9,6 +9,7 @@ VENV := .venv/.installed
 PROTO := crm/contracts.binpb
 CODE := $(wildcard chassis services cli deploy bench tests) proto/generate.py
 PYTEST := $(BIN)/python -m pytest
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -27,9 +28,10 @@ venv: $(VENV) ## Create .venv from requirements.lock
 
 proto: $(PROTO) ## Generate the crm and buf packages from proto/
 
-lock: $(VENV) ## Resolve requirements.in into requirements.lock (needs uv)
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
-		requirements.in -o requirements.lock
+lock: $(VENV) ## Resolve requirements.in into requirements.lock and the locks of the images (needs uv)
+	@$(COMPILE) requirements.in -o requirements.lock
+	@sed '/^# Servers/,$$d' requirements.in | $(COMPILE) -c requirements.lock - -o deploy/docker/services.lock
+	@sed -n '/^# Servers/,/^$$/p' requirements.in | $(COMPILE) -c requirements.lock - -o deploy/docker/servers.lock
 
 up: $(PROTO) ## Start everything, load demo data, print URL and sign-in
 	@$(BIN)/python -m deploy.local up
@@ -90,6 +92,17 @@ format: $(VENV) ## Format Python and proto files
 types: $(PROTO) ## mypy --strict
 	@$(BIN)/mypy $(CODE)
 
+manifests: $(PROTO) ## Render deploy/manifests into deploy/base and the overlays
+	@$(BIN)/python -m deploy.manifests
+
+images: $(PROTO) ## Build all container images with podman or docker, and list what is in them (SBOM)
+	@$(BIN)/python -m deploy.images
+
+deploy-check: $(PROTO) ## Check the manifests, then play them as pods with podman and sign in
+	@$(PYTEST) -q tests/unit/deploy/manifests
+	@$(BIN)/python -m deploy.images
+	@$(BIN)/python -m deploy.play
+
 migration: $(PROTO) ## Draft a migration (SERVICE=sales MESSAGE="what changes")
 	@$(BIN)/python -m deploy.local revision "$(SERVICE)" "$(MESSAGE)"
 
@@ -106,6 +119,9 @@ fuzz-filter: $(PROTO) ## 100,000 made-up filters, 10,000 of them over HTTP: no 5
 	@FUZZED_FILTERS=100000 FUZZED_FILTERS_OVER_HTTP=10000 $(PYTEST) -q --timeout 3600 \
 		tests/unit/chassis/filter/test_fuzz.py tests/contract/test_fuzz_filter.py
 
+schemathesis: $(PROTO) ## 50,000 requests made from the API description, every answer checked against it
+	@SCHEMATHESIS_CASES=50000 $(PYTEST) -q --timeout 7200 tests/contract/test_schemathesis.py
+
 bench-scale: $(PROTO) ## Measure lists under every scope over 1,000,000 customers and opportunities
 	@$(BIN)/python -m bench.scale
 
@@ -119,4 +135,4 @@ clean: ## Remove everything generated, the environment included (not .run)
 	@rm -rf .venv .build build crm buf *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help venv proto lock up down status logs seed import-export fault test test-unit test-integration openapi openapi-check lint breaking format types migration bench bench-scale interleave remove-checks fuzz-filter dashboards observe-check clean
+.PHONY: help venv proto lock up down status logs seed import-export fault test test-unit test-integration openapi openapi-check lint breaking format types manifests images deploy-check migration bench bench-scale interleave remove-checks fuzz-filter dashboards observe-check schemathesis clean

@@ -79,6 +79,7 @@ class Toolbox:
     database: Database
     clients: Clients
     starter: Starter
+    custom: CustomFieldSource
     _siblings: dict[str, Collection] = field(default_factory=dict)
 
     def collection(self, resource: Resource) -> Collection:
@@ -135,11 +136,12 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
     stop_tracing = start_tracing(settings.service, settings.otlp_endpoint)
     serve_metrics(settings.metrics_listen)
     database = Database(settings.service, settings.database_url, settings.worker_database_url)
-    clients = Clients(settings.service, settings.service_secret, settings.targets)
+    clients = Clients(settings.service, settings.service_secret, settings.targets, settings.tls_dir)
     starter = Starter(settings.service, database)
-    toolbox = Toolbox(settings, database, clients, starter)
-    parts = build(toolbox)
     background = Background(settings, database, clients)
+    custom = CustomFieldSource(database, background.own_feed_silent_for_s)
+    toolbox = Toolbox(settings, database, clients, starter, custom)
+    parts = build(toolbox)
     identity = settings.service == "identity"
     access = AccessSource(
         database,
@@ -147,7 +149,6 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
         background.feed_silent_for_s,
         replicated=not identity,
     )
-    custom = CustomFieldSource(database, background.own_feed_silent_for_s)
     plans = {one.plan.plural: one.plan for one in parts.collections}
     own = own_fields(toolbox.collection, plans, custom)
     verifier = TokenVerifier(parts.identity.fetch_keys)
@@ -172,7 +173,7 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
     shared |= {PURGE_SERVICE: purge.methods(), **own.methods(starter)}
     for name, methods in {**parts.methods, **shared}.items():
         server.add(name, methods)
-    await server.start(settings.grpc_listen)
+    await server.start(settings.grpc_listen, settings.tls_dir, settings.health_listen)
     background.start(access, custom, parts.consumers)
     own_jobs = {"purge": purge.run, "search": search.keep_fresh, "search rows": search.keep_full}
     for name, job in {**own_jobs, **deferred.jobs, **parts.jobs}.items():

@@ -98,8 +98,10 @@ class Background:
     ) -> None:
         settings = self._settings
         bus = self._bus = Bus(_bus_lost)
-        await bus.open(settings.nats_url, settings.service)
-        relay = self._relay = Relay(self._database, bus, settings.service, self._relay_metrics)
+        await bus.open(settings.nats_url, settings.service, settings.tls_dir)
+        relay = self._relay = Relay(
+            self._database, bus, settings.service, self._relay_metrics, settings.stream_replicas
+        )
         self._stops.append(relay.stop)
         feed = self._feed = access_feed(bus, access)
         own_feed = self._own_feed = custom.feed(bus, settings.service)
@@ -107,7 +109,7 @@ class Background:
         self.run("auditor", relay.keep_auditing)
         self.run("housekeeping", self._keep_house)
         self.run("backlog", self._tell_backlog)
-        self.run("edge", lambda: _keep_edge(bus))
+        self.run("edge", lambda: _keep_edge(bus, settings.stream_replicas))
         self.run("access feed", feed.run)
         self.run("own feed", own_feed.run)
         for consumer in consumers:
@@ -156,9 +158,9 @@ def all_consumers(service: str, own: Sequence[Consumer]) -> Sequence[Consumer]:
     return own if service == "identity" else (access_consumer(service), *own)
 
 
-async def _keep_edge(bus: Bus) -> None:
+async def _keep_edge(bus: Bus, replicas: int) -> None:
     """Have the stream of live updates there, also after the broker has lost it."""
-    await ensure_stream(bus, edge_config(TARGETS))
+    await ensure_stream(bus, edge_config(TARGETS, replicas))
     await asyncio.sleep(EDGE_CHECK_S)
 
 

@@ -99,17 +99,33 @@ class Call:
         reach = self.access.reach(who.id, who.role_ids, who.partner_company_id, resource, verb)
         allowed = who.kind in MEMBERS and scopes_allow(who.scopes, resource, verb)
         if reach is None or not allowed:
-            values = {"verb": verb.lower(), "resource": resource}
-            raise PermissionDenied(
-                "PERMISSION_DENIED",
-                f"Your roles do not allow you to {verb.lower()} {resource}.",
-                metadata=values,
-            )
+            raise denied(resource, verb)
         return reach
+
+    def require_all(self, resource: str, verb: str) -> None:
+        """PermissionDenied for who may not do the verb to all of the tenant's records: what is done
+        is about none of them alone.
+        """
+        reach = self.reach(resource, verb)
+        if not reach.everything or reach.company_id:
+            raise PermissionDenied(
+                "SCOPE_ALL_REQUIRED",
+                f"This takes a role that allows to {verb.lower()} {resource} with scope ALL.",
+                metadata={"verb": verb.lower(), "resource": resource},
+            )
 
     def field_access(self, resource: str) -> FieldAccess:
         """Which fields of the resource the caller's roles hide from him or let him only read."""
         return self.access.field_access(self.principal.role_ids, resource)
+
+
+def denied(resource: str, verb: str) -> PermissionDenied:
+    """What is said to who may not do the verb."""
+    return PermissionDenied(
+        "PERMISSION_DENIED",
+        f"Your roles do not allow you to {verb.lower()} {resource}.",
+        metadata={"verb": verb.lower(), "resource": resource},
+    )
 
 
 def service_call(service: str, tenant_id: str, now: datetime, cause_id: str = "") -> Call:

@@ -36,12 +36,20 @@ def comments() -> Mapping[str, str]:
 @cache
 def owners() -> Mapping[str, str]:
     """The service that owns a collection, by the collection's plural name."""
-    return {
-        found.plural: file.package.split(".")[1]
-        for file in contract_files()
-        for message in file.message_type
-        if (found := _resource(message.options)).plural
-    }
+    return {plural: file.package.split(".")[1] for plural, file, _ in _collections()}
+
+
+@cache
+def collection_fields() -> Mapping[str, frozenset[str]]:
+    """The names of a collection's fields, by its plural name."""
+    return {plural: frozenset(one.name for one in of.field) for plural, _, of in _collections()}
+
+
+def _collections() -> Iterator[tuple[str, FileDescriptorProto, DescriptorProto]]:
+    for file in contract_files():
+        for message in file.message_type:
+            if plural := _resource(message.options).plural:
+                yield plural, file, message
 
 
 def _resource(options: MessageOptions) -> ResourceDescriptor:

@@ -44,7 +44,7 @@ class Descriptions:
         plan = plan_of(self._plans, request.resource)
         verbs = [verb for verb in VERBS if _allowed(call, plan, verb)]
         if not verbs:
-            call.reach(plan.plural, "READ")
+            plan.reach(call, "READ")
         view = view_of(call, plan)
         native = [_native(view, one) for one in view.fields.values() if one.name != CUSTOM]
         own = [_own(view, one) for one in view.own.by_name.values()]
@@ -58,7 +58,7 @@ class Descriptions:
 
 def _allowed(call: Call, plan: Plan, verb: str) -> bool:
     try:
-        call.reach(plan.plural, verb)
+        plan.reach(call, verb)
     except PermissionDenied:
         return False
     return True

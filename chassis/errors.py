@@ -64,6 +64,12 @@ class NotFound(CrmError):
     status = grpc.StatusCode.NOT_FOUND
 
 
+def missing(name: str, record_id: str) -> NotFound:
+    """The one answer to everything that is not there for the caller."""
+    values = {"resource": name, "id": record_id}
+    return NotFound("NOT_FOUND", f"There is no {name} {record_id}.", metadata=values)
+
+
 class AlreadyExists(CrmError):
     """A unique value is taken."""
 

@@ -5,7 +5,7 @@ other services.
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import any_, bindparam, select
-from sqlalchemy.dialects.postgresql import ARRAY, UUID
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Text
 
 from chassis.access.model import SHARED, Reach
@@ -17,6 +17,7 @@ from chassis.db.sql import Statement, statement
 from chassis.resource.fields import Form
 from chassis.resource.plan import Plan, reach_condition, reach_shape, reach_values
 from chassis.resource.read import read_found
+from chassis.resource.references import seen_statement
 from chassis.resource.view import view_of
 from chassis.rpc.methods import Free, Methods, Unary
 from crm.chassis.v1 import import_pb2 as pb
@@ -72,7 +73,7 @@ class Lookups:
         """Which ids of a tenant exist, are not deleted and within the reach given."""
         plan, reach = self._plan(request.resource), _reach(request)
         shape = reach_shape(plan, reach)
-        run = plan.cached(("check", shape), lambda: _check_statement(plan, shape))
+        run = plan.cached(("check", shape), lambda: seen_statement(plan, shape))
         values = {**reach_values(reach), "tenant_id": request.tenant_id, "ids": list(request.ids)}
         async with self._database.transaction(request.tenant_id) as tx:
             rows = await tx.fetch(run, values)
@@ -92,7 +93,7 @@ async def find_records(  # what is looked for, and where
     one = plan.fields.get(field)
     if one is None or one.form is not Form.TEXT or field not in view_of(call, plan).filters:
         raise invalid_fields([("match", f"{plan.plural} cannot be matched by {field}.")])
-    reach = call.reach(plan.plural, "READ")
+    reach = plan.reach(call, "READ")
     shape = reach_shape(plan, reach)
     bound = field == "external_id" and source != ""
     run = plan.cached(
@@ -145,17 +146,4 @@ def _reach(request: pb.CheckRecordsRequest) -> Reach:
         company_id=given.company_id,
         grantee_ids=frozenset(given.grantee_ids),
         shares=SHARED["READ"],
-    )
-
-
-def _check_statement(plan: Plan, shape: Shape) -> Statement:
-    table = plan.resource.table
-    ids = bindparam("ids", type_=ARRAY(UUID(as_uuid=False)))
-    return statement(
-        select(table.c.id).where(
-            table.c.tenant_id == bindparam("tenant_id"),
-            table.c.id == any_(ids),
-            table.c.delete_time.is_(None),
-            *reach_condition(plan, shape),
-        )
     )

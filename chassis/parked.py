@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from chassis.app import Parts, Toolbox
 from chassis.background import all_consumers
+from chassis.custom_fields.source import CustomFieldSource
 from chassis.db.pool import Database
 from chassis.events.applier import Applier
 from chassis.events.metrics import ConsumerMetrics
@@ -53,8 +54,11 @@ async def _show(database: Database, _parts: Parts) -> bool:
 def _run(settings: ServiceSettings, build: Callable[[Toolbox], Parts], work: Work) -> None:
     async def run() -> bool:
         database = Database(settings.service, settings.database_url, settings.worker_database_url)
-        clients = Clients(settings.service, settings.service_secret, settings.targets)
-        toolbox = Toolbox(settings, database, clients, Starter(settings.service, database))
+        clients = Clients(
+            settings.service, settings.service_secret, settings.targets, settings.tls_dir
+        )
+        starter, custom = Starter(settings.service, database), CustomFieldSource(database, float)
+        toolbox = Toolbox(settings, database, clients, starter, custom)
         try:
             return await work(database, build(toolbox))
         finally:

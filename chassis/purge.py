@@ -77,9 +77,10 @@ class Purge:
                 f"Only a {plan.singular} in the recycle bin can be purged.",
                 metadata={"resource": plan.singular, "id": request.id},
             )
-        referred = await self._referred(tx, call.tenant_id, plan, [request.id])
-        if request.id in referred:
-            raise RecordReferred(plan, request.id, referred[request.id])
+        record_id = str(before["id"])
+        referred = await self._referred(tx, call.tenant_id, plan, [record_id])
+        if record_id in referred:
+            raise RecordReferred(plan, record_id, referred[record_id])
         await _purge_row(call, tx, plan, before)
         return pb.PurgeRecordResponse()
 
@@ -183,12 +184,8 @@ async def _purge_row(call: Call, tx: Tx, plan: Plan, before: Record) -> None:
     keys = {"tenant_id": call.tenant_id, "id": before["id"]}
     for one in plan.companions:
         await tx.execute(one.purge, keys)
-    shares = {
-        "tenant_id": call.tenant_id,
-        "resource": plan.resource.table.name,
-        "record_id": before["id"],
-    }
-    await tx.execute(DROP_SHARES, shares)
+    shares = {"resource": plan.resource.table.name, "record_id": before["id"]}
+    await tx.execute(DROP_SHARES, keys | shares)
     try:
         await tx.execute(plan.cached("purge", lambda: _purge_statement(plan)), {**values, **keys})
     except asyncpg.ForeignKeyViolationError as error:

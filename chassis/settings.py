@@ -15,7 +15,11 @@ class SettingsError(SystemExit):
 
 @dataclass(frozen=True)
 class ServiceSettings:
-    """What every service needs to run; addresses are host:port, directories are paths."""
+    """What every service needs to run; addresses are host:port, directories are paths.
+
+    `tls_dir` holds tls.crt, tls.key and ca.crt, as cert-manager fills it; without one nothing is
+    encrypted. `health_listen` answers health checks only, in clear, as Kubernetes asks.
+    """
 
     service: str
     database_url: str
@@ -30,6 +34,9 @@ class ServiceSettings:
     # Where metrics are read, and who takes spans: an address, an OTLP URL, "" for neither.
     metrics_listen: str
     otlp_endpoint: str
+    tls_dir: str
+    health_listen: str
+    stream_replicas: int
 
 
 def required(environment: Mapping[str, str], name: str) -> str:
@@ -63,6 +70,14 @@ def json_value(environment: Mapping[str, str], name: str) -> object:
         raise SettingsError(f"{name} is not JSON: {error}") from None
 
 
+def number(environment: Mapping[str, str], name: str, usual: int, least: int, most: int) -> int:
+    """A whole number; the usual one when nothing is set."""
+    text = environment.get(name, str(usual))
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise SettingsError(f"{name} must be {least} to {most}, not {text!r}")
+    return int(text)
+
+
 def service_settings(service: str, environment: Mapping[str, str]) -> ServiceSettings:
     """Read the settings that all services share."""
     secret = required(environment, "SERVICE_SECRET")
@@ -76,6 +91,9 @@ def service_settings(service: str, environment: Mapping[str, str]) -> ServiceSet
         targets={name: address(environment, f"{name.upper()}_TARGET") for name in TARGETS},
         blob_dir=required(environment, "BLOB_DIR"),
         log_level=environment.get("LOG_LEVEL", "INFO"),
+        tls_dir=environment.get("TLS_DIR", ""),
+        health_listen=environment.get("HEALTH_LISTEN", ""),
+        stream_replicas=number(environment, "STREAM_REPLICAS", usual=1, least=1, most=5),
         page_token_key=f"page-token:{service}:{secret}".encode(),
         metrics_listen=metrics_address(environment),
         otlp_endpoint=environment.get("OTEL_EXPORTER_OTLP_ENDPOINT", ""),

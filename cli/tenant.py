@@ -92,7 +92,7 @@ def call_identity(method: str, request: Message, answer_type: type[Answer]) -> A
 
 async def call(target: str, secret: str, method: str, request: Message) -> Message:
     """One call with the operator's secret; CliError for every refusal."""
-    clients = Clients(OPERATOR, secret, {"identity": target})
+    clients = Clients(OPERATOR, secret, {"identity": target}, os.environ.get("TLS_DIR", ""))
     try:
         return await clients.call("identity", f"{SERVICE}/{method}", request)
     except grpc.aio.AioRpcError as error:

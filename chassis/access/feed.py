@@ -23,7 +23,9 @@ def access_consumer(service: str) -> Consumer:
     async def handle(tx: Tx, events: Sequence[Event]) -> None:
         tenants: dict[str, list[AccessRecord]] = {}
         for event in events:
-            record = AccessRecord(event.resource, event.record_id, event.version, event.data)
+            gone = {"delete_time": str(event.time)} if event.name == "purged" else {}
+            data = {**event.data, **gone}
+            record = AccessRecord(event.resource, event.record_id, event.version, data)
             tenants.setdefault(event.tenant_id, []).append(record)
         for tenant_id, records in sorted(tenants.items()):
             await keep_records(tx, tenant_id, records)

@@ -11,7 +11,6 @@ from sqlalchemy.sql.visitors import ExternallyTraversible, replacement_traverse
 from chassis.access.model import Access, Reach
 from chassis.access.place import COMPANY, OWNED
 from chassis.call import Call
-from chassis.errors import PermissionDenied
 from chassis.shares.reach import is_shared
 from crm.type.v1.options_pb2 import Place
 
@@ -66,14 +65,13 @@ def referred_table(table: Table, field: str) -> Table | None:
 
 
 def readable(call: Call, resource: str) -> Reach:
-    """What of a resource the caller may refer to: what he may read. Who is in the head office and
-    has no grant on it at all may name any, because forms do not show it to him.
+    """What of a resource the caller may refer to: what his roles let him read. Who is in the head
+    office and has no grant on it at all may name any, because forms do not show it to him.
     """
-    try:
-        return call.reach(resource, "READ")
-    except PermissionDenied:
-        company_id = call.principal.partner_company_id
-        return Reach(everything=not company_id, company_id=company_id)
+    who = call.principal
+    company_id = who.partner_company_id
+    reach = call.access.reach(who.id, who.role_ids, company_id, resource, "READ")
+    return reach or Reach(everything=not company_id, company_id=company_id)
 
 
 def table_reach_shape(columns: Columns, reach: Reach) -> Shape:

@@ -40,7 +40,7 @@ class Action:
     async def check(self, call: Call, tx: Tx) -> None:
         """Refuse before anything runs what would be refused for every record."""
         kind, plan = self._kind, self.collection.plan
-        call.reach(plan.plural, self.verb)
+        plan.reach(call, self.verb)
         if kind == "assign" and not plan.owned:
             raise invalid_fields([("action.assign", f"{plan.plural} have no owner.")])
         tag = self.action.tag

@@ -53,11 +53,13 @@ class Bulks:
         """Check everything that can be known beforehand, then have the worker begin."""
         collection = self._collection(request)
         async with self.starter.database.transaction(call.tenant_id) as tx:
-            await Action(collection, request.action).check(call, tx)
+            action = Action(collection, request.action)
+            await action.check(call, tx)
             if request.filter:
                 await _page(call, tx, collection, ListRequest(filter=request.filter, page_size=1))
         text = MessageToJson(request, preserving_proto_field_name=True, indent=None)
-        asked = {"resource": request.resource, "body": text, "cause_id": call.cause_id}
+        asked = {"resource": request.resource, "verb": action.verb, "body": text}
+        asked["cause_id"] = call.cause_id
         return await self.starter.start(call, self.starter.operation(call, BULK, asked))
 
     def _collection(self, request: Request) -> Collection:

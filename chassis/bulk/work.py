@@ -184,7 +184,7 @@ class Run:
             if not items:
                 return
             deputy = await self.task.deputy()
-            deputy.call.reach(self.step.collection.plan.plural, self.step.verb)
+            self.step.collection.plan.reach(deputy.call, self.step.verb)
             await commit_whole_or_parts(items, partial(self._commit, deputy.call))
 
     async def _commit(self, call: Call, items: Sequence[Item], *, careful: bool) -> None:

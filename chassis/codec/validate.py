@@ -193,9 +193,9 @@ def _string_checks(rules: validate_pb2.StringRules) -> Iterator[ValueCheck]:
         most = rules.max_len
         yield lambda value: None if len(str(value)) <= most else f"At most {most} characters."
     if rules.HasField("pattern"):
-        pattern = re.compile(rules.pattern.removesuffix("$") + r"\Z")
+        pattern = re.compile(rules.pattern)
         text = f"It must match {rules.pattern}."
-        yield lambda value: None if pattern.match(str(value)) else text
+        yield lambda value: None if pattern.fullmatch(str(value)) else text
     if rules.uuid:
         yield lambda value: None if is_id(str(value)) else "It must be a UUID."
     choices = tuple(getattr(rules, "in"))

@@ -12,9 +12,11 @@ Convert = Callable[[object], object]
 
 
 def integer(low: int, high: int) -> Convert:
-    """A converter for integers from low to high; true and 1.0 are none."""
+    """A converter for integers from low to high; 1.0 is one, as in JSON Schema, true is none."""
 
     def convert(value: object) -> int:
+        if type(value) is float and value.is_integer() and abs(value) <= 2**53:
+            value = int(value)
         if type(value) is not int:
             raise refuse("must be an integer")
         if not low <= value <= high:
@@ -71,7 +73,7 @@ def boolean(value: object) -> bool:
 
 
 def number(value: object) -> float:
-    """A finite number that a double holds exactly as written, integers up to 2**53."""
+    """A finite number; integers up to 2**53, which a double holds exactly."""
     if type(value) is int and abs(value) <= 2**53:
         return float(value)
     if type(value) is not float or not isfinite(value):
@@ -126,7 +128,10 @@ def anything(value: object) -> struct_pb2.Value:
         return struct_pb2.Value(struct_value=struct(value))
     if type(value) is list:
         return struct_pb2.Value(list_value=array(value))
-    return struct_pb2.Value(number_value=number(value))
+    plain = number(value)
+    if abs(plain) > 2**53:
+        raise refuse("must be a number up to 2**53")
+    return struct_pb2.Value(number_value=plain)
 
 
 base64 = from_text(wellknown.base64_bytes, "must be base64 with padding")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from google.protobuf.message import Message
 
+from chassis.access.field_rules import HIDDEN
 from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.custom_fields.source import CustomFieldSource
@@ -46,13 +47,14 @@ class Settings:
             if verb == CONFIGURE:
                 tx.on_commit(self.source.forget, call.tenant_id)
             await self.require_own(call, tx, resource, self._named(resource, request))
-            return await every.run(call, tx, _plain(request))
+            answer = await every.run(call, tx, _plain(request))
+            return self._seen(call, resource, answer) if verb == READ else answer
 
         async def reread(call: Call, tx: Tx, record_ids: Sequence[str]) -> Message:
             assert again is not None
             granted, plan = self._granted(call), self.collection.plan
             for one in await get_records(granted, tx, plan, record_ids):
-                call.reach(one.resource, CONFIGURE)  # type: ignore[attr-defined]  # both messages have it
+                call.require_all(one.resource, CONFIGURE)  # type: ignore[attr-defined]  # both messages have it
             return await again(granted, tx, record_ids)
 
         return Unary(run, reread if again else None)
@@ -61,7 +63,11 @@ class Settings:
         """The call with the rights that it needs here, when its roles grant the verb on the
         collection.
         """
-        call.reach(plan_of(self.plans, resource).plural, verb)
+        plural = plan_of(self.plans, resource).plural
+        if verb == CONFIGURE:
+            call.require_all(plural, verb)
+        else:
+            call.reach(plural, verb)
         return self._granted(call)
 
     async def require_own(self, call: Call, tx: Tx, resource: str, ids: Sequence[str]) -> None:
@@ -71,7 +77,7 @@ class Settings:
             if not is_id(one):
                 raise not_found(plan, one)
         for found in await get_records(call, tx, plan, ids) if ids else ():
-            if found.resource != resource:  # type: ignore[attr-defined]  # as above
+            if found.resource != resource or found.id in _hidden_ids(call, resource):  # type: ignore[attr-defined]  # as above
                 raise not_found(plan, found.id)  # type: ignore[attr-defined]  # as above
 
     def _named(self, resource: str, request: Message) -> Sequence[str]:
@@ -97,6 +103,15 @@ class Settings:
         if told - {"", resource}:
             raise invalid_fields([(f"{place}resource", "It is given by the request.")])
         return str(found)
+
+    def _seen(self, call: Call, resource: str, answer: Message) -> Message:
+        """A page without what belongs to fields that are hidden from the caller."""
+        plural = self.collection.plan.plural
+        if hidden := _hidden_ids(call, resource):
+            records = getattr(answer, plural, [])
+            for one in [one for one in records if one.id in hidden]:
+                records.remove(one)
+        return answer
 
     def _granted(self, call: Call) -> Call:
         return replace(call, granted=self.collection.plan.plural)
@@ -128,3 +143,11 @@ def _narrowed(request: pb.ListSettingsRequest) -> ListRequest:
         fields=request.fields,
         count=request.count,
     )
+
+
+def _hidden_ids(call: Call, resource: str) -> set[str]:
+    """Own fields and choices of fields that the caller's roles hide from him."""
+    own, access = call.custom.of(resource), call.field_access(resource)
+    ids = [(one.path, (one.id, *one.choices)) for one in own.definitions]
+    ids += [(name, tuple(choices)) for name, choices in own.lists.items()]
+    return {one for path, found in ids if access.level(path) == HIDDEN for one in found}

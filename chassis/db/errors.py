@@ -31,7 +31,7 @@ def translate(error: asyncpg.PostgresError) -> CrmError | None:
             return Unavailable("QUERY_TIMEOUT", "The query took too long; ask for less.")
         case asyncpg.DataError():
             return InvalidArgument("VALUE_OUT_OF_RANGE", "A value is out of range.")
-        case asyncpg.CheckViolationError():
+        case asyncpg.CheckViolationError() | asyncpg.NotNullViolationError():
             return FailedPrecondition("VALUE_NOT_ALLOWED", "A value is not allowed here.")
     return None
 

@@ -3,8 +3,11 @@ lock timeout.
 """
 
 import asyncio
+import time
 from pathlib import Path
 
+import asyncpg
+import structlog
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
@@ -14,9 +17,13 @@ from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from chassis.db.partitions import build_partitions, is_partition
-from chassis.db.wall import build_wall
+from chassis.db.wall import build_wall, schemas
 
 LOCK_TIMEOUT = "2s"
+WAIT_MAX_S = 900.0
+WAIT_POLL_S = 2.0
+
+log = structlog.get_logger()
 
 
 def upgrade(service: str, folder: Path, metadata: MetaData, url: str) -> None:
@@ -25,7 +32,7 @@ def upgrade(service: str, folder: Path, metadata: MetaData, url: str) -> None:
     """
 
     def work(connection: Connection) -> None:
-        _open(connection)
+        _open(connection, service)
         _run(connection, folder)
         build_partitions(connection, service)
         build_wall(connection, service, metadata)
@@ -48,7 +55,40 @@ def differences(metadata: MetaData, url: str) -> list[object]:
     return found
 
 
-def new_revision(folder: Path, metadata: MetaData, url: str, message: str) -> None:
+def wait_until_migrated(folder: Path, url: str) -> None:
+    """Return once the database at `url` (worker's role) is as this code needs it; SystemExit when
+    that takes too long. A revision that this code does not know is of a later version: it will do.
+    """
+    script = ScriptDirectory.from_config(_config(folder))
+    older = {one.revision for one in script.walk_revisions()} - {script.get_current_head()}
+    deadline = time.monotonic() + WAIT_MAX_S
+    while True:
+        try:
+            found = asyncio.run(_revision(url))
+        except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+            found, reason = None, repr(error)
+        else:
+            reason = f"its revision is {found}"
+        if found is not None and found not in older:
+            return
+        if time.monotonic() > deadline:
+            raise SystemExit(f"The database was not migrated in time: {reason}")
+        log.info("waiting for the migration", reason=reason)
+        time.sleep(WAIT_POLL_S)
+
+
+async def _revision(url: str) -> str | None:
+    connection = await asyncpg.connect(url, timeout=WAIT_POLL_S)
+    try:
+        found: str | None = await connection.fetchval(
+            "SELECT version_num FROM base.alembic_version"
+        )
+        return found
+    finally:
+        await connection.close()
+
+
+def new_revision(service: str, folder: Path, metadata: MetaData, url: str, message: str) -> None:
     """Write a revision file with the differences, to be read and corrected by a person.
 
     The database is brought to the newest revision first, without the wall: its views show columns
@@ -56,7 +96,7 @@ def new_revision(folder: Path, metadata: MetaData, url: str, message: str) -> No
     """
 
     def work(connection: Connection) -> None:
-        _open(connection)
+        _open(connection, service)
         _run(connection, folder)
         config = _config(folder)
         script = ScriptDirectory.from_config(config)
@@ -86,7 +126,10 @@ def new_revision(folder: Path, metadata: MetaData, url: str, message: str) -> No
 
 
 async def _with_connection(url: str, work: object) -> None:
-    engine = create_async_engine("postgresql+asyncpg://" + url.split("://", 1)[1])
+    # The driver reads the URL itself, as everywhere: TLS options have other names elsewhere.
+    engine = create_async_engine(
+        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url, timeout=10)
+    )
     try:
         async with engine.connect() as connection:
             await connection.run_sync(work)  # type: ignore[arg-type]  # a plain function of a Connection
@@ -94,10 +137,15 @@ async def _with_connection(url: str, work: object) -> None:
         await engine.dispose()
 
 
-def _open(connection: Connection) -> None:
+def _open(connection: Connection, service: str) -> None:
     # Two replicas may start at once: the second waits here and finds nothing to do.
     connection.execute(text("SELECT pg_advisory_lock(hashtext('crm-migrate'))"))
     connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
+    quote = connection.dialect.identifier_preparer.quote
+    database, owner = connection.execute(text("SELECT current_database(), current_user")).one()
+    roles = (quote(owner), f"crm_{service}", f"crm_{service}_worker")
+    for statement in schemas(quote(database), *roles):
+        connection.exec_driver_sql(statement)
     connection.execute(text("SET search_path = base"))
     connection.commit()
 

@@ -1,5 +1,5 @@
-"""The tenant wall for migrations: views of one tenant for the runtime role, base tables only for
-owner and worker.
+"""The tenant wall for migrations: two schemas, views of one tenant for the runtime role, base
+tables only for owner and worker.
 """
 
 from collections.abc import Iterable
@@ -11,14 +11,33 @@ SETTING = "NULLIF(current_setting('crm.tenant', true), '')::uuid"
 APPEND_ONLY = {"runtime": "SELECT, INSERT"}
 
 
+def schemas(database: str, owner: str, runtime: str, worker: str) -> list[str]:
+    """Statements that make the schemas of a database, for its owner to run; repeatable.
+
+    One search path serves all, since a role passes over schemas that are closed to it; the owner,
+    to whom both are open, works on the tables.
+    """
+    return [
+        f"REVOKE ALL ON DATABASE {database} FROM PUBLIC",
+        f"GRANT CONNECT ON DATABASE {database} TO {runtime}, {worker}",
+        "REVOKE ALL ON SCHEMA public FROM PUBLIC",
+        f"CREATE SCHEMA IF NOT EXISTS base AUTHORIZATION {owner}",
+        f"CREATE SCHEMA IF NOT EXISTS tenant AUTHORIZATION {owner}",
+        f"GRANT USAGE ON SCHEMA base TO {worker}",
+        f"GRANT USAGE ON SCHEMA tenant TO {runtime}",
+        "CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA base",
+        "CREATE EXTENSION IF NOT EXISTS btree_gin SCHEMA base",
+        f"ALTER DATABASE {database} SET search_path = tenant, base",
+        f"ALTER ROLE {owner} IN DATABASE {database} SET search_path = base",
+    ]
+
+
 def build_wall(connection: Connection, service: str, metadata: MetaData) -> None:
     """Create or replace the view of every table that has a tenant and set all rights;
     repeatable.
     """
     runtime, worker = f"crm_{service}", f"crm_{service}_worker"
     statements = [
-        f"GRANT USAGE ON SCHEMA tenant TO {runtime}",
-        f"GRANT USAGE ON SCHEMA base TO {worker}",
         f"REVOKE ALL ON ALL TABLES IN SCHEMA base FROM {runtime}, {worker}, PUBLIC",
         f"GRANT SELECT ON ALL TABLES IN SCHEMA base TO {worker}",
     ]

@@ -9,6 +9,8 @@ from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.errors import APIError
 
+from chassis.rpc.tls import broker_context
+
 API_TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 2.0
 RECONNECT_WAIT_S = 0.5
@@ -50,11 +52,12 @@ class Bus:
         if not self.client.is_closed:
             await self.client.close()
 
-    async def open(self, url: str, name: str) -> None:
+    async def open(self, url: str, name: str, tls_dir: str = "") -> None:
         """Connect, waiting for the broker."""
         await self.client.connect(
             servers=[url],
             name=name,
+            tls=broker_context(tls_dir),
             # Publishing fails at once while disconnected, instead of filling a buffer.
             pending_size=-1,
             allow_reconnect=True,

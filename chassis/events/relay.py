@@ -43,11 +43,19 @@ log = structlog.get_logger()
 class Relay:
     """Publishes one service's events as long as this process leads; start `run` as a task."""
 
-    def __init__(self, database: Database, bus: Bus, service: str, metrics: RelayMetrics) -> None:
+    def __init__(
+        self,
+        database: Database,
+        bus: Bus,
+        service: str,
+        metrics: RelayMetrics,
+        replicas: int = 1,
+    ) -> None:
         self._database = database
         self._bus = bus
         self._service = service
         self._metrics = metrics
+        self._declared = stream_config(service, replicas)
         self._wake = asyncio.Event()
         self._stop = asyncio.Event()
         self._failures = 0
@@ -141,7 +149,7 @@ class Relay:
 
     async def _ensure_stream(self) -> None:
         """Only the leader makes the stream: whoever else did would hide that it was lost."""
-        await ensure_stream(self._bus, stream_config(self._service), self._begin_anew)
+        await ensure_stream(self._bus, self._declared, self._begin_anew)
 
     async def _begin_anew(self) -> None:
         """The stream begins anew, the ledger perhaps not: what it has goes out again.

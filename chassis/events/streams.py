@@ -32,7 +32,7 @@ def stream_name(service: str) -> str:
     return f"CRM_{service.upper()}"
 
 
-def stream_config(service: str) -> api.StreamConfig:
+def stream_config(service: str, replicas: int = 1) -> api.StreamConfig:
     """A service's stream: full means refuse, so that the outbox holds what has no room."""
     return api.StreamConfig(
         name=stream_name(service),
@@ -48,15 +48,16 @@ def stream_config(service: str) -> api.StreamConfig:
         deny_delete=False,
         deny_purge=True,
         allow_atomic=True,
+        num_replicas=replicas,
         compression=api.StoreCompression.S2,
     )
 
 
-def edge_config(services: tuple[str, ...]) -> api.StreamConfig:
+def edge_config(services: tuple[str, ...], replicas: int = 1) -> api.StreamConfig:
     """The stream that sources all services' streams for an hour.
 
-    It is written without waiting for the disk, for it only copies; in memory it would source all
-    history again after a restart.
+    It only copies: where one broker keeps it alone, it is written without waiting for the disk. In
+    memory it would source all history again after a restart.
     """
     return api.StreamConfig(
         name=EDGE,
@@ -66,7 +67,8 @@ def edge_config(services: tuple[str, ...]) -> api.StreamConfig:
         discard=api.DiscardPolicy.OLD,
         max_age=EDGE_AGE_MAX_S,
         max_bytes=EDGE_BYTES_MAX,
-        persist_mode=api.PersistMode.ASYNC,
+        num_replicas=replicas,
+        persist_mode=api.PersistMode.ASYNC if replicas == 1 else None,
     )
 
 

@@ -12,7 +12,7 @@ from chassis.access.scope import NO_LIMIT, Shape
 from chassis.call import Call, Principal
 from chassis.db.pool import Record, Tx
 from chassis.db.sql import Statement, statement
-from chassis.errors import NotFound, PermissionDenied
+from chassis.errors import NotFound, PermissionDenied, missing
 from chassis.explain.sentences import Question, add_sentences
 from chassis.resource.plan import Plan, reach_shape
 from chassis.resource.read import get_record, not_found, plan_of
@@ -40,7 +40,7 @@ class _Asked:
             if self.record_id:
                 await get_record(self.him, tx, self.plan, self.record_id, ("id",), self.verb)
             else:
-                self.him.reach(self.plan.plural, self.verb)
+                self.plan.reach(self.him, self.verb)
         except (NotFound, PermissionDenied):
             return False
         return True
@@ -53,7 +53,7 @@ class _Asked:
     @property
     def reach(self) -> Reach:
         """What he reaches."""
-        return self.him.reach(self.plan.plural, self.verb)
+        return self.plan.reach(self.him, self.verb)
 
 
 class Explanations:
@@ -97,11 +97,7 @@ def _require_concern(call: Call, user_id: str) -> None:
     if user_id == call.principal.id:
         return
     if not sees_user(call, call.reach(USERS, "CONFIGURE"), user_id):
-        raise NotFound(
-            "NOT_FOUND",
-            f"There is no user {user_id}.",
-            metadata={"resource": "user", "id": user_id},
-        )
+        raise missing("user", user_id)
 
 
 async def _require_seen(call: Call, tx: Tx, plan: Plan, record_id: str) -> None:
@@ -130,7 +126,7 @@ def _denial(asked: _Asked, *, active: bool) -> str:
     if not active:
         return "USER_INACTIVE"
     try:
-        asked.him.reach(asked.plan.plural, asked.verb)
+        asked.plan.reach(asked.him, asked.verb)
     except PermissionDenied:
         return "NO_GRANT"
     return "OUT_OF_SCOPE"

@@ -20,7 +20,7 @@ from chassis.imports.draft import Draft
 from chassis.imports.mapping import KEY, SOURCE, ImportMapping
 from chassis.operations.changes import Changes, write_each
 from chassis.operations.task import Problem
-from chassis.resource.checks import check_owner
+from chassis.resource.checks import check_place
 from chassis.resource.plan import Plan
 from chassis.resource.resource import Row
 from chassis.resource.rows import column_values
@@ -97,7 +97,7 @@ class Upsert:
         hook = plan.resource.prepare_create
         await view_of(self._call, plan).run_hook(hook, self._call, self._tx, row, message)
         for verb in ("IMPORT", "CREATE"):
-            check_owner(self._call, plan, row, verb)
+            check_place(self._call, self._tx, plan, row, verb)
         return row
 
     async def _changes(self, draft: Draft, before: Record) -> Row:
@@ -128,7 +128,7 @@ class Upsert:
     def _require_reach(self, before: Record) -> None:
         plan = self._plan
         for verb in ("IMPORT", "UPDATE"):
-            reach = self._call.reach(plan.plural, verb)
+            reach = plan.reach(self._call, verb)
             if not covers_row(plan.scope, reach, before, self._call.access):
                 raise PermissionDenied(
                     "RECORD_NOT_IN_SCOPE", "You may not change the record with this external id."

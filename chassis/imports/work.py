@@ -152,7 +152,7 @@ class ImportRun:
         for group in apart(drafts):
             deputy = await self._task.deputy()
             mapping = self._mapping
-            deputy.call.reach(mapping.plan.plural, "IMPORT")
+            mapping.plan.reach(deputy.call, "IMPORT")
             refuse_denied(view_of(deputy.call, mapping.plan), mapping.spec)
             known = Known(
                 found=await self._matches.find(deputy, group),

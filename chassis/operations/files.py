@@ -86,6 +86,7 @@ class Files:
             offset += len(data)
 
     async def _items(self, call: Call, row: Record, *, failed_only: bool) -> AsyncIterator[bytes]:
+        call.reach(orjson.loads(row["request"])["resource"], "READ")
         yield csv_line("id", "label", "outcome", "reason")
         items, after = Items(call.tenant_id, row["id"]), ""
         while True:

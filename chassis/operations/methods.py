@@ -66,6 +66,7 @@ class Operations:
         if until < call.now:
             raise _not_undoable("It has ended too long ago.")
         bulk = read_operation(row)
+        call.reach(str(bulk.request["resource"]), str(bulk.request.get("verb", "UPDATE")))
         asked = {
             **bulk.request,
             "cause_id": "",

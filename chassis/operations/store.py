@@ -1,6 +1,6 @@
 """The statements on operations: made, claimed by one worker at a time, finished, forgotten."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import orjson
 from sqlalchemy import (
@@ -25,7 +25,7 @@ from chassis.call import Call
 from chassis.db.pool import Record, Tx
 from chassis.db.schema import chassis_tables, new_metadata
 from chassis.db.sql import Statement, statement
-from chassis.errors import Aborted, NotFound
+from chassis.errors import Aborted, missing
 from chassis.operations.progress import Progress, read_progress
 
 LEASE = text("now() + interval '30 seconds'")
@@ -43,20 +43,13 @@ _MINE = (*_OWN, _OPERATION.c.principal_id == bindparam("principal_id"))
 _HELD = (*_OWN, _OPERATION.c.worker == bindparam("worker"), _OPERATION.c.state == "RUNNING")
 _OPEN = or_(_OPERATION.c.state == "PENDING", _OPERATION.c.state == "RUNNING")
 
+_GIVEN = (
+    "tenant_id", "id", "kind", "principal_id", "key", "fingerprint", "request", "progress",
+)  # fmt: skip
 INSERT = statement(
-    insert(_OPERATION).values(
-        tenant_id=bindparam("tenant_id"),
-        id=bindparam("id"),
-        kind=bindparam("kind"),
-        principal_id=bindparam("principal_id"),
-        key=bindparam("key"),
-        fingerprint=bindparam("fingerprint"),
-        state="PENDING",
-        request=bindparam("request"),
-        progress=bindparam("progress"),
-        create_time=func.now(),
-        update_time=func.now(),
-    )
+    insert(_OPERATION)
+    .values({name: bindparam(name) for name in _GIVEN})
+    .values(state="PENDING", create_time=func.now(), update_time=func.now())
 )
 GET = statement(select(*_OPERATION.c).where(*_MINE))
 BY_KEY = statement(
@@ -170,39 +163,28 @@ def _forget_rows(table: Table) -> Statement:
 
 FORGET_ROWS = [_forget_rows(table) for table in (_ERROR, _LATER, _TABLES["operation_item"])]
 ADD_LATER = statement(insert(_LATER).values({one.name: bindparam(one.name) for one in _LATER.c}))
+_OF_LATER, _OF_ERROR = (
+    (one.c.tenant_id == bindparam("tenant_id"), one.c.operation_id == bindparam("id"))
+    for one in (_LATER, _ERROR)
+)
 DROP_LATER = statement(
     delete(_LATER).where(
-        _LATER.c.tenant_id == bindparam("tenant_id"),
-        _LATER.c.operation_id == bindparam("id"),
-        _LATER.c.row_number == any_(bindparam("rows", type_=ARRAY(BigInteger))),
+        *_OF_LATER, _LATER.c.row_number == any_(bindparam("rows", type_=ARRAY(BigInteger)))
     )
 )
-CLEAR_LATER = statement(
-    delete(_LATER).where(
-        _LATER.c.tenant_id == bindparam("tenant_id"), _LATER.c.operation_id == bindparam("id")
-    )
-)
+CLEAR_LATER = statement(delete(_LATER).where(*_OF_LATER))
 LATER = statement(
     select(_LATER.c.row_number, _LATER.c.start, _LATER.c.length)
-    .where(
-        _LATER.c.tenant_id == bindparam("tenant_id"),
-        _LATER.c.operation_id == bindparam("id"),
-        _LATER.c.row_number > bindparam("after"),
-    )
+    .where(*_OF_LATER, _LATER.c.row_number > bindparam("after"))
     .order_by(_LATER.c.row_number)
     .limit(bindparam("limit"))
 )
 ADD_ERROR = statement(insert(_ERROR).values({one.name: bindparam(one.name) for one in _ERROR.c}))
-CLEAR_ERRORS = statement(
-    delete(_ERROR).where(
-        _ERROR.c.tenant_id == bindparam("tenant_id"), _ERROR.c.operation_id == bindparam("id")
-    )
-)
+CLEAR_ERRORS = statement(delete(_ERROR).where(*_OF_ERROR))
 ERRORS = statement(
     select(_ERROR.c.row_number, _ERROR.c.position, _ERROR.c.column_name, _ERROR.c.reason)
     .where(
-        _ERROR.c.tenant_id == bindparam("tenant_id"),
-        _ERROR.c.operation_id == bindparam("id"),
+        *_OF_ERROR,
         func.row(_ERROR.c.row_number, _ERROR.c.position)
         > func.row(bindparam("row"), bindparam("position")),
     )
@@ -239,19 +221,13 @@ def read_operation(row: Record) -> Operation:
 
 async def add_operation(tx: Tx, operation: Operation, key: str, fingerprint: str) -> None:
     """Store a new operation, to be taken up by a worker; `key` is its idempotency key or ""."""
-    await tx.execute(
-        INSERT,
-        {
-            "tenant_id": operation.tenant_id,
-            "id": operation.id,
-            "kind": operation.kind,
-            "principal_id": operation.principal_id,
-            "key": key,
-            "fingerprint": fingerprint,
-            "request": orjson.dumps(operation.request).decode(),
-            "progress": operation.progress.to_json(),
-        },
-    )
+    values = asdict(operation) | {
+        "key": key,
+        "fingerprint": fingerprint,
+        "request": orjson.dumps(operation.request).decode(),
+        "progress": operation.progress.to_json(),
+    }
+    await tx.execute(INSERT, values)
 
 
 async def repeated_operation(
@@ -275,9 +251,7 @@ async def own_operation(call: Call, tx: Tx, operation_id: str) -> Record:
     """The row of one of the caller's operations; NotFound for everybody else's."""
     row = await tx.fetch_row(GET, own_keys(call, operation_id))
     if row is None:
-        raise NotFound(
-            "NOT_FOUND", f"There is no operation {operation_id}.", metadata={"id": operation_id}
-        )
+        raise missing("operation", operation_id)
     return row
 
 

@@ -68,8 +68,7 @@ class Batches:
         plan, requests = self.collection.plan, _requests(request)
         messages = [getattr(one, plan.singular) for one in requests]
         ids = [message.id for message in messages]
-        if len(set(ids)) < len(ids):
-            raise invalid_fields([("requests", "A record may be changed once in a batch.")])
+        _require_once("requests", ids)
         before = await lock_records(call, tx, plan, ids, "UPDATE")
         pairs: list[tuple[Record, Row]] = []
         for at, (one, message) in enumerate(zip(requests, messages, strict=True)):
@@ -86,6 +85,7 @@ class Batches:
     async def delete(self, call: Call, tx: Tx, request: BatchDeleteRequest) -> Message:
         """Put records into the recycle bin, as Delete does with one."""
         collection = self.collection
+        _require_once("ids", request.ids)
         _name_records(call, request.ids)
         made = [
             await collection.discard(call, tx, before, force=request.force)
@@ -123,6 +123,12 @@ def _name_records(call: Call, ids: Sequence[str]) -> None:
     """Have the idempotency key remember all records of the batch."""
     if call.idempotency is not None:
         call.idempotency.record_ids = list(ids)
+
+
+def _require_once(field: str, ids: Sequence[str]) -> None:
+    """A second change would be based on the row before the first one."""
+    if len({one.lower() for one in ids}) < len(ids):
+        raise invalid_fields([(field, "A record may be named once in a batch.")])
 
 
 def _requests(request: Message) -> Sequence[Message]:

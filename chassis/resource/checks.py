@@ -6,11 +6,21 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
 from chassis.access.scope import covers_row
-from chassis.call import Call
+from chassis.call import Call, denied
 from chassis.codec import invalid_fields
+from chassis.db.pool import Record, Tx
 from chassis.errors import Aborted, FailedPrecondition, PermissionDenied
-from chassis.resource.plan import Plan
+from chassis.resource.plan import Plan, reach_shape
+from chassis.resource.read import read_found
+from chassis.resource.resource import Row
 from chassis.resource.view import View, view_of
+
+
+class OwnerNotInScope(PermissionDenied):
+    """The record would be where the caller's right to do this to it does not reach."""
+
+    def __init__(self) -> None:
+        super().__init__("OWNER_NOT_IN_SCOPE", "You may not create records for this owner.")
 
 
 def refuse_set(call: Call, plan: Plan, message: Message) -> None:
@@ -34,7 +44,7 @@ def refuse_denied(view: View, request: Message, fields: Mapping[str, str]) -> No
 
 def masked_fields(call: Call, plan: Plan, message: Message, mask: FieldMask) -> list[str]:
     """The fields to change: those of the mask, else those set; unknown or read-only ones are
-    refused.
+    refused. What else the message holds is taken out of it, as if it had not been sent.
     """
     sent = [one.name for one, _ in message.ListFields() if one.name not in {"id", "etag"}]
     names = list(dict.fromkeys(path.split(".")[0] for path in mask.paths or sent))
@@ -44,6 +54,8 @@ def masked_fields(call: Call, plan: Plan, message: Message, mask: FieldMask) -> 
     errors = [(name, text) for name in names if (text := view.refusal(name) or _fixed(plan, name))]
     if errors:
         raise invalid_fields(errors)
+    for name in set(sent) - set(names):
+        message.ClearField(name)
     return [name for name in names if name in plan.fields]
 
 
@@ -67,12 +79,26 @@ def refuse_deleted(plan: Plan, row: Mapping[str, object]) -> None:
         )
 
 
-def check_owner(call: Call, plan: Plan, row: Mapping[str, object], verb: str) -> None:
-    """PermissionDenied when the new record would be outside what the verb reaches."""
-    if not plan.owned:
-        return
-    if not covers_row(plan.scope, call.reach(plan.plural, verb), row, call.access):
-        raise PermissionDenied("OWNER_NOT_IN_SCOPE", "You may not create records for this owner.")
+def check_place(call: Call, tx: Tx, plan: Plan, row: Row, verb: str) -> None:
+    """PermissionDenied when the row, as it will be, is outside what the verb reaches; where that
+    goes by the row above, it is asked once the row is written.
+    """
+    reach = plan.reach(call, verb)
+    if plan.scope.link is not None and any(reach_shape(plan, reach)):
+        tx.after(_require_reached, call, plan, str(row["id"]), verb)
+    elif plan.owned and not covers_row(plan.scope, reach, row, call.access):
+        raise OwnerNotInScope
+
+
+async def _require_reached(call: Call, tx: Tx, plan: Plan, record_id: str, verb: str) -> None:
+    if not await read_found(call, tx, plan, [record_id], ("id",), verb):
+        raise OwnerNotInScope
+
+
+def check_assign(call: Call, plan: Plan, before: Record) -> None:
+    """PermissionDenied for who may not give the record away, though he may change it."""
+    if not covers_row(plan.scope, plan.reach(call, "ASSIGN"), before, call.access):
+        raise denied(plan.plural, "ASSIGN")
 
 
 def _fixed(plan: Plan, name: str) -> str:

@@ -1,5 +1,6 @@
 """Records that belong to another: they keep it from being deleted, or go and come back with it."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, Select, bindparam, select
@@ -7,9 +8,9 @@ from sqlalchemy import ColumnElement, Select, bindparam, select
 from chassis.call import Call
 from chassis.db.pool import Record, Tx
 from chassis.db.sql import Statement, statement
-from chassis.errors import FailedPrecondition, NotFound
+from chassis.errors import FailedPrecondition, PermissionDenied
 from chassis.resource.plan import Plan
-from chassis.resource.read import lock_record
+from chassis.resource.read import lock_found, read_found
 from chassis.resource.resource import Child
 
 if TYPE_CHECKING:
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
 CHILDREN_MAX = 1000
 
 
-async def refuse_children(call: Call, tx: Tx, plan: Plan, record_id: str) -> None:
+async def refuse_children(call: Call, tx: Tx, parent: "Collection", record_id: str) -> None:
     """FailedPrecondition naming one living record that belongs to this one."""
-    for child in plan.resource.children:
-        for found in await _living(call, tx, plan, child, record_id, 1):
-            raise _held(child, found)
+    for child in parent.plan.resource.children:
+        for found in await _living(call, tx, parent.plan, child, record_id, 1):
+            raise await _held(call, tx, parent, child, found)
 
 
 async def delete_children(call: Call, tx: Tx, parent: "Collection", record_id: str) -> None:
@@ -32,24 +33,26 @@ async def delete_children(call: Call, tx: Tx, parent: "Collection", record_id: s
     for child in parent.plan.resource.children:
         found = await _living(call, tx, parent.plan, child, record_id, CHILDREN_MAX + 1)
         if found and (not child.dependent or len(found) > CHILDREN_MAX):
-            raise _held(child, found[0])
+            raise await _held(call, tx, parent, child, found[0])
         own = parent.siblings[child.table.name]
-        for one in found:
-            try:
-                before = await lock_record(call, tx, own.plan, one, "DELETE")
-            except NotFound:
-                raise _held(child, "") from None
+        locked = await lock_found(call, tx, own.plan, found, "DELETE") if found else ()
+        if len(locked) < len(found):
+            raise await _held(call, tx, parent, child, "")
+        for before in locked:
             await own.discard(call, tx, before, force=True)
 
 
 async def undelete_children(call: Call, tx: Tx, parent: "Collection", before: Record) -> None:
-    """Take out of the recycle bin what was put there together with the record."""
+    """Take out of the recycle bin what was put there together with the record, so far as the caller
+    may.
+    """
     for child in parent.plan.resource.children:
         if not child.dependent or before["delete_time"] is None:
             continue
         own = parent.siblings[child.table.name]
-        for one in await _deleted_with(call, tx, parent.plan, child, before):
-            await own.restore(call, tx, await lock_record(call, tx, own.plan, one, "DELETE"))
+        found = await _deleted_with(call, tx, parent.plan, child, before)
+        for one in await lock_found(call, tx, own.plan, found, "DELETE") if found else ():
+            await own.restore(call, tx, one)
 
 
 async def _living(
@@ -83,7 +86,13 @@ def _of(child: Child, condition: ColumnElement[bool]) -> Statement:
     return statement(query.order_by(table.c.id).limit(bindparam("limit")))
 
 
-def _held(child: Child, record_id: str) -> FailedPrecondition:
+async def _held(
+    call: Call, tx: Tx, parent: "Collection", child: Child, found: str
+) -> FailedPrecondition:
+    """The refusal; it names the child if the caller may read it."""
+    plan, record_id = parent.siblings[child.table.name].plan, ""
+    with suppress(PermissionDenied):
+        record_id = found if found and await read_found(call, tx, plan, [found], ("id",)) else ""
     example = f", for example {record_id}" if record_id else ""
     return FailedPrecondition(
         "RECORD_HAS_CHILDREN",

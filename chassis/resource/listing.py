@@ -62,7 +62,7 @@ async def list_records(  # what is listed, for whom and what for
     """
     arguments = page_arguments(call, plan, request)
     query = make_query(call, plan, request, arguments, key)
-    also = call.reach(plan.plural, verb)
+    also = plan.reach(call, verb)
     if also != query.reach:
         query = replace(query, also=also)
     size = request.page_size or PAGE_SIZE

@@ -22,6 +22,7 @@ from chassis.access.scope import (
     table_reach_condition,
     table_reach_shape,
 )
+from chassis.call import Call, denied
 from chassis.codec import encoder
 from chassis.custom_fields.companion import OwnValues
 from chassis.custom_fields.model import CUSTOM
@@ -36,6 +37,8 @@ from chassis.search.companion import SearchCompanion
 from chassis.search.search import Search, make_search
 
 ALWAYS_RETURNED = ("id",)
+# The verbs that change nothing.
+SEEN = frozenset({"READ", "EXPORT"})
 # Callers choose what `fields` they ask for.
 READERS_MAX = 1000
 # What every resource has can be filtered and ordered by without a declaration.
@@ -100,6 +103,11 @@ class Plan:
         return scope_columns(self.resource.table, place_of(self.descriptor))
 
     @cached_property
+    def parent(self) -> str:
+        """The field that names the row above, where scopes go by that; "" for most."""
+        return str(place_of(self.descriptor).parent)
+
+    @cached_property
     def column_names(self) -> tuple[str, ...]:
         """All columns that make up a record."""
         names = [name for one in self.fields.values() for name in one.columns]
@@ -155,6 +163,15 @@ class Plan:
             return [table.c[name] for name in self.column_names]
         wanted = [column for name in names for column in self.fields[name].columns]
         return [table.c[name] for name in dict.fromkeys([*wanted, *self._marks])]
+
+    def reach(self, call: Call, verb: str) -> Reach:
+        """Rows that the caller may do the verb to, as `Call.reach`; what belongs to nobody is
+        everybody's to read, and no partner company's to change.
+        """
+        reach, scope = call.reach(self.plural, verb), self.scope
+        if reach.company_id and verb not in SEEN and scope.owner is scope.department is None:
+            raise denied(self.plural, verb)
+        return reach
 
     def cached(self, key: Hashable, build: Callable[[], Statement]) -> Statement:
         """The statement of that shape, compiled at first use."""

@@ -120,7 +120,7 @@ def make_query(
         ),
         order=order,
         position=position,
-        reach=call.reach(plan.plural, "READ"),
+        reach=plan.reach(call, "READ"),
         also=None,
         now=now,
     )

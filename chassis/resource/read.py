@@ -14,7 +14,7 @@ from chassis.access.scope import Shape
 from chassis.call import Call
 from chassis.db.pool import Record, Tx
 from chassis.db.sql import Statement, statement
-from chassis.errors import NotFound
+from chassis.errors import NotFound, missing
 from chassis.ids import is_id
 from chassis.resource.plan import Plan, reach_condition, reach_shape, reach_values
 from chassis.resource.view import view_of
@@ -33,12 +33,12 @@ async def get_record(  # what is read, and as whom
     """The record with these fields, all that the caller may see when not given, deleted or not;
     NotFound when the verb does not reach it.
     """
-    reach = call.reach(plan.plural, verb)
+    reach = plan.reach(call, verb)
     shape = reach_shape(plan, reach)
     view = view_of(call, plan)
     names = names or view.all_names
-    run = plan.cached(("get", shape, names), lambda: _one(plan, shape, names))
-    row = await tx.fetch_row(run, _values(call, reach, record_id))
+    run = plan.cached(("get", shape, names), lambda: _select(plan, shape, names))
+    row = await tx.fetch_row(run, _values(call, reach) | {"id": record_id})
     if row is None:
         raise not_found(plan, record_id)
     return plan.to_message(names)(row, view.own)
@@ -69,22 +69,20 @@ async def lock_found(
     call: Call, tx: Tx, plan: Plan, ids: Sequence[str], verb: str
 ) -> Sequence[Record]:
     """Those of the whole rows that the verb reaches, locked in the order of ids."""
-    reach = call.reach(plan.plural, verb)
+    reach = plan.reach(call, verb)
     shape = reach_shape(plan, reach)
-    run = plan.cached(("lock many", shape), lambda: _many(plan, shape, (), lock=True))
-    values = {**reach_values(reach), "tenant_id": call.tenant_id, "ids": list(ids)}
-    return await tx.fetch(run, values)
+    run = plan.cached(("lock many", shape), lambda: _select(plan, shape, (), many=True, lock=True))
+    return await tx.fetch(run, _values(call, reach) | {"ids": list(ids)})
 
 
 async def read_found(
     call: Call, tx: Tx, plan: Plan, ids: Sequence[str], names: tuple[str, ...], verb: str = "READ"
 ) -> Sequence[Record]:
     """Those of the rows that the verb reaches, with the columns of these fields."""
-    reach = call.reach(plan.plural, verb)
+    reach = plan.reach(call, verb)
     shape = reach_shape(plan, reach)
-    run = plan.cached(("get many", shape, names), lambda: _many(plan, shape, names))
-    values = {**reach_values(reach), "tenant_id": call.tenant_id, "ids": list(ids)}
-    return await tx.fetch(run, values)
+    run = plan.cached(("get many", shape, names), lambda: _select(plan, shape, names, many=True))
+    return await tx.fetch(run, _values(call, reach) | {"ids": list(ids)})
 
 
 async def lock_record(call: Call, tx: Tx, plan: Plan, record_id: str, verb: str) -> Record:
@@ -93,10 +91,10 @@ async def lock_record(call: Call, tx: Tx, plan: Plan, record_id: str, verb: str)
     """
     if not is_id(record_id):
         raise not_found(plan, record_id)
-    reach = call.reach(plan.plural, verb)
+    reach = plan.reach(call, verb)
     shape = reach_shape(plan, reach)
-    run = plan.cached(("lock", shape), lambda: _one(plan, shape, (), lock=True))
-    row = await tx.fetch_row(run, _values(call, reach, record_id))
+    run = plan.cached(("lock", shape), lambda: _select(plan, shape, (), lock=True))
+    row = await tx.fetch_row(run, _values(call, reach) | {"id": record_id})
     if row is None:
         raise not_found(plan, record_id)
     return row
@@ -111,35 +109,25 @@ def plan_of(plans: Mapping[str, Found], plural: str) -> Found:
 
 def not_found(plan: Plan, record_id: str) -> NotFound:
     """The one answer to everything that is not there for the caller."""
-    return NotFound(
-        "NOT_FOUND",
-        f"There is no {plan.singular} {record_id}.",
-        metadata={"resource": plan.singular, "id": record_id},
-    )
+    return missing(plan.singular, record_id)
 
 
-def _values(call: Call, reach: Reach, record_id: str) -> dict[str, object]:
-    return {**reach_values(reach), "tenant_id": call.tenant_id, "id": record_id}
+def _values(call: Call, reach: Reach) -> dict[str, object]:
+    return {**reach_values(reach), "tenant_id": call.tenant_id}
 
 
-def _one(plan: Plan, shape: Shape, names: tuple[str, ...], lock: bool = False) -> Statement:
+def _select(
+    plan: Plan, shape: Shape, names: tuple[str, ...], *, many: bool = False, lock: bool = False
+) -> Statement:
+    """One row, or several in the order of their ids when they are locked."""
     table = plan.resource.table
+    ids = any_(bindparam("ids", type_=ARRAY(UUID(as_uuid=False)))) if many else bindparam("id")
     query = select(*plan.columns_of(names)).where(
         table.c.tenant_id == bindparam("tenant_id"),
-        table.c.id == bindparam("id"),
+        table.c.id == ids,
         *reach_condition(plan, shape),
     )
     # Not the key: other records may go on referring to the row.
-    return statement(query.with_for_update(key_share=True) if lock else query)
-
-
-def _many(plan: Plan, shape: Shape, names: tuple[str, ...], lock: bool = False) -> Statement:
-    table = plan.resource.table
-    query = select(*plan.columns_of(names)).where(
-        table.c.tenant_id == bindparam("tenant_id"),
-        table.c.id == any_(bindparam("ids", type_=ARRAY(UUID(as_uuid=False)))),
-        *reach_condition(plan, shape),
-    )
     return statement(query.order_by(table.c.id).with_for_update(key_share=True) if lock else query)
 
 

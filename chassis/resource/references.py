@@ -112,7 +112,9 @@ async def _missing(
     reach = readable(call, reference.resource)
     if reference.resource == USERS:
         require_known(call, ids)
-        return {one for one in ids if not sees_user(call, reach, one)}
+        members = call.access.members
+        # An API client is no person: what it makes is its owner's.
+        return {one for one in ids if not sees_user(call, reach, one) or members[one].owner_id}
     values = {"tenant_id": call.tenant_id, "resource": reference.resource, "ids": list(ids)}
     rows = await tx.fetch(_KNOWN, values)
     kept = {str(row["id"]): orjson.loads(row["data"]) for row in rows}
@@ -126,22 +128,27 @@ async def _missing(
 async def _hidden(
     call: Call, tx: Tx, own: "Collection", reference: Reference, ids: set[str]
 ) -> set[str]:
-    """The ids of our own records that the caller does not see."""
+    """The ids of our own records that the caller does not see, or that a record cannot be put under
+    because they do not live.
+    """
     plan, kept, target = own.plan, bool(reference.service), own.plan_of(reference.resource)
     if not kept and referred_table(plan.resource.table, reference.field) is None:
         return set()
     if target is None:
         return set()
-    reach = readable(call, reference.resource)
+    place = (plan.resource.table, reference.field, True)
+    below = any((one.table, one.field, one.dependent) == place for one in target.resource.children)
+    reach, living = readable(call, reference.resource), kept or below
     shape = reach_shape(target, reach)
-    if not any(shape) and not kept:
+    if not any(shape) and not living:
         return set()
-    run = target.cached(("refer", shape, kept), lambda: _seen_statement(target, shape, kept))
+    run = target.cached(("refer", shape, living), lambda: seen_statement(target, shape, living))
     values = {**reach_values(reach), "tenant_id": call.tenant_id, "ids": list(ids)}
     return ids - {str(row["id"]) for row in await tx.fetch(run, values)}
 
 
-def _seen_statement(plan: Plan, shape: Shape, living: bool) -> Statement:
+def seen_statement(plan: Plan, shape: Shape, living: bool = True) -> Statement:
+    """Which of some ids there are within a reach, living ones only unless said otherwise."""
     table = plan.resource.table
     alive = [table.c.delete_time.is_(None)] if living else []
     return statement(

@@ -14,7 +14,8 @@ Row = dict[str, object]
 NUMBER = "number"
 # (call, tx, row, message as sent); the message holds what has no column, such as a password.
 PrepareCreate = Callable[[Call, Tx, Row, Message], Awaitable[None]]
-# (call, tx, row before, values to change, message as sent)
+# (call, tx, row before, values to change, message as sent); also when a record comes back from the
+# recycle bin, with nothing sent and `delete_time` among the values.
 PrepareUpdate = Callable[[Call, Tx, Row, Row, Message], Awaitable[None]]
 PrepareDelete = Callable[[Call, Tx, Row], Awaitable[None]]
 

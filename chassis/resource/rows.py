@@ -110,13 +110,13 @@ def _write(message: Message, field: Field, values: Row) -> None:
 Writer = Callable[[Field, Any], object]  # Any: the form says what it is
 _WRITERS: Mapping[Form, Writer] = {
     Form.TEXT: lambda _field, value: value or None,
-    Form.UUID: lambda _field, value: value or None,
+    Form.UUID: lambda _field, value: value.lower() or None,
     Form.NUMBER: lambda _field, value: value,
     Form.BOOLEAN: lambda _field, value: value,
     Form.DATE: lambda field, value: date_of(field.name, value),
     Form.TIMESTAMP: lambda _field, value: value.ToDatetime(UTC),
     Form.ENUM: lambda field, value: _enum_name(field.descriptor, value),
-    Form.UUIDS: lambda _field, value: list(value),
+    Form.UUIDS: lambda _field, value: [item.lower() for item in value],
     Form.TEXTS: lambda _field, value: list(value),
     Form.MESSAGES: lambda _field, value: _json([encoder(type(item))(item) for item in value]),
 }

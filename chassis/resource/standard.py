@@ -18,8 +18,9 @@ from chassis.ids import new_id
 from chassis.number_series import Errors, NumberSeries
 from chassis.resource.batch import Batches
 from chassis.resource.checks import (
+    check_assign,
     check_match,
-    check_owner,
+    check_place,
     masked_fields,
     refuse_deleted,
     refuse_set,
@@ -130,7 +131,7 @@ class Collection:
         set_new(call, self.plan, row, message)
         hook = self.plan.resource.prepare_create
         await view_of(call, self.plan).run_hook(hook, call, tx, row, message)
-        check_owner(call, self.plan, row, "CREATE")
+        check_place(call, tx, self.plan, row, "CREATE")
         return row
 
     async def changed(self, call: Call, tx: Tx, before: Record, request: Message) -> Row:
@@ -143,6 +144,8 @@ class Collection:
         hook = self.plan.resource.prepare_update
         await view_of(call, self.plan).run_hook(hook, call, tx, dict(before), row, message)
         set_owner(call, self.plan, before, row)
+        if self.plan.parent in row:
+            check_place(call, tx, self.plan, {**before, **row}, "UPDATE")
         if self.numbers and before[NUMBER] is None:  # written by a version without numbers
             row[NUMBER] = None
             await self.numbered(call, tx, [row])
@@ -159,7 +162,7 @@ class Collection:
         if before["delete_time"] is not None:
             return await get_record(call, tx, self.plan, str(before["id"]))
         if not force:
-            await refuse_children(call, tx, self.plan, str(before["id"]))
+            await refuse_children(call, tx, self, str(before["id"]))
         hook = self.plan.resource.prepare_delete
         await view_of(call, self.plan).run_hook(hook, call, tx, dict(before))
         kept = timedelta(days=call.access.retention_days)
@@ -170,8 +173,11 @@ class Collection:
         return answer
 
     async def restore(self, call: Call, tx: Tx, before: Record) -> Message:
-        """Take a locked row out of the recycle bin."""
+        """Take a locked row out of the recycle bin, by the rules of an update."""
         row: Row = {"delete_time": None, "purge_time": None}
+        hook, given = self.plan.resource.prepare_update, (dict(before), row)
+        message = self.plan.resource.message()
+        await view_of(call, self.plan).run_hook(hook, call, tx, *given, message)
         answer = await update_record(call, tx, self.plan, before, row, "restored")
         await undelete_children(call, tx, self, before)
         return answer
@@ -210,12 +216,12 @@ def collection(
     return Collection(make_plan(resource, service), page_token_key, ask_owner, siblings, numbers)
 
 
-def set_owner(call: Call, plan: Plan, before: Mapping[str, object], row: Row) -> None:
+def set_owner(call: Call, plan: Plan, before: Record, row: Row) -> None:
     """Complete a change of the owner, which is a verb of its own; nobody is no owner."""
     if "owner_id" in row and str(before["owner_id"]) != str(row["owner_id"]):
         if row["owner_id"] is None:
             raise invalid_fields([("owner_id", "It must be given.")])
-        call.reach(plan.plural, "ASSIGN")
+        check_assign(call, plan, before)
         row |= owned_by(call, row["owner_id"])
 
 

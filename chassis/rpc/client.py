@@ -10,7 +10,8 @@ from google.protobuf.message import Message
 from google.rpc.status_pb2 import Status
 
 from chassis.errors import Unavailable
-from chassis.rpc.methods import MethodFacts, method_facts
+from chassis.rpc.methods import ANSWER_BYTES_MAX, MethodFacts, method_facts
+from chassis.rpc.tls import Channels
 from crm.identity.v1 import session_pb2
 
 TIMEOUT_S = 3.0
@@ -35,7 +36,7 @@ _CONFIG = {
 }
 OPTIONS = (
     ("grpc.service_config", json.dumps(_CONFIG)),
-    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+    ("grpc.max_receive_message_length", ANSWER_BYTES_MAX),
     ("grpc.keepalive_time_ms", 60000),
     ("grpc.keepalive_timeout_ms", 10000),
 )
@@ -47,11 +48,12 @@ class Clients:
     Only reads and methods that may be repeated are called through here, so UNAVAILABLE is retried.
     """
 
-    def __init__(self, service: str, secret: str, targets: Mapping[str, str]) -> None:
+    def __init__(
+        self, service: str, secret: str, targets: Mapping[str, str], tls_dir: str = ""
+    ) -> None:
         self._service = service
         self._secret = secret
-        self._targets = targets
-        self._channels: dict[str, grpc.aio.Channel] = {}
+        self._channels = Channels(targets, OPTIONS, tls_dir)
         self._facts: dict[str, dict[str, MethodFacts]] = {}
         self._token = ""
         self._renew_at = 0.0
@@ -59,8 +61,7 @@ class Clients:
 
     async def close(self) -> None:
         """Close all channels."""
-        for channel in self._channels.values():
-            await channel.close(None)
+        await self._channels.close()
 
     async def call(
         self,
@@ -74,7 +75,7 @@ class Clients:
         """Call "crm.x.v1.Service/Method" of a service as ourselves, or as the user whose token is
         given.
         """
-        facts, channel = self._method(method), self._channel(target)
+        facts, channel = self._method(method), self._channels.get(target)
         stub = channel.unary_unary(
             f"/{method}", facts.request.SerializeToString, facts.response.FromString
         )
@@ -85,7 +86,7 @@ class Clients:
         self, target: str, method: str, request: Message, *, timeout_s: float
     ) -> AsyncIterator[Message]:
         """Messages of a server-streaming method, called as ourselves."""
-        facts, channel = self._method(method), self._channel(target)
+        facts, channel = self._method(method), self._channels.get(target)
         stub = channel.unary_stream(
             f"/{method}", facts.request.SerializeToString, facts.response.FromString
         )
@@ -119,7 +120,7 @@ class Clients:
 
     async def _open_call(self, name: str, request: Message) -> Message:
         facts = self._method(f"{SESSIONS}/{name}")
-        stub = self._channel("identity").unary_unary(
+        stub = self._channels.get("identity").unary_unary(
             f"/{SESSIONS}/{name}", facts.request.SerializeToString, facts.response.FromString
         )
         try:
@@ -134,12 +135,6 @@ class Clients:
     ) -> tuple[tuple[str, str], ...]:
         bearer = token if token is not None else await self.service_token()
         return (("authorization", f"Bearer {bearer}"), *(metadata or {}).items())
-
-    def _channel(self, target: str) -> grpc.aio.Channel:
-        if target not in self._channels:
-            address = self._targets[target]
-            self._channels[target] = grpc.aio.insecure_channel(f"dns:///{address}", OPTIONS)
-        return self._channels[target]
 
     def _method(self, method: str) -> MethodFacts:
         service, _, name = method.partition("/")

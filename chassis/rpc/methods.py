@@ -12,6 +12,9 @@ from chassis.call import Call
 from chassis.db.pool import Tx
 from crm.type.v1 import options_pb2
 
+# Most answers end early at 2 MiB; the access of a tenant comes whole, of some 50,000 people.
+ANSWER_BYTES_MAX = 16 * 1024 * 1024
+
 # (call, tx, ids of the records that the first call changed) -> its answer, read again
 Reread = Callable[[Call, Tx, Sequence[str]], Awaitable[Message]]
 

@@ -25,6 +25,7 @@ from chassis.errors import Aborted, CrmError, InvalidArgument, Unavailable, to_s
 from chassis.resource.idempotency import replay
 from chassis.rpc.authority import Authority
 from chassis.rpc.methods import (
+    ANSWER_BYTES_MAX,
     ClientStream,
     Free,
     Handler,
@@ -36,11 +37,12 @@ from chassis.rpc.methods import (
     method_facts,
 )
 from chassis.rpc.serving import Context, Meter, Serving
+from chassis.rpc.tls import add_port
 from chassis.telemetry.metrics import watch_calls
 
 OPTIONS = (
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
-    ("grpc.max_send_message_length", 4 * 1024 * 1024),
+    ("grpc.max_send_message_length", ANSWER_BYTES_MAX),
     ("grpc.max_metadata_size", 16384),
     ("grpc.keepalive_time_ms", 60000),
     ("grpc.keepalive_timeout_ms", 10000),
@@ -53,6 +55,8 @@ OPTIONS = (
 CONCURRENT_CALLS_MAX = 200
 STOP_GRACE_S = 20.0
 DRAIN_MAX_S = 30.0
+# What is alive while it refuses new calls is not to be killed.
+LIVENESS = "liveness"
 UNREADABLE: Message = Empty()
 
 log = structlog.get_logger()
@@ -80,6 +84,7 @@ class RpcServer:
         self._server = grpc.aio.server(
             options=OPTIONS, maximum_concurrent_rpcs=CONCURRENT_CALLS_MAX
         )
+        self._health_server = grpc.aio.server(options=OPTIONS)
 
     def add(self, name: str, methods: Methods) -> None:
         """Register the handlers of one service; a missing or surplus one raises ValueError."""
@@ -91,17 +96,23 @@ class RpcServer:
         generic = grpc.method_handlers_generic_handler(name, handlers)
         self._server.add_generic_rpc_handlers((generic,))
 
-    async def start(self, listen: str) -> None:
-        """Listen and report healthy; raises RuntimeError when the address is taken."""
+    async def start(self, listen: str, tls_dir: str = "", health_listen: str = "") -> None:
+        """Listen and report healthy; raises RuntimeError when an address is taken."""
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        self._server.add_insecure_port(listen)
+        add_port(self._server, listen, tls_dir)
+        if health_listen:  # Kubernetes has no certificate to show
+            health_pb2_grpc.add_HealthServicer_to_server(self._health, self._health_server)
+            self._health_server.add_insecure_port(health_listen)
+            await self._health_server.start()
         await self._server.start()
-        await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+        for name in ("", LIVENESS):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
     async def stop(self) -> None:
         """Refuse new calls, finish those in flight within STOP_GRACE_S."""
-        await self._health.enter_graceful_shutdown()
+        await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
         await self._server.stop(STOP_GRACE_S)
+        await self._health_server.stop(None)
         if self._running:
             await asyncio.wait(self._running, timeout=STOP_GRACE_S)
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.db.pool import Record, Tx
-from chassis.errors import FailedPrecondition, NotFound, PermissionDenied
+from chassis.errors import FailedPrecondition, NotFound, PermissionDenied, missing
 from chassis.ids import new_id
 from chassis.resource.checks import check_match, refuse_deleted
 from chassis.resource.plan import Plan
@@ -95,7 +95,7 @@ class Shares:
         """The share as a repeated call gets it."""
         row = await tx.fetch_row(store.ONE, {"tenant_id": call.tenant_id, "id": ids[0]})
         if row is None:
-            raise _gone(ids[0])
+            raise missing("share", ids[0])
         plan = next(
             one for one in self._plans.values() if one.resource.table.name == row["resource"]
         )
@@ -111,7 +111,7 @@ class Shares:
         keys = {**_keys(call, plan, request.record_id), "id": request.id}
         old = await tx.fetch_row(store.DROP, keys)
         if old is None:
-            raise _gone(request.id)
+            raise missing("share", request.id)
         await _tell(call, tx, plan, before, (old, None))
         return pb.DeleteShareResponse()
 
@@ -120,14 +120,6 @@ class Shares:
     ) -> pb.DeleteShareResponse:
         """The same nothing."""
         return pb.DeleteShareResponse()
-
-
-def _gone(share_id: str) -> NotFound:
-    return NotFound(
-        "NOT_FOUND",
-        f"There is no share {share_id}.",
-        metadata={"resource": "share", "id": share_id},
-    )
 
 
 def _keys(call: Call, plan: Plan, record_id: str) -> dict[str, object]:
@@ -164,7 +156,7 @@ def _company(call: Call, kind: str, grantee_id: str) -> str | None:
     access, own = call.access, call.principal.partner_company_id
     member = access.members.get(grantee_id) if kind == USER else None
     if kind == USER:
-        there = member is not None and member.active
+        there = member is not None and member.active and not member.owner_id
     else:
         there = grantee_id in access.parents and grantee_id not in access.closed
     if not there:

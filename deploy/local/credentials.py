@@ -41,20 +41,20 @@ def load_secrets(path: Path) -> Secrets:
     passwords = stored.get("database_passwords", {})
     of_services = stored.get("service_secrets", {})
     complete = {
-        "postgres_password": stored.get("postgres_password") or _secret(),
-        "nats_password": stored.get("nats_password") or _secret(),
+        "postgres_password": stored.get("postgres_password") or new_secret(),
+        "nats_password": stored.get("nats_password") or new_secret(),
         "demo_password": stored.get("demo_password") or secrets.token_urlsafe(12),
         "database_passwords": {
-            key: passwords.get(key) or _secret()
+            key: passwords.get(key) or new_secret()
             for key in [f"{service}.{role}" for service in SERVICES for role in ROLES]
         },
         "service_secrets": {
-            name: of_services.get(name) or _secret() for name in (*SERVICES, GATEWAY, OPERATOR)
+            name: of_services.get(name) or new_secret() for name in (*SERVICES, GATEWAY, OPERATOR)
         },
-        "signing_keys": stored.get("signing_keys") or [_signing_key()],
-        "log_keys": stored.get("log_keys") or [_signing_key()],
-        "sealing_keys": stored.get("sealing_keys") or [_sealing_key()],
-        "backup_key": stored.get("backup_key") or _sealing_key(),
+        "signing_keys": stored.get("signing_keys") or [new_signing_key()],
+        "log_keys": stored.get("log_keys") or [new_signing_key()],
+        "sealing_keys": stored.get("sealing_keys") or [new_sealing_key()],
+        "backup_key": stored.get("backup_key") or new_sealing_key(),
     }
     if complete != stored:
         write_private(path, complete)
@@ -73,14 +73,17 @@ def write_private(path: Path, content: object) -> None:
     scratch.replace(path)
 
 
-def _secret() -> str:
+def new_secret() -> str:
+    """A password or shared secret that needs no quoting in a URL."""
     return secrets.token_urlsafe(32)
 
 
-def _sealing_key() -> str:
+def new_sealing_key() -> str:
+    """A key that seals what is stored."""
     return b64encode(secrets.token_bytes(32)).decode()
 
 
-def _signing_key() -> Mapping[str, object]:
+def new_signing_key() -> Mapping[str, object]:
+    """A private Ed25519 JWK."""
     key = OKPKey.generate_key("Ed25519", {"use": "sig", "alg": "Ed25519"}, auto_kid=True)
     return dict(key.as_dict(private=True))

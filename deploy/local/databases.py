@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+from chassis.db.wall import schemas
 from deploy.local.errors import RunnerError
 from deploy.local.postgres import BINARIES
 from deploy.local.settings import HOST
@@ -25,20 +26,8 @@ SELECT format(
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'database') \gexec
 \connect :"database"
 """
-SCHEMA_SQL: Final = r"""
-REVOKE ALL ON DATABASE :"database" FROM PUBLIC;
-GRANT CONNECT ON DATABASE :"database" TO :"runtime", :"worker";
-REVOKE ALL ON SCHEMA public FROM PUBLIC;
-CREATE SCHEMA IF NOT EXISTS base AUTHORIZATION :"owner";
-CREATE SCHEMA IF NOT EXISTS tenant AUTHORIZATION :"owner";
-GRANT USAGE ON SCHEMA base TO :"worker";
-GRANT USAGE ON SCHEMA tenant TO :"runtime";
-CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA base;
-CREATE EXTENSION IF NOT EXISTS btree_gin SCHEMA base;
-ALTER ROLE :"owner" IN DATABASE :"database" SET search_path = base;
-ALTER ROLE :"worker" IN DATABASE :"database" SET search_path = base;
-ALTER ROLE :"runtime" IN DATABASE :"database" SET search_path = tenant;
-"""
+NAMES: Final = (':"database"', ':"owner"', ':"runtime"', ':"worker"')
+SCHEMA_SQL: Final = "".join(f"{statement};\n" for statement in schemas(*NAMES))
 
 
 @dataclass(frozen=True)
@@ -70,9 +59,13 @@ def with_login(url: str, user: str, password: str, database: str) -> str:
 
 def create_database(admin_url: str, logins: Logins) -> None:
     """Make roles, database, schemas and extensions of one service with an administrator's login."""
+    run_sql(admin_url, creation_script(logins))
+
+
+def creation_script(logins: Logins) -> str:
+    """The psql script that makes them, to be run by an administrator."""
     roles = [_role(url) for url in (logins.owner, logins.runtime, logins.worker)]
-    script = _variables(logins) + "".join(roles) + DATABASE_SQL + SCHEMA_SQL
-    run_sql(admin_url, script)
+    return _variables(logins) + "".join(roles) + DATABASE_SQL + SCHEMA_SQL
 
 
 def adopt_database(logins: Logins) -> None:

@@ -1,4 +1,4 @@
-"""python -m services.customer [migrate | revision TEXT | parked [replay]]."""
+"""python -m services.customer [migrate | migrated | revision TEXT | parked [replay]]."""
 
 from pathlib import Path
 

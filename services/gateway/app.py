@@ -46,7 +46,7 @@ class Gateway:
         self._settings = settings
         self._bus = Bus(_bus_closed)
         self._ring = Ring()
-        self._upstreams = Upstreams(settings.targets)
+        self._upstreams = Upstreams(settings.targets, settings.tls_dir)
         service_token = ServiceToken(self._upstreams, settings.service_secret)
         self._tokens = tokens = Tokens(self._upstreams, service_token, self._silent_for_s)
         visibility = Visibility(self._upstreams, service_token, self._silent_for_s)
@@ -83,6 +83,7 @@ class Gateway:
             openapi_url=None,
             docs_url=None,
             redoc_url=None,
+            redirect_slashes=False,
             # Spans and metrics are our own; these cost 20 us a request even without an exporter.
             telemetry={"tracing": False, "metrics": False, "logs": False},
         )
@@ -91,10 +92,11 @@ class Gateway:
                 Route("/healthz", self._health),
                 Route("/readyz", self._readiness),
                 *docs_routes(),
-                # An ASGI application, so that no layer stands between the server and it.
-                Route("/{path:path}", self._edge),
             ]
         )
+        # An ASGI application, so that no layer stands between the server and it; a route's pattern
+        # would leave out paths with line breaks in them.
+        application.router.default = self._edge
         return application
 
     def drain(self) -> None:
@@ -108,7 +110,7 @@ class Gateway:
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         tasks = [
-            asyncio.create_task(self._bus.open(self._settings.nats_url, "gateway")),
+            asyncio.create_task(self._open_bus()),
             asyncio.create_task(self._identity_feed.run()),
             asyncio.create_task(self._edge_feed.run()),
             asyncio.create_task(self._presence.run()),
@@ -129,6 +131,9 @@ class Gateway:
             await self._upstreams.close()
             await asyncio.to_thread(stop_tracing)
             log.info("gateway stopped")
+
+    async def _open_bus(self) -> None:
+        await self._bus.open(self._settings.nats_url, "gateway", self._settings.tls_dir)
 
     async def _health(self, _: Request) -> Response:
         return JSONResponse({"status": "ok"})

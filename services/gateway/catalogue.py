@@ -93,6 +93,10 @@ DETAILS: Mapping[str, tuple[str, str]] = {
         "You do not have the right to {verb} {resource} as widely yourself.",
         "您自己没有同等范围的 {resource} {verb} 权限。",
     ),
+    "HEAD_INVALID": (
+        "The request line or a header is malformed, or they are longer than {limit_bytes} bytes.",
+        "请求行或请求头格式有误，或总长超过 {limit_bytes} 字节。",
+    ),
     "IDEMPOTENCY_IN_FLIGHT": (
         "A request with the same idempotency key is still being worked on.",
         "使用同一幂等键的请求仍在处理中。",
@@ -147,10 +151,6 @@ DETAILS: Mapping[str, tuple[str, str]] = {
     "LOG_ROOT_PENDING": (
         "No signed root covers the entry yet; try again in a minute.",
         "该条日志尚未被签名根覆盖，请一分钟后再试。",
-    ),
-    "LOG_SCOPE_ALL_REQUIRED": (
-        "Reading the operation log takes a role with scope ALL.",
-        "查看操作日志需要数据范围为“全部”的角色。",
     ),
     "METHOD_NOT_ALLOWED": (
         "This path takes only: {allowed}.",
@@ -260,6 +260,7 @@ _FIELD_MESSAGES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"must be an integer", "必须是整数"),
         (r"must be an integer in decimal", "必须是十进制整数"),
         (r"must be a number", "必须是数字"),
+        (r"must be a number up to (.+)", r"必须是不超过 \1 的数字"),
         (r"must be an object", "必须是对象"),
         (r"must be an array", "必须是数组"),
         (r"must be true or false", "必须是 true 或 false"),
@@ -277,7 +278,9 @@ _FIELD_MESSAGES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"is given by the path", "已由路径给出"),
         (r"is unknown", "是未知字段"),
         (r"is read-only", "是只读字段"),
+        (r"There is no such collection\.", "没有这个集合。"),
         (r"There is no such field\.", "没有这个字段。"),
+        (r"There is no such field to set\.", "没有可以设置的这个字段。"),
         (r"There is no such field: (.+)\.", r"没有这些字段：\1。"),
         (r"This field is output only\.", "此字段由系统填写，不能设置。"),
         (r"This field cannot be changed\.", "此字段创建后不能修改。"),
@@ -302,6 +305,8 @@ _FIELD_MESSAGES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             r"Many people use passwords like this; choose another one\.",
             "此类密码过于常见，请另选一个。",
         ),
+        (r"A user needs a login\.", "用户必须有登录名。"),
+        (r"Use characters that are shown, without spaces\.", "请使用可见字符，不含空格。"),
         (r"Choose another one than before\.", "请使用与之前不同的密码。"),
         (r"The password is wrong\.", "密码错误。"),
         (r"The code is wrong, or it was used before\.", "验证码错误或已被使用。"),

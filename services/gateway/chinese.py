@@ -60,6 +60,7 @@ DETAILS: Mapping[str, str] = {
     "REQUEST_UNREADABLE": "请求内容无法解析。",
     "RESOURCE_NOT_FOUND": "没有这类记录。",
     "RESOURCE_NOT_SHARED": "{resource} 不能逐条共享。",
+    "SCOPE_ALL_REQUIRED": "此操作需要 {resource} 的 {verb} 权限，且数据范围为“全部”。",
     "SCOPE_INVALID": "该客户端没有所请求的权限范围。",
     "SHEET_NOT_FOUND": "工作簿中没有名为“{sheet}”的工作表；现有：{sheets}。",
     "SERVICE_AWAY": "所需的服务暂时不可用，请稍后重试。",

@@ -76,6 +76,11 @@ class Contracts:
             name: one.target for name, one in self.resources.items() if one.target != EVERY_SERVICE
         }
 
+    @property
+    def collections(self) -> Mapping[str, str]:
+        """The names of collections as paths have them (campaignMembers) to those of resources."""
+        return {camel(plural): plural for plural in self.owners}
+
 
 @cache
 def load_contracts() -> Contracts:
@@ -87,6 +92,12 @@ def load_contracts() -> Contracts:
         resources={item.plural: item for item in found},
         comments=comments(),
     )
+
+
+def camel(name: str) -> str:
+    """A snake_case name as paths have it."""
+    first, *others = name.split("_")
+    return first + "".join(word.title() for word in others)
 
 
 def _module(file: FileDescriptorProto) -> ModuleType:

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 
 import structlog
@@ -115,7 +116,9 @@ class Edge:
         outcome.template = endpoint.template
         if not endpoint.public:
             exchange.bearer = bearer_of(exchange.header("authorization"))
-            exchange.caller = await self._tokens.caller(exchange.bearer)
+            # Made-up tokens cost as much as any request of a stranger.
+            stranger = partial(self._limiter.take, _bucket(exchange), self._clock())
+            exchange.caller = await self._tokens.caller(exchange.bearer, stranger)
             if exchange.caller.restriction and not endpoint.restricted:
                 raise SessionRestricted(exchange.caller.restriction)
             self._presence.seen(exchange.caller)

@@ -1,5 +1,7 @@
 """What the API description says of the routes that no descriptor describes."""
 
+from collections.abc import Mapping
+
 from google.longrunning.operations_pb2 import Operation
 from google.protobuf.message import Message
 
@@ -16,198 +18,201 @@ from crm.identity.v1.session_pb2 import (
     RefreshSessionRequest,
     Session,
 )
+from services.gateway.limits import Schema
 from services.gateway.oauth_docs import oauth_paths
-from services.gateway.operations import MEDIA_TYPES
-from services.gateway.schemas import PROBLEM_RESPONSES, Schema, Schemas
+from services.gateway.operations import ID, MEDIA_TYPES
+from services.gateway.refusals import Takes, refusals
+from services.gateway.schemas import TEXT, Schemas
 from services.gateway.uploads import XLSX
 
+HANDWRITTEN_TAGS: Mapping[str, str] = {
+    "events": "What changes, as it does",
+    "imports": "Files of records",
+    "oauth": "Tokens for API clients (RFC 6749, RFC 7009, RFC 8414)",
+    "operations": "Work that takes longer than a request",
+    "passwordResets": "Links to set a password by",
+}
 _ID: Schema = {
     "name": "id",
     "in": "path",
     "required": True,
     "description": "Id of the operation.",
-    "schema": {"type": "string", "maxLength": 100},
+    "schema": {"type": "string", "pattern": f"^{ID.pattern}$"},
 }
 _KEY: Schema = {"$ref": "#/components/parameters/IdempotencyKey"}
 _PUBLIC: Schema = {"security": []}
+_EMPTY: Schema = {"application/json": {"schema": {"type": "object"}}}
+_SIGNS_IN = Takes(names=True, body=True)
+_ONE = Takes(names=True)
+Paths = dict[str, dict[str, object]]
 
 
-def handwritten_paths(schemas: Schemas) -> dict[str, dict[str, object]]:
+def handwritten_paths(schemas: Schemas) -> Paths:
     """Path items of sessions, OAuth, operations, imports and live updates."""
     return {
         **_session_paths(schemas),
         **oauth_paths(schemas),
         **_operation_paths(schemas),
-        **_other_paths(schemas),
+        **_import_paths(schemas),
+        **_event_paths(),
         **_own_document_path(),
     }
 
 
-def _session_paths(schemas: Schemas) -> dict[str, dict[str, object]]:
+def _session_paths(schemas: Schemas) -> Paths:
     session = _json(schemas, Session)
-    tag = "password_resets"
-    ask = _operation("CreatePasswordReset", tag, "Have a link sent to set a password", _empty())
-    confirm = _operation("ConfirmPasswordReset", tag, "Set a password by such a link", _empty())
-    return {
-        "/v1/password_resets": {
-            "post": {**ask, **_body(schemas, CreatePasswordResetRequest), **_PUBLIC}
+    resets = "passwordResets"
+    posts = {
+        "/v1/passwordResets": {
+            **_operation(
+                "CreatePasswordReset",
+                resets,
+                "Have a link sent to set a password",
+                _EMPTY,
+                _SIGNS_IN,
+            ),
+            **_body(schemas, CreatePasswordResetRequest),
+            **_PUBLIC,
         },
-        "/v1/password_resets:confirm": {
-            "post": {**confirm, **_body(schemas, ConfirmPasswordResetRequest), **_PUBLIC}
+        "/v1/passwordResets:confirm": {
+            **_operation(
+                "ConfirmPasswordReset", resets, "Set a password by such a link", _EMPTY, _SIGNS_IN
+            ),
+            **_body(schemas, ConfirmPasswordResetRequest),
+            **_PUBLIC,
         },
         "/v1/sessions": {
-            "post": {
-                **_operation("CreateSession", "sessions", "Sign in with a password", session),
-                **_body(schemas, CreateSessionRequest),
-                **_PUBLIC,
-            }
+            **_operation(
+                "CreateSession", "sessions", "Sign in with a password", session, _SIGNS_IN
+            ),
+            **_body(schemas, CreateSessionRequest),
+            **_PUBLIC,
         },
         "/v1/sessions:refresh": {
-            "post": {
-                **_operation("RefreshSession", "sessions", "Get the next pair of tokens", session),
-                **_body(schemas, RefreshSessionRequest),
-                **_PUBLIC,
-            }
-        },
-        "/v1/sessions/current": {
-            "delete": _operation("DeleteSession", "sessions", "Sign out", _empty())
+            **_operation(
+                "RefreshSession", "sessions", "Get the next pair of tokens", session, _SIGNS_IN
+            ),
+            **_body(schemas, RefreshSessionRequest),
+            **_PUBLIC,
         },
         "/v1/users/me:changePassword": {
-            "post": {
-                **_operation("ChangePassword", "users", "Replace one's password", _empty()),
-                **_body(schemas, ChangePasswordRequest),
-            }
+            **_operation("ChangePassword", "users", "Replace one's password", _EMPTY, _SIGNS_IN),
+            **_body(schemas, ChangePasswordRequest),
         },
+    }
+    leave = _operation("DeleteSession", "sessions", "Sign out", _EMPTY, Takes())
+    return {
+        **{path: {"post": operation} for path, operation in posts.items()},
+        "/v1/sessions/current": {"delete": leave},
     }
 
 
-def _operation_paths(schemas: Schemas) -> dict[str, dict[str, object]]:
-    schemas.reference(fields.descriptor_of(OperationMetadata))  # packed in metadata
+def _operation_paths(schemas: Schemas) -> Paths:
+    schemas.answer(fields.descriptor_of(OperationMetadata))  # packed in metadata
     one, tag = _json(schemas, Operation), "operations"
     many = _json(schemas, ListOperationsResponse)
     file: Schema = {"text/csv": {"schema": {"type": "string"}}}
     binary: Schema = {"schema": {"type": "string", "format": "binary"}}
     made: Schema = dict.fromkeys(MEDIA_TYPES.values(), binary)
+    stop, undo = "Stop an operation at its next batch", "Take a bulk change back, once"
+    changes = Takes(names=True, changes=True)
+    found = {
+        ("/v1/operations/{id}", "get"): _operation(
+            "GetOperation", tag, "Return one operation", one, _ONE
+        ),
+        ("/v1/operations/{id}:cancel", "post"): _operation(
+            "CancelOperation", tag, stop, one, changes
+        ),
+        ("/v1/operations/{id}:undo", "post"): _operation("UndoOperation", tag, undo, one, changes),
+        ("/v1/operations/{id}/result", "get"): _operation(
+            "DownloadResult", tag, "The file that an operation has made", made, _ONE
+        ),
+        ("/v1/operations/{id}/errors", "get"): _operation(
+            "DownloadErrors", tag, "The rows that were refused, as CSV", file, _ONE
+        ),
+    }
+    latest = _operation("ListOperations", tag, "The caller's latest operations", many, Takes())
     return {
-        "/v1/operations": {
-            "get": _operation("ListOperations", tag, "The caller's latest operations", many)
-        },
-        "/v1/operations/{id}": {
-            "get": {
-                **_operation("GetOperation", tag, "Return one operation", one),
-                "parameters": [_ID],
-            }
-        },
-        "/v1/operations/{id}:cancel": {
-            "post": {
-                **_operation("CancelOperation", tag, "Stop an operation at its next batch", one),
-                "parameters": [_ID],
-            }
-        },
-        "/v1/operations/{id}:undo": {
-            "post": {
-                **_operation("UndoOperation", tag, "Take a bulk change back, once", one),
-                "parameters": [_ID],
-            }
-        },
-        "/v1/operations/{id}/result": {
-            "get": {
-                **_operation("DownloadResult", tag, "The file that an operation has made", made),
-                "parameters": [_ID],
-            }
-        },
-        "/v1/operations/{id}/errors": {
-            "get": {
-                **_operation("DownloadErrors", tag, "The rows that were refused, as CSV", file),
-                "parameters": [_ID],
-            }
-        },
+        "/v1/operations": {"get": latest},
+        **{path: {verb: {**one, "parameters": [_ID]}} for (path, verb), one in found.items()},
     }
 
 
-def _own_document_path() -> dict[str, dict[str, object]]:
+def _own_document_path() -> Paths:
     summary = "This description with the tenant's own fields"
-    return {
-        "/v1/openapi.json": {"get": _operation("GetOwnDocument", "resources", summary, _empty())}
-    }
+    own = _operation("GetOwnDocument", "describe", summary, _EMPTY, Takes())
+    return {"/v1/openapi.json": {"get": own}}
 
 
-def _other_paths(schemas: Schemas) -> dict[str, dict[str, object]]:
-    spec = schemas.reference(fields.descriptor_of(ImportSpec))
+def _import_paths(schemas: Schemas) -> Paths:
+    spec = schemas.body(fields.descriptor_of(ImportSpec))
     form: Schema = {
         "type": "object",
         "required": ["spec", "file"],
         "properties": {"spec": spec, "file": {"type": "string", "format": "binary"}},
+        "additionalProperties": False,
     }
     parts = {
         "spec": {"contentType": "application/json"},
         "file": {"contentType": f"text/csv, {XLSX}"},
     }
-    text: Schema = {"type": "string"}
     summary = "Import a CSV file (up to 1 GiB) or an XLSX one (100 MiB); the answer is an operation"
-    stream: Schema = {"text/event-stream": {"schema": text}}
+    takes = Takes(body=True, changes=True)
+    content: Schema = {
+        "multipart/form-data": {"schema": form, "encoding": parts},
+        "text/csv": {"schema": TEXT},
+        XLSX: {"schema": {"type": "string", "format": "binary"}},
+    }
+    query: Schema = {
+        "name": "spec",
+        "in": "query",
+        "description": "The spec as JSON, when the body is the file.",
+        "content": {"application/json": {"schema": spec}},
+    }
     return {
         "/v1/imports": {
             "post": {
-                **_operation("CreateImport", "imports", summary, _json(schemas, Operation)),
-                "parameters": [
-                    {
-                        "name": "spec",
-                        "in": "query",
-                        "description": "The spec as JSON, when the body is the file.",
-                        "schema": text,
-                    },
-                    _KEY,
-                ],
-                "requestBody": {
-                    "required": True,
-                    "content": {
-                        "multipart/form-data": {"schema": form, "encoding": parts},
-                        "text/csv": {"schema": text},
-                        XLSX: {"schema": {"type": "string", "format": "binary"}},
-                    },
-                },
+                **_operation("CreateImport", "imports", summary, _json(schemas, Operation), takes),
+                "parameters": [query, _KEY],
+                "requestBody": {"required": True, "content": content},
             }
-        },
-        "/v1/events": {
-            "get": {
-                **_operation("StreamEvents", "events", "Follow what changes, as it does", stream),
-                "parameters": [
-                    {
-                        "name": "Last-Event-ID",
-                        "in": "header",
-                        "description": "Go on after this event.",
-                        "schema": text,
-                    },
-                    {
-                        "name": "last_event_id",
-                        "in": "query",
-                        "description": "The same for clients that cannot set headers.",
-                        "schema": text,
-                    },
-                ],
-            }
-        },
+        }
     }
 
 
-def _operation(name: str, tag: str, summary: str, content: Schema) -> Schema:
+def _event_paths() -> Paths:
+    stream: Schema = {"text/event-stream": {"schema": TEXT}}
+    sequence: Schema = {"type": "string", "pattern": "^[0-9]{0,18}$"}
+    header = {
+        "name": "Last-Event-ID",
+        "in": "header",
+        "description": "Go on after this event.",
+        "schema": sequence,
+    }
+    query = {
+        "name": "last_event_id",
+        "in": "query",
+        "description": "The same for clients that cannot set headers.",
+        "schema": sequence,
+    }
+    summary = "Follow what changes, as it does"
+    follow = _operation("StreamEvents", "events", summary, stream, Takes())
+    return {"/v1/events": {"get": {**follow, "parameters": [header, query]}}}
+
+
+def _operation(name: str, tag: str, summary: str, content: Schema, takes: Takes) -> Schema:
     ok = {"description": "Done.", "content": content}
     return {
         "operationId": name,
         "tags": [tag],
         "summary": summary,
-        "responses": {"200": ok, **PROBLEM_RESPONSES},
+        "responses": {"200": ok, **refusals(takes)},
     }
 
 
 def _json(schemas: Schemas, message: type[Message]) -> Schema:
-    return {"application/json": {"schema": schemas.reference(fields.descriptor_of(message))}}
-
-
-def _empty() -> Schema:
-    return {"application/json": {"schema": {"type": "object"}}}
+    return {"application/json": {"schema": schemas.answer(fields.descriptor_of(message))}}
 
 
 def _body(schemas: Schemas, message: type[Message]) -> Schema:
-    return {"requestBody": {"required": True, "content": _json(schemas, message)}}
+    return {"requestBody": schemas.json_body_of(fields.descriptor_of(message))}

@@ -34,7 +34,7 @@ def batch_paths(request: type[Message]) -> Callable[[object], None] | None:
     def fill(body: object) -> None:
         requests = body.get("requests") if isinstance(body, Mapping) else None
         for item in requests if isinstance(requests, list) else ():
-            if isinstance(item, dict) and "update_mask" not in item:
+            if isinstance(item, dict) and item.get("update_mask") in (None, ""):
                 sent = list_paths(item.get(record.name))
                 item["update_mask"] = ",".join(path for path in sent if path not in KEYS)
 

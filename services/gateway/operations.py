@@ -34,7 +34,7 @@ MEDIA_TYPES = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-_ID = re.compile(r"([a-z]{1,20})-[0-9A-Za-z-]{1,70}")
+ID = re.compile(r"([a-z]{1,20})-[0-9A-Za-z-]{1,70}")
 
 
 class Operations:
@@ -108,17 +108,17 @@ class Operations:
     async def errors(self, exchange: Exchange) -> Response:
         """The error file of an operation, streamed as it comes."""
         operation_id = exchange.params["id"]
-        stub = self._errors[self._owner(operation_id)]
+        stub = self._errors[self._owner(operation_id)]()
         return await _file(exchange, stub, DownloadErrorsRequest(id=operation_id))
 
     async def result(self, exchange: Exchange) -> Response:
         """The result file of an operation, streamed as it comes."""
         operation_id = exchange.params["id"]
-        stub = self._result[self._owner(operation_id)]
+        stub = self._result[self._owner(operation_id)]()
         return await _file(exchange, stub, DownloadResultRequest(id=operation_id))
 
     def _owner(self, operation_id: str) -> str:
-        match = _ID.fullmatch(operation_id)
+        match = ID.fullmatch(operation_id)
         if match is None or match[1] not in self._get:
             raise NotFound("OPERATION_NOT_FOUND", "There is no such operation.")
         return match[1]

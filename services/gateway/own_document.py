@@ -18,10 +18,10 @@ from crm.chassis.v1.describe_pb2 import (
 )
 from services.gateway.contracts import Contracts
 from services.gateway.exchange import Exchange, Metadata
+from services.gateway.limits import UUID, Schema
 from services.gateway.openapi import document
 from services.gateway.query import single
 from services.gateway.routing import Endpoint
-from services.gateway.schemas import UUID, Schema
 from services.gateway.upstream import Rpc, Upstreams
 
 DESCRIBE = "/crm.chassis.v1.DescribeService/DescribeResource"
@@ -85,7 +85,7 @@ class OwnDocument:
         for described in await asyncio.gather(*asked):
             own = [one for one in described.fields if one.custom_field_id]
             name = self._names.get(described.resource, "")
-            for schema in (name, f"{name}Changes") if own else ():
+            for schema in _schemas_of(name) if own else ():
                 if schema in schemas:
                     schemas[schema] = _with_own(schemas[schema], own)
         return orjson.dumps({**self._document, "components": {**components, "schemas": schemas}})
@@ -100,6 +100,11 @@ async def _described(
         return await rpc(request, metadata, repeatable=True, timeout_s=ANSWER_MAX_S)
     except grpc.aio.AioRpcError:
         return ResourceDescription()
+
+
+def _schemas_of(message: str) -> tuple[str, ...]:
+    """The schemas of a record: in answers, in bodies, as a change, as one change among several."""
+    return (message, f"{message}Input", f"{message}Changes", f"{message}KeyedChanges")
 
 
 def _with_own(schema: Schema, own: list[FieldDescription]) -> Schema:

@@ -18,6 +18,8 @@ from services.gateway.routing import MethodNotAllowed
 
 DETAILS_KEY = "grpc-status-details-bin"
 _DETAIL_BYTES_MAX = 64 * 1024
+# The page that tells what each reason means.
+PROBLEMS = "/docs/problems"
 Code = grpc.StatusCode
 
 # google.rpc.Code to HTTP (google/rpc/code.proto); what is not named here is a 500.
@@ -92,7 +94,7 @@ def problem_response(
     text = catalogue.detail(problem.reason, problem.metadata, language) or problem.message
     title = catalogue.title(problem.status, language)
     body = {
-        "type": f"/docs#{problem.reason}",
+        "type": f"{PROBLEMS}#{problem.reason}",
         "title": title,
         "status": problem.status,
         "detail": text or title,

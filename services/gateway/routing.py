@@ -53,7 +53,7 @@ class _Node:
 
 class Router:
     """Finds endpoints; literal segments win over variables, the last ones first: a collection's
-    own fields at "/v1/{resource}/custom_fields" win over the record at "/v1/customers/{id}".
+    own fields at "/v1/{resource}/customFields" win over the record at "/v1/customers/{id}".
     """
 
     def __init__(self, endpoints: Iterable[Endpoint]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 from collections.abc import Callable
 from types import FrameType
 
@@ -10,6 +11,7 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from services.gateway.app import Gateway
+from services.gateway.problems import Problem, problem_response
 from services.gateway.settings import GatewaySettings
 
 HEADER_BYTES_MAX = 16_384
@@ -68,6 +70,15 @@ class BoundedProtocol(HttpToolsProtocol):
                 self.transport.close()
             return
         super().on_body(body)
+
+    def send_400_response(self, _msg: str) -> None:
+        """Tell what is wrong with the head of a request as a problem, like all else."""
+        values = {"limit_bytes": str(HEADER_BYTES_MAX)}
+        problem = Problem(400, "HEAD_INVALID", metadata=values, headers={"connection": "close"})
+        answer = problem_response(problem, "", secrets.token_hex(16), secrets.token_hex(16))
+        lines = [b"HTTP/1.1 400 Bad Request", *(b": ".join(one) for one in answer.raw_headers)]
+        self.transport.write(b"\r\n".join([*lines, b"", bytes(answer.body)]))
+        self.transport.close()
 
     def _count(self, size: int) -> None:
         self._header_bytes += size

@@ -55,12 +55,12 @@ class Sessions:
             "/v1/sessions:refresh": self._stranger(
                 f"{SESSIONS}/RefreshSession", RefreshSessionRequest, Session
             ),
-            "/v1/password_resets": self._stranger(
+            "/v1/passwordResets": self._stranger(
                 f"{CREDENTIALS}/CreatePasswordReset",
                 CreatePasswordResetRequest,
                 CreatePasswordResetResponse,
             ),
-            "/v1/password_resets:confirm": self._stranger(
+            "/v1/passwordResets:confirm": self._stranger(
                 f"{CREDENTIALS}/ConfirmPasswordReset",
                 ConfirmPasswordResetRequest,
                 ConfirmPasswordResetResponse,

@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chassis.settings import TARGETS, SettingsError, address, metrics_address, required
+from chassis.settings import (
+    TARGETS,
+    SettingsError,
+    address,
+    metrics_address,
+    number,
+    required,
+)
 
 
 @dataclass(frozen=True)
@@ -23,14 +30,12 @@ class GatewaySettings:
     metrics_listen: str
     otlp_endpoint: str
     trace_ratio: float
+    tls_dir: str
 
 
 def gateway_settings(environment: Mapping[str, str]) -> GatewaySettings:
     """Read and check them; SettingsError names the first one that is missing or wrong."""
     host, _, port = address(environment, "HTTP_LISTEN").rpartition(":")
-    rate = environment.get("RATE_LIMIT_PER_SECOND", "5000")
-    if not rate.isdecimal() or not 0 < int(rate) <= 1_000_000:
-        raise SettingsError(f"RATE_LIMIT_PER_SECOND must be 1 to 1000000, not {rate!r}")
     return GatewaySettings(
         http_host=host.strip("[]"),
         http_port=int(port),
@@ -38,7 +43,10 @@ def gateway_settings(environment: Mapping[str, str]) -> GatewaySettings:
         service_secret=required(environment, "SERVICE_SECRET"),
         targets={name: address(environment, f"{name.upper()}_TARGET") for name in TARGETS},
         log_level=environment.get("LOG_LEVEL", "INFO"),
-        rate_per_s=int(rate),
+        rate_per_s=number(
+            environment, "RATE_LIMIT_PER_SECOND", usual=5000, least=1, most=1_000_000
+        ),
+        tls_dir=environment.get("TLS_DIR", ""),
         public_url=environment.get("PUBLIC_URL", f"http://{host}:{port}").rstrip("/"),
         metrics_listen=metrics_address(environment),
         otlp_endpoint=environment.get("OTEL_EXPORTER_OTLP_ENDPOINT", ""),

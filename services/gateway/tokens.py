@@ -83,8 +83,11 @@ class Tokens:
         self._asking: dict[bytes, asyncio.Task[Caller]] = {}
         self._drops = 0
 
-    async def caller(self, bearer: str) -> Caller:
-        """The caller for an access token; Unauthenticated when there is none for it."""
+    async def caller(self, bearer: str, before_asking: Callable[[], object] = bool) -> Caller:
+        """The caller for an access token; Unauthenticated when there is none for it.
+
+        `before_asking` may refuse to ask identity about a token that is not known here.
+        """
         if bearer.count(".") >= 2 or not _OPAQUE.fullmatch(bearer):
             # Nothing that looks like an internal token is taken from outside.
             raise invalid_token()
@@ -93,6 +96,7 @@ class Tokens:
         if entry is not None and self._fresh(entry):
             self._entries.move_to_end(key)
             return entry.caller
+        before_asking()
         task = self._asking.get(key)
         if task is None:
             task = asyncio.create_task(self._exchange(key, bearer))

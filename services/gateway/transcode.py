@@ -49,7 +49,7 @@ def endpoints(contracts: Contracts, upstreams: Upstreams) -> list[Endpoint]:
 
 def _targets(method: Method, contracts: Contracts, upstreams: Upstreams) -> Targets:
     """Who answers a method: its own service, or for what every service offers the owner of the
-    collection that the request's `resource` names, as in paths (campaignMembers) or in grants.
+    collection that `resource` names: as paths do when it stands in one, else as grants do.
     """
     path, answer = method.rpc_path, method.response
     if method.target != EVERY_SERVICE:
@@ -58,7 +58,8 @@ def _targets(method: Method, contracts: Contracts, upstreams: Upstreams) -> Targ
     rpcs = {
         name: upstreams.unary(target, path, answer) for name, target in contracts.owners.items()
     }
-    plurals = {_camel(plural): plural for plural in rpcs} | {plural: plural for plural in rpcs}
+    in_path = "resource" in _VARIABLE.findall(method.template)
+    plurals = contracts.collections if in_path else {plural: plural for plural in rpcs}
 
     def owner(request: Message) -> Rpc[Message]:
         name: str = request.resource  # type: ignore[attr-defined]  # every such request has it
@@ -68,11 +69,6 @@ def _targets(method: Method, contracts: Contracts, upstreams: Upstreams) -> Targ
         return rpcs[plurals[name]]
 
     return owner
-
-
-def _camel(plural: str) -> str:
-    first, *others = plural.split("_")
-    return first + "".join(word.title() for word in others)
 
 
 class Transcoder:
@@ -134,7 +130,7 @@ class Transcoder:
         message = self._decode(self._query(query))
         part = self._decode_part(body)
         getattr(message, self._body).CopyFrom(part)
-        if self._paths is not None and not message.HasField("update_mask"):
+        if self._paths is not None and not message.update_mask.paths:  # type: ignore[attr-defined]  # it has one
             mask = FieldMask(paths=self._paths(body))
             message.MergeFrom(self._request_type(update_mask=mask))
         return message

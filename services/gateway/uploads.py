@@ -94,7 +94,7 @@ class Imports:
         return json_response(self._encode(operation))
 
     def _upload(self, exchange: Exchange, spec: ImportSpec) -> Upload:
-        return Upload(self._uploads[self._owners[spec.resource]], exchange.metadata())
+        return Upload(self._uploads[self._owners[spec.resource]](), exchange.metadata())
 
     def _spec(self, text: bytes) -> ImportSpec:
         if not text:

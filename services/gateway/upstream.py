@@ -9,6 +9,8 @@ import grpc
 from google.protobuf.message import Message
 
 from chassis.access.field_rules import HIDDEN_FIELDS
+from chassis.rpc.methods import ANSWER_BYTES_MAX
+from chassis.rpc.tls import Channels
 from services.gateway.exchange import RPC_TIMEOUT_S, Metadata
 
 Answer = TypeVar("Answer", bound=Message)
@@ -17,7 +19,7 @@ BACKOFF_S = 0.05
 BACKOFF_MAX_S = 0.5
 _MESSAGE_MAX_BYTES = 4 * 1024 * 1024
 _OPTIONS = (
-    ("grpc.max_receive_message_length", _MESSAGE_MAX_BYTES),
+    ("grpc.max_receive_message_length", ANSWER_BYTES_MAX),
     ("grpc.max_send_message_length", _MESSAGE_MAX_BYTES + 64 * 1024),
     ("grpc.max_metadata_size", 16_384),
     ("grpc.keepalive_time_ms", 60_000),
@@ -53,10 +55,10 @@ class Rpc(Generic[Answer]):
 
     def __init__(
         self,
-        call: "grpc.aio.UnaryUnaryMultiCallable[Message, Answer]",
+        method: "Callable[[], grpc.aio.UnaryUnaryMultiCallable[Message, Answer]]",
         throttle: Throttle,
     ) -> None:
-        self._call = call
+        self._method = method
         self._throttle = throttle
 
     async def __call__(
@@ -80,7 +82,7 @@ class Rpc(Generic[Answer]):
         while True:
             try:
                 left = max(0.001, end - clock())
-                call = self._call(request, metadata=metadata, timeout=left)
+                call = self._method()(request, metadata=metadata, timeout=left)
                 answer, trailing = await call, await call.trailing_metadata()
             except grpc.aio.AioRpcError as error:
                 pause = _pause_s(attempt)
@@ -99,44 +101,44 @@ class Rpc(Generic[Answer]):
 class Upstreams:
     """The channels to all services; close them at the end."""
 
-    def __init__(self, targets: Mapping[str, str]) -> None:
-        self._channels = {
-            name: grpc.aio.insecure_channel(target, options=_OPTIONS)
-            for name, target in targets.items()
-        }
+    def __init__(self, targets: Mapping[str, str], tls_dir: str) -> None:
+        self._channels = Channels(targets, _OPTIONS, tls_dir)
         self._throttles = {name: Throttle() for name in targets}
 
     @property
     def names(self) -> tuple[str, ...]:
         """The services there are."""
-        return tuple(self._channels)
+        return self._channels.targets
 
     def unary(self, target: str, path: str, answer: type[Answer]) -> Rpc[Answer]:
         """A unary method, for example ("sales", "/crm.sales.v1.LeadService/GetLead", Lead)."""
-        call = self._channels[target].unary_unary(
-            path, request_serializer=_serialize, response_deserializer=answer.FromString
-        )
-        return Rpc(call, self._throttles[target])
+
+        def method() -> "grpc.aio.UnaryUnaryMultiCallable[Message, Answer]":
+            return self._channels.get(target).unary_unary(
+                path, request_serializer=_serialize, response_deserializer=answer.FromString
+            )
+
+        return Rpc(method, self._throttles[target])
 
     def unary_stream(
         self, target: str, path: str, answer: type[Answer]
-    ) -> "grpc.aio.UnaryStreamMultiCallable[Message, Answer]":
+    ) -> "Callable[[], grpc.aio.UnaryStreamMultiCallable[Message, Answer]]":
         """A method that answers with a stream."""
-        return self._channels[target].unary_stream(
+        return lambda: self._channels.get(target).unary_stream(
             path, request_serializer=_serialize, response_deserializer=answer.FromString
         )
 
     def stream_unary(
         self, target: str, path: str, answer: type[Answer]
-    ) -> "grpc.aio.StreamUnaryMultiCallable[Message, Answer]":
+    ) -> "Callable[[], grpc.aio.StreamUnaryMultiCallable[Message, Answer]]":
         """A method that is sent a stream."""
-        return self._channels[target].stream_unary(
+        return lambda: self._channels.get(target).stream_unary(
             path, request_serializer=_serialize, response_deserializer=answer.FromString
         )
 
     async def close(self) -> None:
         """Close all channels; calls under way get five seconds."""
-        await asyncio.gather(*(channel.close(grace=5) for channel in self._channels.values()))
+        await self._channels.close(grace_s=5)
 
 
 def _hidden(trailing: "grpc.aio.Metadata | None") -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""python -m services.identity [migrate | revision TEXT | parked [replay]]."""
+"""python -m services.identity [migrate | migrated | revision TEXT | parked [replay]]."""
 
 from pathlib import Path
 

@@ -138,7 +138,7 @@ def build(toolbox: Toolbox, settings: Settings) -> Parts:
                 "CreateSession": preferences.told(sign_in.create),
                 "ChangePassword": Free(accounts.change_password),
             },
-            "crm.identity.v1.CredentialService": PasswordResets(accounts).methods()
+            "crm.identity.v1.CredentialService": PasswordResets(accounts, toolbox.custom).methods()
             | factors.methods(),
             "crm.identity.v1.ApiClientService": clients.methods()
             | {"GetApiClient": Unary(secrets.get)},

@@ -10,12 +10,20 @@ from urllib.parse import urlsplit
 
 from joserfc.jwk import OKPKey
 
-from chassis.settings import ServiceSettings, SettingsError, json_value, required, service_settings
+from chassis.settings import (
+    ServiceSettings,
+    SettingsError,
+    json_value,
+    number,
+    required,
+    service_settings,
+)
 
 SEALING_KEY_BYTES = 32
 LOG_KEPT_DAYS = 400
 # The database drops nothing younger.
 LOG_KEPT_DAYS_MIN = 180
+LOG_KEPT_DAYS_MAX = 36_500
 
 
 @dataclass(frozen=True)
@@ -52,13 +60,19 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         signing_keys=_keys(environment, "SIGNING_KEYS"),
         log_keys=_keys(environment, "LOG_KEYS"),
         log_root_dir=Path(required(environment, "LOG_ROOT_DIR")),
-        log_kept=timedelta(days=_kept_days(environment)),
+        log_kept=timedelta(
+            days=number(
+                environment, "LOG_KEPT_DAYS", LOG_KEPT_DAYS, LOG_KEPT_DAYS_MIN, LOG_KEPT_DAYS_MAX
+            )
+        ),
         sealing_keys=_sealing_keys(environment),
         public_url=_url(environment, "PUBLIC_URL", "http", "https").rstrip("/"),
         mail_dir=environment.get("MAIL_DIR", ""),
         smtp_url=_smtp_url(environment),
         mail_from=environment.get("MAIL_FROM", "crm@localhost"),
-        failures_per_address=_failures(environment),
+        failures_per_address=number(
+            environment, "SIGN_IN_FAILURES_PER_ADDRESS", usual=100, least=1, most=1_000_000
+        ),
     )
 
 
@@ -92,17 +106,3 @@ def _url(environment: Mapping[str, str], name: str, *schemes: str) -> str:
     if parts.scheme not in schemes or not parts.hostname:
         raise SettingsError(f"{name} must be a URL with {' or '.join(schemes)}")
     return value
-
-
-def _failures(environment: Mapping[str, str]) -> int:
-    text = environment.get("SIGN_IN_FAILURES_PER_ADDRESS", "100")
-    if not text.isdecimal() or not 0 < int(text) <= 1_000_000:
-        raise SettingsError("SIGN_IN_FAILURES_PER_ADDRESS must be 1 to 1000000")
-    return int(text)
-
-
-def _kept_days(environment: Mapping[str, str]) -> int:
-    text = environment.get("LOG_KEPT_DAYS", str(LOG_KEPT_DAYS))
-    if not text.isdigit() or int(text) < LOG_KEPT_DAYS_MIN:
-        raise SettingsError(f"LOG_KEPT_DAYS must be a number of at least {LOG_KEPT_DAYS_MIN}")
-    return int(text)

@@ -1,4 +1,4 @@
-"""python -m services.marketing [migrate | revision TEXT | parked [replay]]."""
+"""python -m services.marketing [migrate | migrated | revision TEXT | parked [replay]]."""
 
 from pathlib import Path
 

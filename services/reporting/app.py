@@ -37,9 +37,7 @@ def build(toolbox: Toolbox) -> Parts:
         },
         consumers=(opportunities, NAMES),
         jobs={
-            "currency": partial(
-                currency.watch, toolbox.database, toolbox.settings.nats_url, opportunities
-            ),
+            "currency": partial(currency.watch, toolbox.database, toolbox.settings, opportunities),
         },
     )
 

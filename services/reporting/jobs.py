@@ -16,6 +16,7 @@ from chassis.events.consumer import Consumer, Handler
 from chassis.events.envelope import Event
 from chassis.events.streams import stream_name
 from chassis.events.tables import BOOT
+from chassis.settings import ServiceSettings
 
 LOOK_EVERY_S = 0.25
 
@@ -56,10 +57,12 @@ class Currency:
 
         return handle
 
-    async def watch(self, database: Database, nats_url: str, consumer: Consumer) -> None:
+    async def watch(
+        self, database: Database, settings: ServiceSettings, consumer: Consumer
+    ) -> None:
         """Look for ever, LOOK_EVERY_S apart."""
         bus = Bus(_lost)
-        await bus.open(nats_url, "reporting-currency")
+        await bus.open(settings.nats_url, "reporting-currency", settings.tls_dir)
         try:
             while True:
                 await self.look(database, bus, consumer, datetime.now(UTC))

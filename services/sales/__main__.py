@@ -1,4 +1,4 @@
-"""python -m services.sales [migrate | revision TEXT | parked [replay]]."""
+"""python -m services.sales [migrate | migrated | revision TEXT | parked [replay]]."""
 
 from pathlib import Path
 

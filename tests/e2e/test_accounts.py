@@ -108,9 +108,9 @@ def test_a_second_factor_that_the_company_asks_for(other_tenant: Tenant) -> None
     restricted = "SECOND_FACTOR_ENROLMENT_REQUIRED"
     eventually(lambda: tenant.get("users").status_code == 403, timeout_s=5)
     refused(tenant.get("users"), 403, restricted)
-    made = as_dict(tenant.post("users/me/second_factor:enrol", {"password": PASSWORD}))
+    made = as_dict(tenant.post("users/me/secondFactor:enrol", {"password": PASSWORD}))
     body = {"code": code_of(made["secret"])}
-    done = as_dict(tenant.post("users/me/second_factor:confirm", body))
+    done = as_dict(tenant.post("users/me/secondFactor:confirm", body))
     assert isinstance(done["recovery_codes"], list)
     assert len(done["recovery_codes"]) == 10
     assert tenant.get("users").status_code == 200, "at once"
@@ -125,12 +125,12 @@ def test_a_forgotten_password_is_set_by_a_link(whole_platform: Platform, tenant:
     address = f"forgetful@{tenant.slug}.example.com"
     tenant.create("users", name="Forgetful", login="forgetful", email=address, password=PASSWORD)
     answers = [
-        httpx.post(f"{tenant.url}/v1/password_resets", json={"email": one})
+        httpx.post(f"{tenant.url}/v1/passwordResets", json={"email": one})
         for one in (address, f"nobody@{tenant.slug}.example.com")
     ]
     assert [(one.status_code, one.text) for one in answers] == [(200, "{}")] * 2
     (mail,) = asyncio.run(mails_to(whole_platform.run_dir / "mail", address))
-    confirm = f"{tenant.url}/v1/password_resets:confirm"
+    confirm = f"{tenant.url}/v1/passwordResets:confirm"
     body = {"token": mail.token, "new_password": NEW_PASSWORD}
     assert httpx.post(confirm, json=body).status_code == 200
     refused(httpx.post(confirm, json=body), 400, "INVALID_FIELDS")

@@ -74,7 +74,7 @@ def test_a_hidden_own_field_gets_its_default_and_keeps_its_name(shop: Shop) -> N
     field = own_field(shop.tenant, "margin", "NUMBER", default_value="10")
     rules = [{"resource": "customers", "field": "custom_fields.margin", "access": "HIDDEN"}]
     good(shop.tenant.patch(f"roles/{shop.role_id}", {"field_rules": rules}))
-    place, body = f"customers/custom_fields/{field}", {"name": "Blind"}
+    place, body = f"customers/customFields/{field}", {"name": "Blind"}
 
     def made() -> dict[str, object] | None:
         record = good(shop.seller.post("customers", body))

@@ -98,7 +98,7 @@ function operation(path, verb, details) {
   const parameters = (details.parameters || []).map(resolved);
   if (parameters.length)
     box.append(element("h4", {}, text.query), table(parameters.map((one) =>
-      row(one.name, one.schema, one.description, one.required ? ["required"] : []))));
+      row(one.name, one.schema || one.content["application/json"].schema, one.description, one.required ? ["required"] : []))));
   if (details.requestBody) box.append(...content(text.body, details.requestBody));
   box.append(...content(text.answer, details.responses["200"]));
   return element("details", { id: details.operationId, "data-text": `${verb} ${path} ${details.summary}`.toLowerCase() },

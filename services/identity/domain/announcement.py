@@ -1,10 +1,8 @@
 """Announcements: whom they are addressed to, and when they are shown."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-
-DEPTH_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +41,3 @@ class Showing:
     def is_possible(self) -> bool:
         """Whether it is shown at any time."""
         return self.expire_time is None or self.publish_time < self.expire_time
-
-
-def upward(parents: Mapping[str, str], department_id: str) -> tuple[str, ...]:
-    """A department and those above it, from the bottom; cycles end at DEPTH_MAX."""
-    found: list[str] = []
-    while department_id and len(found) < DEPTH_MAX:
-        found.append(department_id)
-        department_id = parents.get(department_id, "")
-    return tuple(found)

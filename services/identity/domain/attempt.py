@@ -5,6 +5,7 @@ Nobody is locked out for good, and whoever guesses gets about a hundred guesses 
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from chassis.errors import ResourceExhausted
 
@@ -39,6 +40,19 @@ def delay_s(failures: int, free: int) -> int:
     """Seconds to wait after so many failures, of which `free` cost nothing."""
     over = failures - free
     return 0 if over < 0 else min(DELAY_MAX_S, 2 ** min(over, 20))
+
+
+def line_of(address: str) -> str:
+    """What attempts from an address are counted at: of IPv6 its first 64 bits, for whoever has one
+    such address has them all.
+    """
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, IPv4Address):
+        return address
+    return str(found.ipv4_mapped or IPv6Address(int(found) >> 64 << 64))
 
 
 def begin(known: Failures, free: int, now: datetime) -> int:

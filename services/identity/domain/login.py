@@ -35,6 +35,14 @@ def login_of_syllables(syllables: Sequence[str]) -> str:
     return syllables[0] + "".join(one[0] for one in syllables[1:])
 
 
+def is_plain(login: str) -> bool:
+    """Whether a login can be told from others by looking at it: no spaces, nothing that is not
+    shown, and no character that stands for another (NFKC: full-width letters, ligatures).
+    """
+    shown = login.isprintable() and not any(one.isspace() for one in login)
+    return shown and unicodedata.is_normalized("NFKC", login)
+
+
 def next_free(wanted: str, taken: set[str]) -> str:
     """The login itself, or with the lowest number from 1 that makes it free: zhangsan,
     zhangsan1.

@@ -7,6 +7,8 @@ from chassis.errors import Unauthenticated
 
 ACCESS_LIFETIME = timedelta(hours=1)
 SESSION_LIFETIME = timedelta(days=30)
+# Open ones of a user.
+SESSIONS_MAX = 100
 # Reasons for which a session may do nothing but put that right.
 PASSWORD_CHANGE_REQUIRED = "PASSWORD_CHANGE_REQUIRED"  # noqa: S105  # a reason, no password
 SECOND_FACTOR_ENROLMENT_REQUIRED = "SECOND_FACTOR_ENROLMENT_REQUIRED"

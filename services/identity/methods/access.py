@@ -18,6 +18,14 @@ from crm.identity.v1 import session_pb2 as pb
 from services.identity.methods.tenant import tenant_data
 from services.identity.models.tenant import tenant
 
+# What of the records decides or names somebody; the rest would fill the answer for some thousand
+# people.
+_DECIDING = frozenset(
+    {
+        "name", "state", "role_ids", "department_id", "manager_id", "owner_id", "parent_id", "kind",
+        "grants", "field_rules", "partner_company_id", "update_time", "delete_time",
+    }
+)  # fmt: skip
 _TENANT = statement(select(tenant).where(tenant.c.tenant_id == bindparam("tenant_id")))
 
 
@@ -38,7 +46,8 @@ class AccessRecords:
             for plan, run in self._all:
                 to_message = plan.to_message(())
                 for row in await tx.fetch(run, {"tenant_id": tenant_id}):
-                    data = plan.encode(to_message(row, NO_FIELDS))
+                    whole = plan.encode(to_message(row, NO_FIELDS))
+                    data = {name: one for name, one in whole.items() if one and name in _DECIDING}
                     records.append(
                         AccessRecord(plan.singular, str(row["id"]), row["version"], data)
                     )

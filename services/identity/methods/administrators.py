@@ -1,4 +1,6 @@
-"""A tenant never loses its last administrator: an active user who may configure all users."""
+"""A tenant never loses its last administrator: an active user of the head office who may configure
+all users.
+"""
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
@@ -8,6 +10,7 @@ from chassis.call import Call
 from chassis.db.pool import Tx
 from chassis.db.sql import statement
 from chassis.errors import FailedPrecondition
+from services.identity.methods.organisation import company_of
 from services.identity.methods.power import read_grants
 from services.identity.models.role import role
 from services.identity.models.tenant import tenant
@@ -21,15 +24,15 @@ _ROLES = statement(
         role.c.tenant_id == bindparam("tenant_id"), role.c.delete_time.is_(None)
     )
 )
-_ANYBODY = statement(
-    select(user.c.id)
+_WHERE = statement(
+    select(user.c.tenant_id, user.c.department_id)
     .where(
         user.c.tenant_id == bindparam("tenant_id"),
         user.c.state == "ACTIVE",
         user.c.delete_time.is_(None),
         user.c.role_ids.overlap(bindparam("ids", type_=ARRAY(UUID(as_uuid=False)))),
     )
-    .limit(1)
+    .distinct()
 )
 
 
@@ -45,10 +48,12 @@ async def keep_administrator(call: Call, tx: Tx) -> None:
 async def _require_administrator(call: Call, tx: Tx) -> None:
     roles = await tx.fetch(_ROLES, {"tenant_id": call.tenant_id})
     ids = [one["id"] for one in roles if any(map(_administers, read_grants(one["grants"])))]
-    if await tx.fetch_row(_ANYBODY, {"tenant_id": call.tenant_id, "ids": ids}) is None:
-        raise FailedPrecondition(
-            "LAST_ADMINISTRATOR", "Nobody would be left who may configure all users."
-        )
+    for place in await tx.fetch(_WHERE, {"tenant_id": call.tenant_id, "ids": ids}):
+        if not await company_of(tx, place):
+            return
+    raise FailedPrecondition(
+        "LAST_ADMINISTRATOR", "Nobody would be left who may configure all users."
+    )
 
 
 def _administers(grant: Grant) -> bool:

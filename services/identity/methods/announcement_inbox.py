@@ -23,9 +23,9 @@ from chassis.filter.page_token import (
 )
 from chassis.resource.listing import PAGE_BYTES_MAX, PAGE_SIZE
 from chassis.resource.plan import Plan
+from chassis.resource.view import View, view_of
 from crm.identity.v1 import announcement_receipt_pb2 as pb
 from crm.identity.v1.announcement_pb2 import Announcement
-from services.identity.domain.announcement import upward
 from services.identity.models.announcement import announcement, announcement_receipt
 
 _IDS = ARRAY(ID(as_uuid=False))
@@ -92,7 +92,7 @@ class Inbox:
         run = plan.cached(("inbox", position and position.shape), lambda: _page(plan, position))
         rows = await tx.fetch(run, values | (position.values if position else {}))
         answer = pb.ListInboxResponse(unread_count=unread["count"] if unread else 0)
-        shown = _fill(answer, plan, rows[:size])
+        shown = _fill(answer, view_of(call, plan), rows[:size])
         if shown < len(rows):
             last = rows[shown - 1]
             keys = (last["pinned"], last["publish_time"], UUID(str(last["id"])))
@@ -101,10 +101,10 @@ class Inbox:
         return answer
 
 
-def departments_of(call: Call, user_id: str) -> tuple[str, ...]:
+def departments_of(call: Call, user_id: str) -> Sequence[str]:
     """The department of a user and those above it."""
     member = call.access.members.get(user_id)
-    return upward(call.access.parents, member.department_id if member else "")
+    return call.access.lineage(member.department_id if member else "")
 
 
 def _reader(call: Call) -> dict[str, object]:
@@ -119,11 +119,11 @@ def _reader(call: Call) -> dict[str, object]:
     }
 
 
-def _fill(answer: pb.ListInboxResponse, plan: Plan, rows: Sequence[Record]) -> int:
+def _fill(answer: pb.ListInboxResponse, view: View, rows: Sequence[Record]) -> int:
     """Add the rows that fit into a page, at least one; how many."""
-    to_message = plan.to_message(())
+    to_message = view.plan.to_message(())
     for row in rows:
-        told = to_message(row, NO_FIELDS)
+        told = view.shown(to_message(row, NO_FIELDS))
         assert isinstance(told, Announcement)
         if answer.entries and answer.ByteSize() + told.ByteSize() > PAGE_BYTES_MAX:
             break

@@ -10,6 +10,7 @@ from chassis.db.pool import Record, Tx
 from chassis.db.sql import Statement, statement
 from chassis.resource.plan import Plan, reach_condition, reach_shape, reach_values
 from chassis.resource.read import lock_record, not_found
+from chassis.resource.view import view_of
 from chassis.rpc.methods import Methods, Unary
 from crm.identity.v1 import announcement_receipt_pb2 as pb
 from services.identity.methods.announcement import audience_of, company_of, showing_of
@@ -87,14 +88,15 @@ class Receipts:
             "limit": size + 1,
         }
         run = plan.cached(("receipts", shape), lambda: _page(plan, shape))
-        rows = await tx.fetch(run, values)
+        rows, seen = await tx.fetch(run, values), view_of(call, plan).fields
         run = plan.cached(("receipt counts", shape), lambda: _counts(plan, shape))
         counts = await tx.fetch_row(run, values)
         read, addressed = (counts["read"], counts["addressed"]) if counts else (0, 0)
         answer = pb.ListReceiptsResponse(read_count=read, unread_count=addressed - read)
         for row in rows[:size]:
-            one = answer.receipts.add(user_id=str(row["id"]), name=row["name"])
-            one.department_id = str(row["department_id"] or "")
+            one = answer.receipts.add(user_id=str(row["id"]))
+            one.name = row["name"] if "name" in seen else ""
+            one.department_id = str(row["department_id"] or "") if "department_id" in seen else ""
             if row["read_time"] is not None:
                 one.read_time.FromDatetime(row["read_time"])
         if len(rows) > size:

@@ -3,26 +3,17 @@
 from collections.abc import Mapping
 
 from google.protobuf.message import Message
-from sqlalchemy import bindparam, delete
 
 from chassis.call import Call
 from chassis.db.pool import Tx
-from chassis.db.sql import statement
 from chassis.resource.resource import Reference, Resource, Row
 from chassis.resource.write import changed_columns
 from crm.identity.v1.api_client_pb2 import ApiClient
 from services.identity.methods.power import require_lesser, require_roles
-from services.identity.models.api_client import api_client, client_token
+from services.identity.models.api_client import api_client
 
 # Fields that decide what a client may do; changing them takes the right to configure clients.
-POWER = frozenset({"role_ids", "scopes", "state", "owner_id"})
-
-_END_TOKENS = statement(
-    delete(client_token).where(
-        client_token.c.tenant_id == bindparam("tenant_id"),
-        client_token.c.client_id == bindparam("client_id"),
-    )
-)
+POWER = frozenset({"role_ids", "scopes", "state", "owner_id", "delete_time"})
 
 
 async def _prepare_create(call: Call, tx: Tx, row: Row, message: Message) -> None:
@@ -46,9 +37,6 @@ async def _prepare_update(call: Call, tx: Tx, before: Row, row: Row, message: Me
     if "role_ids" in row:
         await require_roles(call, tx, list(message.role_ids), widened=widened)
     await require_lesser(call, tx, after, widened=widened)
-    if "scopes" in row:
-        # Tokens have the scopes of their moment; new ones are got with the new scopes.
-        await tx.execute(_END_TOKENS, {"tenant_id": call.tenant_id, "client_id": before["id"]})
 
 
 async def require_power(call: Call, tx: Tx, client: Mapping[str, object]) -> None:
@@ -69,4 +57,5 @@ API_CLIENT = Resource(
     references=(Reference("role_ids", "roles"), Reference("owner_id", "users")),
     prepare_create=_prepare_create,
     prepare_update=_prepare_update,
+    prepare_delete=require_power,
 )

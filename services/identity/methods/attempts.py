@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from chassis.db.pool import Database, Tx
 from chassis.db.sql import statement
-from services.identity.domain.attempt import FREE_FAILURES, NO_TENANT, Failures, begin
+from services.identity.domain.attempt import FREE_FAILURES, NO_TENANT, Failures, begin, line_of
 from services.identity.models.attempt import attempt
 
 _KEY = (attempt.c.tenant_id == NO_TENANT, attempt.c.key_hash == bindparam("key"))
@@ -63,7 +63,7 @@ class Attempts:
         """What an attempt of a stranger is counted at."""
         keys = [Key(f"{purpose} {name.casefold()}")]
         if address:
-            keys.append(Key(f"{purpose} from {address}", self._per_address, forgets=False))
+            keys.append(Key(f"{purpose} from {line_of(address)}", self._per_address, forgets=False))
         return keys
 
     async def begin(self, keys: Sequence[Key], now: datetime) -> None:

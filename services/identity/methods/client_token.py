@@ -49,7 +49,12 @@ _BY_ID = statement(
     )
 )
 _BY_TOKEN = statement(
-    _PRINCIPAL.add_columns(_TOKEN.id.label("token_id"), _TOKEN.scopes, _TOKEN.expire_time)
+    _PRINCIPAL.add_columns(
+        _TOKEN.id.label("token_id"),
+        _TOKEN.scopes,
+        _TOKEN.expire_time,
+        _CLIENT.scopes.label("client_scopes"),
+    )
     .join(client_token, (_TOKEN.tenant_id == _CLIENT.tenant_id) & (_TOKEN.client_id == _CLIENT.id))
     .where(_TOKEN.access_hash == bindparam("hash"))
 )
@@ -149,7 +154,7 @@ class ClientTokens:
         """An internal token for a client's access token; Unauthenticated when it is not good."""
         async with self._database.worker() as tx:
             row = await tx.fetch_row(_BY_TOKEN, {"hash": kept_of(request.access_token)})
-        if row is None or not _is_active(row):
+        if row is None or not _is_active(row) or not _still_granted(row):
             raise SessionInvalid
         if row["expire_time"] <= call.now:
             raise Unauthenticated("TOKEN_EXPIRED", "The access token has expired; get another.")
@@ -189,6 +194,12 @@ def _granted(asked: Sequence[str], allowed: Sequence[str]) -> list[str]:
             raise ScopeInvalid(scope)
     found = sorted(set(asked or allowed))
     return [] if EVERYTHING in found else found
+
+
+def _still_granted(row: Record) -> bool:
+    """Whether the client may still have all the scopes that its token has; none means all."""
+    parts = [split_scope(one) for one in row["scopes"] or (EVERYTHING,)]
+    return all(one and scopes_allow(row["client_scopes"], *one) for one in parts)
 
 
 def _is_noted(last: datetime | None, now: datetime) -> bool:

@@ -8,6 +8,7 @@ from chassis.resource.resource import Child, Reference, Resource, Row
 from chassis.resource.write import changed_columns
 from crm.identity.v1.department_pb2 import Department
 from services.identity.domain.organisation import check_partner_kind
+from services.identity.methods.administrators import keep_administrator
 from services.identity.methods.organisation import (
     check_written,
     lock_organisation,
@@ -27,12 +28,15 @@ async def _prepare_create(call: Call, tx: Tx, row: Row, _message: Message) -> No
 
 
 async def _prepare_update(call: Call, tx: Tx, before: Row, row: Row, _message: Message) -> None:
-    """A department moves within what the caller may change."""
-    after = before | row
+    """A department moves within what the caller may configure: whoever is above it sees more."""
+    after, changed = before | row, changed_columns(before, row)
     check_partner_kind(after["kind"], after["partner_kind"])
-    if "parent_id" in changed_columns(before, row):
-        require_within(call, call.reach("departments", "UPDATE"), row["parent_id"])
-        await _check_parent(call, tx, str(before["id"]), row["parent_id"])
+    if "parent_id" in changed:
+        for place in (before["id"], after["parent_id"]):
+            require_within(call, call.reach("departments", "CONFIGURE"), place)
+        await keep_administrator(call, tx)
+    if {"parent_id", "delete_time"} & changed:
+        await _check_parent(call, tx, str(before["id"]), after["parent_id"])
 
 
 async def _check_parent(call: Call, tx: Tx, department_id: str, parent_id: object) -> None:

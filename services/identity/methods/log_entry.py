@@ -7,7 +7,6 @@ from google.protobuf.message import Message
 from chassis.access.model import Grant
 from chassis.call import Call
 from chassis.db.pool import Tx
-from chassis.errors import PermissionDenied
 from chassis.filter.parser import parse_filter
 from chassis.resource.listing import list_records, page_values
 from chassis.resource.plan import make_plan
@@ -54,14 +53,14 @@ class LogEntries:
 
     async def get(self, call: Call, tx: Tx, request: GetRequest) -> Message:
         """One entry."""
-        _require_all(call)
+        call.require_all(PLAN.plural, "READ")
         return await get_record(
             call, tx, PLAN, request.id, view_of(call, PLAN).names(request.fields)
         )
 
     async def list(self, call: Call, tx: Tx, request: ListRequest) -> Message:
-        """One page of the tenant's log."""
-        _require_all(call)
+        """One page of the tenant's log; entries have no owner that a narrower scope could go by."""
+        call.require_all(PLAN.plural, "READ")
         return await self._page(call, tx, request)
 
     async def list_own(self, call: Call, tx: Tx, request: ListRequest) -> Message:
@@ -84,7 +83,7 @@ class LogEntries:
 
     async def verify(self, call: Call, tx: Tx, request: pb.VerifyLogEntriesRequest) -> Message:
         """Whether the log is intact."""
-        _require_all(call)
+        call.require_all(PLAN.plural, "READ")
         return await self.verifier.verify(call, tx, request)
 
     async def _page(self, call: Call, tx: Tx, request: ListRequest) -> Message:
@@ -92,12 +91,3 @@ class LogEntries:
         page = await list_records(call, tx, PLAN, request, self.page_token_key)
         page_type: type[Message] = pb.ListLogEntriesResponse
         return page_type(**page_values(page, PLAN.plural))
-
-
-def _require_all(call: Call) -> None:
-    """PermissionDenied below scope ALL: entries have no owner that a narrower scope could go by."""
-    reach = call.reach(PLAN.plural, "READ")
-    if not reach.everything or reach.company_id:
-        raise PermissionDenied(
-            "LOG_SCOPE_ALL_REQUIRED", "Reading the operation log takes a role with scope ALL."
-        )

@@ -7,14 +7,14 @@ from chassis.db.pool import Record, Tx
 from chassis.db.sql import statement
 from chassis.errors import NotFound
 from chassis.resource.plan import Plan
-from chassis.resource.read import lock_record
+from chassis.resource.read import get_record, lock_record
 from chassis.rpc.methods import Methods, Unary
 from crm.identity.v1 import session_pb2 as pb
+from services.identity.domain.session import SESSIONS_MAX
 from services.identity.methods.power import require_lesser
 from services.identity.methods.revoke import revoke_session
 from services.identity.models.user import session
 
-SESSIONS_MAX = 100
 _OPEN = statement(
     select(session)
     .where(
@@ -53,7 +53,7 @@ class OpenSessions:
         """The caller's sessions, or those of a user whom he may configure."""
         user_id = request.user_id or call.principal.id
         if user_id != call.principal.id:
-            await lock_record(call, tx, self._users, user_id, "CONFIGURE")
+            await get_record(call, tx, self._users, user_id, ("id",), "CONFIGURE")
         who = {"tenant_id": call.tenant_id, "user_id": user_id, "now": call.now}
         rows = await tx.fetch(_OPEN, who)
         return pb.ListSessionsResponse(

@@ -83,9 +83,12 @@ def _is_for(call: Call, found: Record, company_id: str) -> bool:
 async def require_lesser(
     call: Call, tx: Tx, account: Mapping[str, object], *, widened: bool = False
 ) -> None:
-    """GrantBeyondOwn for the account of somebody else whose roles allow more than the caller's."""
-    role_ids = account["role_ids"]
-    if isinstance(role_ids, list) and str(account["id"]) != call.principal.id:
+    """GrantBeyondOwn for an account whose roles allow more than the caller's: that of another user,
+    or an API client's own, for its token may be narrower than it is.
+    """
+    role_ids, who = account["role_ids"], call.principal
+    own = who.kind == "user" and str(account["id"]) == who.id
+    if isinstance(role_ids, list) and not own:
         roles = await _fetch(call, tx, [str(one) for one in role_ids])
         _require_own(call, roles, widened=widened)
 

@@ -10,6 +10,7 @@ from chassis.call import Call
 from chassis.db.pool import Database, Tx
 from chassis.db.sql import Statement, statement
 from chassis.resource.plan import Plan, reach_condition, reach_shape, reach_values
+from chassis.resource.view import view_of
 from chassis.rpc.methods import Free, Methods, Unary
 from crm.identity.v1 import presence_pb2 as pb
 from services.identity.models.user import session, user
@@ -53,11 +54,12 @@ class Presence:
         run = plan.cached(("online", shape), lambda: _online(plan, shape))
         since = call.now - ONLINE_FOR
         values = {"tenant_id": call.tenant_id, "since": since, "limit": SHOWN_MAX}
-        answer = pb.ListOnlineUsersResponse()
+        answer, seen = pb.ListOnlineUsersResponse(), view_of(call, plan).fields
         for row in await tx.fetch(run, {**values, **reach_values(reach)}):
             answer.count = row["count"]
-            one = answer.users.add(user_id=str(row["id"]), name=row["name"])
-            one.department_id = str(row["department_id"] or "")
+            one = answer.users.add(user_id=str(row["id"]))
+            one.name = row["name"] if "name" in seen else ""
+            one.department_id = str(row["department_id"] or "") if "department_id" in seen else ""
             one.last_seen_time.FromDatetime(row["last_seen_time"])
         return answer
 

@@ -12,6 +12,8 @@ from sqlalchemy import bindparam, delete, insert, select
 
 from chassis.call import Call, Principal
 from chassis.codec import invalid_fields
+from chassis.custom_fields.model import CustomFields
+from chassis.custom_fields.source import CustomFieldSource
 from chassis.db.pool import Record, Tx
 from chassis.db.sql import statement
 from chassis.errors import FailedPrecondition
@@ -58,8 +60,9 @@ _USE = statement(
 class PasswordResets:
     """The methods of CredentialService about passwords."""
 
-    def __init__(self, accounts: Accounts) -> None:
+    def __init__(self, accounts: Accounts, custom: CustomFieldSource) -> None:
         self._accounts = accounts
+        self._custom = custom
         self._database = accounts.database
 
     def methods(self) -> dict[str, Handler]:
@@ -129,7 +132,7 @@ class PasswordResets:
             found = await tx.fetch_row(_FIND, token)
         if found is None:
             raise _refused()
-        own = _as_user(call, found)
+        own = _as_user(call, found, await self._custom(str(found["tenant_id"])))
         async with self._database.transaction(own.tenant_id) as tx:
             used = {**token, "tenant_id": own.tenant_id, "now": call.now}
             if await tx.fetch_row(_USE, used) is None:
@@ -153,7 +156,7 @@ def _refused() -> Exception:
     return invalid_fields([("token", "The link has expired, or it was used before.")])
 
 
-def _as_user(call: Call, found: Record) -> Call:
-    """The call in the name of him to whom the link was sent."""
+def _as_user(call: Call, found: Record, custom: CustomFields) -> Call:
+    """The call in the name of him to whom the link was sent; events tell the own fields, too."""
     who = Principal(kind="user", id=str(found["user_id"]), tenant_id=str(found["tenant_id"]))
-    return replace(call, principal=who)
+    return replace(call, principal=who, custom=custom)

@@ -3,6 +3,9 @@
 from google.protobuf.message import Message
 
 from chassis.call import Call
+from chassis.codec import invalid_fields
+from chassis.contracts import collection_fields
+from chassis.custom_fields.model import CUSTOM
 from chassis.db.pool import Tx
 from chassis.resource.resource import Resource, Row
 from crm.identity.v1.role_pb2 import Role
@@ -11,22 +14,39 @@ from services.identity.methods.power import require_rights
 from services.identity.models.role import role
 
 
-async def _prepare_create(call: Call, _tx: Tx, row: Row, _message: Message) -> None:
+async def _prepare_create(call: Call, _tx: Tx, row: Row, message: Message) -> None:
     """What a partner user makes is his company's."""
+    _check_rules(message)
     row["partner_company_id"] = call.principal.partner_company_id or None
     require_rights(call, row)
 
 
-async def _prepare_update(call: Call, tx: Tx, before: Row, row: Row, _message: Message) -> None:
+async def _prepare_update(call: Call, tx: Tx, before: Row, row: Row, message: Message) -> None:
     """Neither the rights that the role has nor those it gets go beyond the caller's."""
-    if {"grants", "field_rules"} & row.keys():
+    _check_rules(message)
+    if {"grants", "field_rules", "delete_time"} & row.keys():
         require_rights(call, before)
         require_rights(call, before | row)
         await keep_administrator(call, tx)
 
 
-async def _prepare_delete(call: Call, tx: Tx, _before: Row) -> None:
+async def _prepare_delete(call: Call, tx: Tx, before: Row) -> None:
+    require_rights(call, before)
     await keep_administrator(call, tx)
+
+
+def _check_rules(message: Message) -> None:
+    """InvalidArgument for a rule on what there is not: a slip would leave a field open."""
+    assert isinstance(message, Role)
+    wrong = []
+    for at, rule in enumerate(message.field_rules):
+        names = collection_fields().get(rule.resource)
+        if names is None:
+            wrong.append((f"field_rules[{at}].resource", "There is no such collection."))
+        elif not (rule.field in names or rule.field.startswith(f"{CUSTOM}.")):
+            wrong.append((f"field_rules[{at}].field", "There is no such field."))
+    if wrong:
+        raise invalid_fields(wrong)
 
 
 ROLE = Resource(

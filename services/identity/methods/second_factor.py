@@ -85,7 +85,7 @@ class SecondFactors:
         """By rpc name."""
         return {
             "EnrolSecondFactor": Free(self.enrol),
-            "ConfirmSecondFactor": Unary(self.confirm),
+            "ConfirmSecondFactor": Free(self.confirm),
             "RemoveSecondFactor": Free(self.remove),
             "ResetSecondFactor": Unary(self.reset, self.repeated),
         }
@@ -117,23 +117,27 @@ class SecondFactors:
         return pb.EnrolSecondFactorResponse(secret=totp.readable(secret), uri=uri)
 
     async def confirm(
-        self, call: Call, tx: Tx, request: pb.ConfirmSecondFactorRequest
+        self, call: Call, request: pb.ConfirmSecondFactorRequest
     ) -> pb.ConfirmSecondFactorResponse:
-        """Turn it on with a first code."""
-        user = await self._accounts.lock_own(call, tx)
+        """Turn it on with a first code; guesses are slowed down."""
+        keys = own_keys(call)
+        await self._accounts.attempts.begin(keys, call.now)
         who = _who(call.tenant_id, call.principal.id)
-        factor = await tx.fetch_row(_LOCKED, who)
-        if factor is None or factor["confirm_time"] is not None:
-            raise FailedPrecondition("SECOND_FACTOR_NOT_ENROLLED", "Begin with a new secret first.")
-        step = self._step(factor, request.code, call.now)
-        if step is None:
-            raise invalid_fields([("code", _WRONG)])
         codes = [_recovery_code() for _ in range(RECOVERY_CODES)]
-        hashes = [hash_of(code) for code in codes]
-        await tx.execute(
-            _CONFIRM, {**who, "now": call.now, "step": step, "recovery_hashes": hashes}
-        )
-        await self._set_enabled(call, tx, user, enabled=True)
+        async with self._database.transaction(call.tenant_id) as tx:
+            user = await self._accounts.lock_own(call, tx)
+            factor = await tx.fetch_row(_LOCKED, who)
+            if factor is None or factor["confirm_time"] is not None:
+                text = "Begin with a new secret first."
+                raise FailedPrecondition("SECOND_FACTOR_NOT_ENROLLED", text)
+            step = self._step(factor, request.code, call.now)
+            if step is None:
+                raise invalid_fields([("code", _WRONG)])
+            hashes = [hash_of(code) for code in codes]
+            values = {**who, "now": call.now, "step": step, "recovery_hashes": hashes}
+            await tx.execute(_CONFIRM, values)
+            await self._set_enabled(call, tx, user, enabled=True)
+        await self._accounts.attempts.succeeded(keys)
         return pb.ConfirmSecondFactorResponse(recovery_codes=codes)
 
     async def remove(

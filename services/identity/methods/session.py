@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from joserfc.jwk import OKPKey
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, literal_column, select, update
 
 from chassis.access.source import micros
 from chassis.call import Call, Principal
@@ -18,6 +18,8 @@ from services.identity.domain.session import (
     ACCESS_LIFETIME,
     PASSWORD_CHANGE_REQUIRED,
     SECOND_FACTOR_ENROLMENT_REQUIRED,
+    SESSIONS_MAX,
+    CredentialsInvalid,
     SessionInvalid,
     SessionState,
     is_open,
@@ -32,7 +34,7 @@ from services.identity.methods.organisation import company_of
 from services.identity.methods.revoke import revoke_session
 from services.identity.methods.sign_in_log import SignInLog
 from services.identity.models.tenant import tenant
-from services.identity.models.user import session, user
+from services.identity.models.user import credential, session, user
 
 # Ends the part of a refresh token that is the same for the whole session.
 FAMILY_END = "."
@@ -55,6 +57,28 @@ _LOCKED = statement(
     select(session)
     .where(session.c.tenant_id == bindparam("tenant_id"), session.c.id == bindparam("session_id"))
     .with_for_update()
+)
+# What a sign-in was decided by, as it is now and stays until the session is there.
+_ACCOUNT = statement(
+    select(user.c.state, user.c.delete_time, credential.c.password_hash)
+    .join(
+        credential,
+        (credential.c.tenant_id == user.c.tenant_id) & (credential.c.user_id == user.c.id),
+    )
+    .where(user.c.tenant_id == bindparam("tenant_id"), user.c.id == bindparam("user_id"))
+    .with_for_update(read=True)
+)
+# More open sessions than these end with the next sign-in, the oldest first: all of a user's must be
+# ended in one transaction.
+_SURPLUS = statement(
+    select(session.c.id)
+    .where(
+        session.c.tenant_id == bindparam("tenant_id"),
+        session.c.user_id == bindparam("user_id"),
+        session.c.revoke_time.is_(None),
+    )
+    .order_by(session.c.create_time.desc(), session.c.id.desc())
+    .offset(literal_column(str(SESSIONS_MAX)))
 )
 _ROTATE = statement(
     update(session)
@@ -104,7 +128,9 @@ class Sessions:
         self.log = log
 
     async def open(self, call: Call, account: Record, client: pb.Client) -> pb.Session:
-        """A session for an account that has proven who it is."""
+        """A session for an account that has proven who it is; CredentialsInvalid when it was
+        disabled, or its password changed, meanwhile.
+        """
         family = f"crm_rt_{secrets.token_urlsafe(16)}"
         answer, values = _fresh(call.now, new_id(), account, family)
         row = {
@@ -117,7 +143,15 @@ class Sessions:
             "create_time": call.now,
         }
         async with self._database.transaction(answer.tenant_id) as tx:
+            now = await tx.fetch_row(_ACCOUNT, row)
+            if now is None or not _is_active(now):
+                raise CredentialsInvalid
+            if now["password_hash"] != account["password_hash"]:
+                raise CredentialsInvalid
             await tx.execute(_NEW, row)
+            for old in await tx.fetch(_SURPLUS, row):
+                acting = _acting(call, answer.tenant_id)
+                await revoke_session(acting, tx, str(old["id"]), answer.user_id)
             await self.log.opened(call, tx, (answer.tenant_id, answer.id, answer.user_id))
         return answer
 

@@ -61,6 +61,7 @@ class TenantSettings:
 
     async def update(self, call: Call, tx: Tx, request: pb.UpdateTenantRequest) -> Message:
         """Change the settings of the mask; no difference, no new version."""
+        call.require_all("tenant", "CONFIGURE")
         names = _masked(request)
         before = await tx.fetch_row(_LOCK, {"tenant_id": call.tenant_id})
         assert before is not None
@@ -128,7 +129,7 @@ def _masked(request: pb.UpdateTenantRequest) -> list[str]:
     names = paths or [one.name for one, _ in request.tenant.ListFields()]
     if names == ["*"]:
         return list(SETTINGS)
-    odd = [(name, "This field cannot be changed.") for name in names if name not in SETTINGS]
+    odd = [(name, "There is no such field to set.") for name in names if name not in SETTINGS]
     if odd:
         raise invalid_fields(odd)
     return names

@@ -3,7 +3,7 @@ disabled.
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Set as AbstractSet
 
 from google.protobuf.message import Message
 from sqlalchemy import bindparam, func, select
@@ -22,6 +22,7 @@ from chassis.search.pinyin import pinyin, readings
 from crm.identity.v1.user_pb2 import GetOwnUserRequest, User
 from services.identity.domain.login import (
     is_chinese,
+    is_plain,
     login_from,
     login_of_syllables,
     next_free,
@@ -48,11 +49,11 @@ from services.identity.models.user import user
 POWER = frozenset(
     {
         "role_ids", "password", "password_change_required", "state", "login", "email",
-        "manager_id", "department_id",
+        "manager_id", "department_id", "delete_time",
     }
 )  # fmt: skip
 # Fields whose change may leave a tenant without an administrator.
-OFFICE = frozenset({"role_ids", "state"})
+OFFICE = frozenset({"role_ids", "state", "department_id"})
 
 _TAKEN = statement(
     select(func.lower(user.c.login).label("login")).where(
@@ -82,6 +83,7 @@ class UserRules:
         row |= {"state": "ACTIVE", "second_factor_enabled": False}
         if not row["login"]:
             row["login"] = await self._free_login(call, tx, message.name)
+        _require_plain(row)
         await require_roles(call, tx, list(message.role_ids))
         if message.password:
             await require_good_password(call, tx, "user.password", message.password, row)
@@ -93,17 +95,19 @@ class UserRules:
     ) -> None:
         """Check the rights and references of what changes; a disabled user's sessions end."""
         assert isinstance(message, User)
-        changed, record_id = changed_columns(before, row), str(before["id"])
+        changed, record_id, after = changed_columns(before, row), str(before["id"]), before | row
         if POWER & changed or message.password:
             reach = call.reach("users", "CONFIGURE")
-            for place in (before, before | row):
-                require_within(call, reach, place["department_id"], record_id)
+            require_within(call, reach, before["department_id"], record_id)
+            # By department alone: whoever reaches himself would else move to where he sees more.
+            moved = "department_id" in changed
+            require_within(call, reach, after["department_id"], "" if moved else record_id)
             await require_lesser(call, tx, before)
         if OFFICE & changed:
             await keep_administrator(call, tx)
-        await self._keep_lines(call, tx, row, record_id, changed)
-        if "login" in row and not row["login"]:
-            raise invalid_fields([("login", "A user needs a login.")])
+        await self._keep_lines(call, tx, after, record_id, changed)
+        if "login" in changed:
+            _require_plain(row)
         if "role_ids" in changed:
             await require_roles(call, tx, list(message.role_ids))
         await self._end_what_is_void(call, tx, before, row, message)
@@ -126,17 +130,18 @@ class UserRules:
             await revoke_sessions(call, tx, user_id)
 
     async def prepare_delete(self, call: Call, tx: Tx, before: Row) -> None:
-        """Nobody deletes himself; the sessions of a deleted user end."""
+        """Nobody deletes himself or who may do more; the sessions of a deleted user end."""
         if str(before["id"]) == call.principal.id:
             raise FailedPrecondition("USER_IS_CALLER", "You cannot delete your own account.")
+        await require_lesser(call, tx, before)
         await keep_administrator(call, tx)
         await revoke_sessions(call, tx, str(before["id"]))
 
     async def _keep_lines(
-        self, call: Call, tx: Tx, row: Row, user_id: str, changed: Collection[str]
+        self, call: Call, tx: Tx, row: Row, user_id: str, changed: AbstractSet[str]
     ) -> None:
         """Departments live; reporting lines end."""
-        if "department_id" in changed:
+        if {"department_id", "delete_time"} & changed:
             await require_living(call, tx, "department_id", row["department_id"])
         if "manager_id" in changed and row["manager_id"]:
             await lock_organisation(call, tx)
@@ -147,6 +152,14 @@ class UserRules:
         values = {"tenant_id": call.tenant_id, "pattern": wanted.replace("_", "\\_") + "%"}
         taken = {str(one["login"]) for one in await tx.fetch(_TAKEN, values)}
         return next_free(wanted, taken)
+
+
+def _require_plain(row: Row) -> None:
+    """InvalidArgument for a login that is none, or that looks like another one."""
+    if not row["login"]:
+        raise invalid_fields([("login", "A user needs a login.")])
+    if not is_plain(str(row["login"])):
+        raise invalid_fields([("login", "Use characters that are shown, without spaces.")])
 
 
 def _latin(name: str) -> str:

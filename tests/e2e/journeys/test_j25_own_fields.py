@@ -139,8 +139,8 @@ def test_rights_count_for_own_fields(tenant: Tenant, seller: Tenant, ids: dict[s
     changed = good(seller.patch(path, {"custom_fields": {"tier": ids["银"]}}))
     assert own_values(changed) == {"budget": budget, "tier": ids["银"]}
     assert own_values(good(tenant.get(path)))["secret"] == "s-2"
-    assert seller.get("customers/custom_fields").status_code == 200
-    assert seller.post("customers/custom_fields", {"name": "x", "label": "x"}).status_code == 403
+    assert seller.get("customers/customFields").status_code == 200
+    assert seller.post("customers/customFields", {"name": "x", "label": "x"}).status_code == 403
     assert seller.post("customers/choices", {"field": "source_id", "label": "x"}).status_code == 403
 
 

@@ -24,7 +24,7 @@ def refused(response: httpx.Response, status: int, field: str = "") -> dict[str,
 def own_field(tenant: Tenant, name: str, kind: str, **values: object) -> str:
     """The id of a new own field of customers."""
     body = {"name": name, "label": name.title(), "kind": kind, **values}
-    return str(good(tenant.post("customers/custom_fields", body))["id"])
+    return str(good(tenant.post("customers/customFields", body))["id"])
 
 
 def choice(tenant: Tenant, of: str, label: str, **values: object) -> str:

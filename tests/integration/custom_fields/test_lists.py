@@ -94,13 +94,13 @@ def looked_at(tenant: Tenant, ids: dict[str, str], request: pytest.FixtureReques
 def build(tenant: Tenant, fields: list[str]) -> None:
     """Have indexes made and wait until they are ready."""
     for one in fields:
-        good(tenant.post(f"customers/custom_fields/{one}:buildIndex", {}))
+        good(tenant.post(f"customers/customFields/{one}:buildIndex", {}))
     eventually(lambda: ready(tenant, fields), timeout_s=60, every_s=0.3)
 
 
 def ready(tenant: Tenant, fields: list[str]) -> bool:
     """Whether the fields have their indexes."""
-    states = [good(tenant.get(f"customers/custom_fields/{one}"))["index_state"] for one in fields]
+    states = [good(tenant.get(f"customers/customFields/{one}"))["index_state"] for one in fields]
     return set(states) == {"READY"}
 
 
@@ -172,9 +172,9 @@ def test_index_is_made_while_writes_go_on(other_tenant: Tenant) -> None:
     over = [x for x in everything if float(x["custom_fields"]["mark"]) > 30]  # type: ignore[index]  # as above
     found = tenant.list("customers", filter="custom_fields.mark > 30", show_deleted="true")
     assert len(found) == len(over)
-    good(tenant.patch(f"customers/custom_fields/{field}", {"retired": True}))
-    refused(tenant.delete(f"customers/custom_fields/{field}"), 400)
-    good(tenant.post(f"customers/custom_fields/{field}:dropIndex", {}))
+    good(tenant.patch(f"customers/customFields/{field}", {"retired": True}))
+    refused(tenant.delete(f"customers/customFields/{field}"), 400)
+    good(tenant.post(f"customers/customFields/{field}:dropIndex", {}))
     again = tenant.list("customers", filter="custom_fields.mark > 30", show_deleted="true")
     assert len(again) == len(over)
-    good(tenant.delete(f"customers/custom_fields/{field}"))
+    good(tenant.delete(f"customers/customFields/{field}"))

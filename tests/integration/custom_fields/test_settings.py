@@ -15,8 +15,8 @@ def fields(*names: str, **values: object) -> list[dict[str, object]]:
 def test_a_batch_stays_in_its_collection(tenant: Tenant) -> None:
     mine = own_field(tenant, "mine", "TEXT")
     body = {"name": "theirs", "label": "Theirs"}
-    theirs = str(good(tenant.post("contacts/custom_fields", body))["id"])
-    place = "customers/custom_fields"
+    theirs = str(good(tenant.post("contacts/customFields", body))["id"])
+    place = "customers/customFields"
     both = [mine, theirs]
     assert tenant.post(f"{place}:batchGet", {"ids": both}).status_code == 404
     assert tenant.post(f"{place}:batchDelete", {"ids": both}).status_code == 404
@@ -37,7 +37,7 @@ def test_a_batch_stays_in_its_collection(tenant: Tenant) -> None:
 
 
 def test_there_are_no_more_than_are_read(other_tenant: Tenant) -> None:
-    place = "customers/custom_fields"
+    place = "customers/customFields"
     many = fields(*(f"f{at}" for at in range(FIELDS_MAX + 1)))
     answer = other_tenant.post(f"{place}:batchCreate", {"requests": many})
     assert refused(answer, 429)["reason"] == "CUSTOM_FIELDS_MAX"
@@ -59,7 +59,7 @@ def test_a_list_of_many_choices_can_be_asked_for_wrongly(tenant: Tenant) -> None
 
 def test_an_index_that_was_given_up_is_not_finished_by_who_began_it(tenant: Tenant) -> None:
     field = own_field(tenant, "mark", "NUMBER")
-    place = f"customers/custom_fields/{field}"
+    place = f"customers/customFields/{field}"
     deeds = ("buildIndex", "dropIndex", "buildIndex")
     asked = [good(tenant.post(f"{place}:{one}", {})) for one in deeds]
     ids = [str(one["name"]) for one in asked]
@@ -74,7 +74,7 @@ def test_an_index_that_was_given_up_is_not_finished_by_who_began_it(tenant: Tena
 
 def test_indexes_wait_in_a_queue_that_ends(tenant: Tenant) -> None:
     field = own_field(tenant, "hurry", "NUMBER")
-    place = f"customers/custom_fields/{field}:buildIndex"
+    place = f"customers/customFields/{field}:buildIndex"
     asked = [str(good(tenant.post(place, {}))["name"]) for _ in range(OPERATIONS_MAX)]
     assert refused(tenant.post(place, {}), 429)["reason"] == "OPERATIONS_MAX"
     for one in asked:

@@ -127,7 +127,7 @@ def test_required_fields_and_defaults(other_tenant: Tenant) -> None:
     path = f"customers/{record['id']}"
     refused(tenant.patch(path, {"custom_fields": {"region": None}}), 400, "custom_fields.region")
     good(tenant.patch(path, {"name": "no own field is sent"}))
-    place = f"customers/custom_fields/{region}"
+    place = f"customers/customFields/{region}"
     refused(tenant.delete(place), 400)
     good(tenant.patch(place, {"retired": True, "name": "area"}))
     assert good(tenant.get(path))["custom_fields"] == {"area": "north", "size": small}
@@ -178,40 +178,40 @@ def test_unique_values_hold_among_the_living_and_under_races(tenant: Tenant) -> 
     ],
 )
 def test_wrong_definitions_are_refused(tenant: Tenant, body: dict[str, object], name: str) -> None:
-    refused(tenant.post("customers/custom_fields", body), 400, name)
+    refused(tenant.post("customers/customFields", body), 400, name)
 
 
 def test_definitions_are_resources_like_all_others(tenant: Tenant) -> None:
     made = good(
         tenant.post(
-            "customers/custom_fields", {"name": "hobby", "label": "爱好"}, idempotency_key="k-hobby"
+            "customers/customFields", {"name": "hobby", "label": "爱好"}, idempotency_key="k-hobby"
         )
     )
     again = {"name": "hobby", "label": "爱好"}
-    same = tenant.post("customers/custom_fields", again, idempotency_key="k-hobby")
+    same = tenant.post("customers/customFields", again, idempotency_key="k-hobby")
     assert good(same) == made
-    refused(tenant.post("customers/custom_fields", again), 409, "name")
-    good(tenant.post("contacts/custom_fields", again))
-    path = f"customers/custom_fields/{made['id']}"
+    refused(tenant.post("customers/customFields", again), 409, "name")
+    good(tenant.post("contacts/customFields", again))
+    path = f"customers/customFields/{made['id']}"
     got = tenant.get(path)
     assert good(got) == made
-    assert tenant.get(f"contacts/custom_fields/{made['id']}").status_code == 404
+    assert tenant.get(f"contacts/customFields/{made['id']}").status_code == 404
     changed = good(tenant.patch(path, {"label": "Hobby"}, if_match=got.headers["etag"]))
     assert changed["label"] == "Hobby"
     stale = tenant.patch(path, {"label": "x"}, if_match=got.headers["etag"])
     assert stale.status_code == 412
     refused(tenant.patch(path, {"kind": "DATE"}), 400, "kind")
-    page = good(tenant.get("contacts/custom_fields", filter='label = "爱好" OR name = "x"'))
+    page = good(tenant.get("contacts/customFields", filter='label = "爱好" OR name = "x"'))
     assert [one["name"] for one in page["custom_fields"]] == ["hobby"]  # type: ignore[attr-defined]  # a list of objects
-    assert not good(tenant.get("contacts/custom_fields", filter="name = nickname"))["custom_fields"]
-    broken = tenant.get("contacts/custom_fields", filter='name = "x')
+    assert not good(tenant.get("contacts/customFields", filter="name = nickname"))["custom_fields"]
+    broken = tenant.get("contacts/customFields", filter='name = "x')
     refused(broken, 400, "filter")
-    assert tenant.get("nothings/custom_fields").status_code == 404
+    assert tenant.get("nothings/customFields").status_code == 404
 
 
 def test_definitions_of_another_tenant_are_not_there(tenant: Tenant, other_tenant: Tenant) -> None:
     made = own_field(tenant, "private", "TEXT")
-    path = f"customers/custom_fields/{made}"
+    path = f"customers/customFields/{made}"
     assert other_tenant.get(path).status_code == 404
     assert other_tenant.patch(path, {"label": "mine"}).status_code == 404
     assert other_tenant.delete(path).status_code == 404

@@ -100,6 +100,7 @@ async def gateway(
         otlp_endpoint="",
         trace_ratio=0.0,
         public_url="https://crm.example",
+        tls_dir="",
     )
     made = Gateway(settings)
     server = QuietServer(server_config(made.application, settings))

@@ -4,6 +4,7 @@ import asyncio
 from urllib.parse import urlsplit
 
 import httpx
+import orjson
 import pytest
 
 from services.gateway import edge as edge_module
@@ -47,6 +48,21 @@ async def test_requests_beyond_the_rate_are_429(
     assert answers[0].headers["ratelimit-policy"] == '"default";q=2;w=2'
     assert answers[2].headers["retry-after"] == "1"
     assert answers[2].json()["reason"] == "RATE_LIMITED"
+
+
+async def test_made_up_tokens_are_counted_at_their_address(
+    anonymous: httpx.AsyncClient, gateway: tuple[Gateway, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each costs identity a question; whoever is known asks none and is not kept out."""
+    good = {"authorization": "Bearer good"}
+    await anonymous.get("/v1/customers/c1", headers=good)
+    monkeypatch.setattr(gateway[0]._edge, "_limiter", RateLimiter(1))
+    codes = []
+    for number in range(3):
+        headers = {"authorization": f"Bearer made-up-{number}"}
+        codes.append((await anonymous.get("/v1/customers/c1", headers=headers)).status_code)
+    assert codes == [401, 401, 429]
+    assert (await anonymous.get("/v1/customers/c1", headers=good)).status_code == 501
 
 
 async def test_too_many_at_once_are_503(
@@ -95,7 +111,16 @@ async def raw(url: str, sent: bytes) -> bytes:
     ],
 )
 async def test_bad_heads_are_400(gateway: tuple[Gateway, str], head: bytes) -> None:
-    assert (await raw(gateway[1], head)).startswith(b"HTTP/1.1 400")
+    answer = await raw(gateway[1], head)
+    assert answer.startswith(b"HTTP/1.1 400")
+    start, _, body = answer.partition(b"\r\n\r\n")
+    assert b"content-type: application/problem+json" in start
+    assert orjson.loads(body)["reason"] == "HEAD_INVALID"
+
+
+async def test_line_breaks_in_a_path_lead_nowhere(anonymous: httpx.AsyncClient) -> None:
+    answer = await anonymous.get("/v1/nothing/a%0Ab")
+    assert (answer.status_code, answer.json()["reason"]) == (400, "INVALID_PATH")
 
 
 async def test_slow_heads_are_cut_off(

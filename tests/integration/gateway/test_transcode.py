@@ -18,6 +18,7 @@ from chassis.errors import (
     ResourceExhausted,
     Unavailable,
 )
+from crm.chassis.v1 import describe_pb2
 from crm.customer.v1 import customer_pb2
 from crm.sales.v1 import opportunity_pb2, opportunity_transition_pb2
 from crm.type.v1 import requests_pb2
@@ -150,6 +151,28 @@ async def test_patch_with_a_mask_of_its_own(http: httpx.AsyncClient, upstream: U
     (seen,) = upstream.seen(UPDATE)
     assert isinstance(seen.request, customer_pb2.UpdateCustomerRequest)
     assert list(seen.request.update_mask.paths) == ["name"]
+
+
+async def test_an_empty_mask_is_none(http: httpx.AsyncClient, upstream: Upstream) -> None:
+    upstream.answer(UPDATE, customer_pb2.UpdateCustomerRequest, CUSTOMER)
+    answer = await http.patch("/v1/customers/c1?update_mask=", json={"name": ""})
+    assert answer.status_code == 200
+    (seen,) = upstream.seen(UPDATE)
+    assert isinstance(seen.request, customer_pb2.UpdateCustomerRequest)
+    assert list(seen.request.update_mask.paths) == ["name"]
+
+
+async def test_paths_name_collections_in_one_way(
+    http: httpx.AsyncClient, upstream: Upstream
+) -> None:
+    describe = "/crm.chassis.v1.DescribeService/DescribeResource"
+    described = describe_pb2.ResourceDescription(resource="campaign_members")
+    upstream.answer(describe, describe_pb2.DescribeResourceRequest, described)
+    assert (await http.get("/v1/campaignMembers:describe")).status_code == 200
+    expected = describe_pb2.DescribeResourceRequest(resource="campaign_members")
+    assert upstream.seen(describe)[0].request == expected
+    other = await http.get("/v1/campaign_members:describe")
+    assert (other.status_code, other.json()["reason"]) == (404, "COLLECTION_NOT_FOUND")
 
 
 async def test_custom_verb_takes_path_and_body(http: httpx.AsyncClient, upstream: Upstream) -> None:

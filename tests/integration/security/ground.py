@@ -69,8 +69,10 @@ class Ground:
         self.person = await drive.sign_in(self.person.slug, self.login)
 
     async def fill(self) -> "Ground":
-        """Create one record of each resource."""
+        """Create one record of each resource of which there is none."""
         for name, process in resources():
+            if name in self.ids:
+                continue
             service = f"crm.{process}.v1.{name}Service"
             facts = method_facts(service)[f"Create{name}"]
             singular = facts.request.DESCRIPTOR.fields[0].name

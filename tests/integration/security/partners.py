@@ -12,8 +12,8 @@ from tests.integration.drive import PASSWORD, Drive, Person
 from tests.integration.sales.conftest import stages_of
 from tests.integration.security.ground import Ground
 
-# What everybody of a tenant shares: the catalogue; and from the head office roles that allow
-# nothing, and what it tells everyone.
+# What everybody of a tenant shares: the catalogue, which the head office keeps; and from the head
+# office roles that allow nothing, and what it tells everyone.
 SHARED = frozenset({"Product", "Pipeline", "Stage"})
 TOLD = frozenset({"Role", "Announcement"})
 
@@ -53,14 +53,20 @@ async def partners(drive: Drive) -> Partners:
     admin = await drive.tenant()
     await stages_of(admin)  # so that opportunities find a stage
     role = await new_role(admin, "chief", [grant("*", *VERBS, scope="PARTNER_COMPANY")])
+    office = await Ground(admin, "office").fill()
+    catalogue = {name: office.ids[name] for name in SHARED}
     companies = []
     for tag in ("one", "two"):
         department_id = await new_department(admin, tag, partner=True)
         chief = await new_person(drive, admin, f"chief.{tag}", [role], department_id)
         companies.append(
-            Company(department_id, chief, await Ground(chief, tag, login=f"chief.{tag}").fill())
+            Company(
+                department_id,
+                chief,
+                await Ground(chief, tag, dict(catalogue), login=f"chief.{tag}").fill(),
+            )
         )
-    return Partners(await Ground(admin, "office").fill(), *companies)
+    return Partners(office, *companies)
 
 
 def grant(resource: str, *verbs: str, scope: str = "ALL") -> roles.Grant:

@@ -1,13 +1,16 @@
 """Links to set a password: sent to those who have an address, and nobody learns who has one."""
 
 import asyncio
+import json
 import statistics
 import time
 from pathlib import Path
 
 import grpc
 import pytest
+from google.protobuf.struct_pb2 import Struct
 
+from crm.chassis.v1 import custom_field_pb2
 from crm.identity.v1 import credential_pb2 as pb
 from crm.identity.v1 import session_pb2 as sessions
 from crm.identity.v1 import tenant_pb2 as tenants
@@ -199,3 +202,21 @@ async def test_an_invitation_lets_a_new_user_set_his_password(
         "identity.CredentialService/InviteUser", pb.InviteUserRequest(id=made.id)
     )
     assert refused.reason == "USER_WITHOUT_EMAIL"
+
+
+async def test_the_event_of_a_new_password_tells_own_fields_as_well(
+    domain_platform: Platform, drive: Drive, admin: Person, folder: Path
+) -> None:
+    field = custom_field_pb2.CustomField(name="desk", label="Desk", kind="TEXT")
+    request = custom_field_pb2.CreateCustomFieldRequest(resource="users", custom_field=field)
+    await admin.call("identity.crm.chassis.v1.CustomFieldService/CreateCustomField", request)
+    user_id, own = await new_user(admin, "seated"), Struct()
+    own.update({"desk": "4711"})
+    user = users.User(id=user_id, custom_fields=own)
+    await admin.call("identity.UserService/UpdateUser", users.UpdateUserRequest(user=user))
+    await ask(drive, login="seated", tenant=admin.slug)
+    (mail,) = await mails_to(folder, f"seated@{admin.slug}.example")
+    await confirm(drive, mail.token)
+    query = "SELECT representation FROM base.change WHERE record_id = $1 AND resource = 'user'"
+    rows = await identity_rows(domain_platform, f"{query} ORDER BY version DESC", user_id)
+    assert json.loads(rows[0]["representation"])["custom_fields"] == {"desk": "4711"}

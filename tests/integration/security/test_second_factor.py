@@ -9,6 +9,7 @@ import pytest
 from crm.identity.v1 import credential_pb2 as pb
 from crm.identity.v1 import user_pb2 as users
 from deploy.local.platform import Platform
+from services.identity.domain.attempt import FREE_FAILURES
 from services.identity.methods.totp import STEP_S, _totp
 from tests.integration.drive import PASSWORD, Drive, Person
 from tests.integration.security.signing import (
@@ -163,3 +164,22 @@ async def test_nothing_counts_before_it_is_confirmed(drive: Drive, admin: Person
     refused = await person.refused(f"{SERVICE}/ConfirmSecondFactor", confirm)
     assert refused.code is grpc.StatusCode.INVALID_ARGUMENT
     await open_session(drive, login="hesitant", tenant=admin.slug)
+
+
+async def test_guesses_at_the_first_code_are_slowed_down(
+    domain_platform: Platform, drive: Drive, admin: Person
+) -> None:
+    """Whoever has a session alone shall not confirm what its owner has begun."""
+    await new_user(admin, "pending")
+    person = await drive.sign_in(admin.slug, "pending")
+    begin = pb.EnrolSecondFactorRequest(password=PASSWORD)
+    made = await person.call(f"{SERVICE}/EnrolSecondFactor", begin)
+    assert isinstance(made, pb.EnrolSecondFactorResponse)
+    for _ in range(FREE_FAILURES):
+        guess = pb.ConfirmSecondFactorRequest(code=code_of(made.secret, 10))
+        assert (await person.refused(f"{SERVICE}/ConfirmSecondFactor", guess)).reason
+    right = pb.ConfirmSecondFactorRequest(code=code_of(made.secret))
+    refusal = await person.refused(f"{SERVICE}/ConfirmSecondFactor", right)
+    assert refusal.reason == "ATTEMPTS_EXHAUSTED"
+    await forget_failures(domain_platform)
+    await person.call(f"{SERVICE}/ConfirmSecondFactor", right)

@@ -15,11 +15,13 @@ from crm.chassis.v1.import_pb2 import LookupRecordsRequest
 from crm.identity.v1 import session_pb2 as pb
 from crm.identity.v1 import user_pb2 as users
 from deploy.local.platform import Platform
+from services.identity.domain.session import SESSIONS_MAX
 from tests.integration.drive import PASSWORD, Drive, Person
 from tests.integration.security.signing import (
     REFUSED,
     exchanged,
     forget_failures,
+    identity_rows,
     new_user,
     open_session,
     refreshed,
@@ -204,3 +206,25 @@ async def test_only_strong_hashes_are_stored(domain_platform: Platform, admin: P
     for row in rows:
         assert row["password_hash"].startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     assert all(len(one) == 64 for row in tokens for one in row.values()), "tokens stay out of it"
+
+
+async def test_a_user_has_a_hundred_sessions_open(
+    drive: Drive, admin: Person, domain_platform: Platform
+) -> None:
+    """More could not be ended in one transaction, nor the account be disabled then."""
+    user_id = await new_user(admin, "many")
+    who = {"login": "many", "tenant": admin.slug}
+    await open_session(drive, **who)
+    await identity_rows(
+        domain_platform,
+        "INSERT INTO base.session (tenant_id, id, user_id, access_hash, refresh_hash, family_hash,"
+        " access_expire_time, expire_time, create_time, update_time)"
+        " SELECT tenant_id, gen_random_uuid(), user_id, id || 'a' || n, id || 'r' || n,"
+        " id || 'f' || n, access_expire_time, expire_time, create_time, update_time"
+        " FROM base.session, generate_series(1, $2::int) AS n WHERE user_id = $1",
+        user_id,
+        2 * SESSIONS_MAX,
+    )
+    await open_session(drive, **who)
+    query = "SELECT count(*) AS open FROM base.session WHERE user_id = $1 AND revoke_time IS NULL"
+    assert (await identity_rows(domain_platform, query, user_id))[0]["open"] == SESSIONS_MAX

@@ -12,6 +12,7 @@ from services.identity.domain.attempt import (
     Failures,
     begin,
     delay_s,
+    line_of,
 )
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -52,3 +53,20 @@ def test_an_hour_of_guessing_is_worth_less_than_twenty_guesses() -> None:
         guesses += 1
         moment += timedelta(seconds=delay_s(failures.count, FREE_FAILURES))
     assert guesses <= 20
+
+
+@pytest.mark.parametrize(
+    ("address", "line"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::"),
+        ("::1", "::"),
+        ("fe80::1%eth0", "fe80::"),
+        ("unknown", "unknown"),
+        ("", ""),
+    ],
+)
+def test_whoever_has_one_address_of_ipv6_has_his_whole_line(address: str, line: str) -> None:
+    assert line_of(address) == line

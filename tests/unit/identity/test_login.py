@@ -4,6 +4,7 @@ import pytest
 
 from services.identity.domain.login import (
     is_chinese,
+    is_plain,
     login_from,
     login_of_syllables,
     next_free,
@@ -61,3 +62,21 @@ def test_what_a_session_must_do_first(
         second_factor_enabled=enabled,
     )
     assert found == reason
+
+
+@pytest.mark.parametrize(
+    ("login", "plain"),
+    [
+        ("zhangsan", True),
+        ("张三", True),
+        ("li.wei@acme.example", True),
+        ("admin ", False),
+        ("ad min", False),
+        ("admin\u200b", False),
+        ("\u202eadmin", False),
+        ("ａdmin", False),
+        ("admin\t", False),
+    ],
+)
+def test_logins_are_told_apart_by_looking_at_them(login: str, plain: bool) -> None:
+    assert is_plain(login) is plain

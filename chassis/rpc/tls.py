@@ -1,0 +1,88 @@
+"""Mutual TLS between services: certificates lie in a folder as cert-manager fills it, and are read
+anew when they change.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import grpc
+
+CERTIFICATE, KEY, AUTHORITY = "tls.crt", "tls.key", "ca.crt"
+CLOSE_GRACE_S = 30.0
+
+
+class Channels:
+    """One channel per target, made at first use, and made again for new certificates."""
+
+    def __init__(
+        self, targets: Mapping[str, str], options: Sequence[tuple[str, int | str]], tls_dir: str
+    ) -> None:
+        self.targets = tuple(targets)
+        self._addresses = {name: f"dns:///{address}" for name, address in targets.items()}
+        self._options = tuple(options)
+        self._folder = Path(tls_dir) if tls_dir else None
+        self._channels: dict[str, tuple[int, grpc.aio.Channel]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+
+    def get(self, target: str) -> grpc.aio.Channel:
+        """The channel to a service; KeyError for one that is not among the targets."""
+        stamp = (self._folder / CERTIFICATE).stat().st_mtime_ns if self._folder else 0
+        made, channel = self._channels.get(target, (-1, None))
+        if channel is None or made != stamp:
+            if channel is not None:
+                self._end(channel)
+            channel = self._open(self._addresses[target])
+            self._channels[target] = (stamp, channel)
+        return channel
+
+    async def close(self, grace_s: float | None = None) -> None:
+        """Close all channels; calls under way get `grace_s`."""
+        channels = [channel for _, channel in self._channels.values()]
+        await asyncio.gather(*(channel.close(grace_s) for channel in channels), *self._ending)
+
+    def _open(self, address: str) -> grpc.aio.Channel:
+        if self._folder is None:
+            return grpc.aio.insecure_channel(address, self._options)
+        authority, key, certificate = _read(self._folder)
+        credentials = grpc.ssl_channel_credentials(authority, key, certificate)
+        return grpc.aio.secure_channel(address, credentials, self._options)
+
+    def _end(self, channel: grpc.aio.Channel) -> None:
+        """Let calls under way finish on the old channel."""
+        task = asyncio.ensure_future(channel.close(CLOSE_GRACE_S))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+
+def add_port(server: grpc.aio.Server, listen: str, tls_dir: str) -> None:
+    """Listen, for clients with a certificate of our authority only if there is a folder."""
+    if not tls_dir:
+        server.add_insecure_port(listen)
+        return
+    folder = Path(tls_dir)
+
+    def configuration() -> grpc.ServerCertificateConfiguration:
+        authority, key, certificate = _read(folder)
+        return grpc.ssl_server_certificate_configuration([(key, certificate)], authority)
+
+    # Asked at every handshake: a renewed certificate needs no restart.
+    server.add_secure_port(
+        listen,
+        grpc.dynamic_ssl_server_credentials(
+            configuration(), configuration, require_client_authentication=True
+        ),
+    )
+
+
+def broker_context(tls_dir: str) -> ssl.SSLContext | None:
+    """How the broker, which knows us by password, proves itself; None without a folder."""
+    return ssl.create_default_context(cafile=Path(tls_dir, AUTHORITY)) if tls_dir else None
+
+
+def _read(folder: Path) -> tuple[bytes, bytes, bytes]:
+    authority, key, certificate = (
+        (folder / name).read_bytes() for name in (AUTHORITY, KEY, CERTIFICATE)
+    )
+    return authority, key, certificate

@@ -1,0 +1,1 @@
+"""Container images: built with podman or docker, whichever can be had."""

@@ -1,0 +1,1 @@
+"""The development overlay as real pods on one machine, with a smoke test."""
