@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 
 import asyncpg
 import pytest
@@ -137,7 +138,7 @@ def test_commands_of_the_runbooks_run(platform: Platform, tmp_path: Path) -> Non
     lines = sorted({line for block in blocks for line in block.splitlines()})
     assert len(lines) > 10
     # grep ends with 1 when there is nothing to see, as here.
-    script = "\n".join(f"{line} || test $? = 1 || echo FAILED: {line!r}" for line in lines)
+    script = "\n".join(f"{line} || test $? = 1 || echo FAILED: {quote(line)}" for line in lines)
     done = shell(platform, script, tmp_path)
     assert "FAILED" not in done.stdout, done.stdout
     assert not done.stderr, done.stderr
