@@ -112,6 +112,9 @@ bench: $(PROTO) ## Measure the hot operations over HTTP and in pgbench, with rat
 interleave: $(PROTO) ## 100,000 calls of 64 tenants over two connections: nobody sees another one's row
 	@INTERLEAVED_CALLS=100000 $(BIN)/pytest -q tests/integration/security/test_interleaved.py
 
+remove-checks: $(PROTO) ## Take each security check out of a copy in turn: a test must fail (ONLY="part of a name")
+	@$(BIN)/python -m tests.removal $(if $(ONLY),"$(ONLY)")
+
 fuzz-filter: $(PROTO) ## 100,000 made-up filters, 10,000 of them over HTTP: no 5xx
 	@FUZZED_FILTERS=100000 FUZZED_FILTERS_OVER_HTTP=10000 $(PYTEST) -q --timeout 3600 \
 		tests/unit/chassis/filter/test_fuzz.py tests/contract/test_fuzz_filter.py
@@ -119,8 +122,14 @@ fuzz-filter: $(PROTO) ## 100,000 made-up filters, 10,000 of them over HTTP: no 5
 bench-scale: $(PROTO) ## Measure lists under every scope over 1,000,000 customers and opportunities
 	@$(BIN)/python -m bench.scale
 
+dashboards: $(VENV) ## Write the Grafana dashboards from deploy/observability/dashboards.yaml
+	@$(BIN)/python -m deploy.observability
+
+observe-check: $(PROTO) ## Alerts and dashboards against a real Prometheus and a running platform
+	@$(PYTEST) -q tests/observe
+
 clean: ## Remove everything generated, the environment included (not .run)
 	@rm -rf .venv .build build crm buf *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help venv proto lock up down status logs seed import-export fault test test-unit test-integration openapi openapi-check lint breaking format types manifests images deploy-check migration bench bench-scale interleave fuzz-filter clean
+.PHONY: help venv proto lock up down status logs seed import-export fault test test-unit test-integration openapi openapi-check lint breaking format types manifests images deploy-check migration bench bench-scale interleave remove-checks fuzz-filter dashboards observe-check clean

@@ -22,8 +22,13 @@ CHARACTERS = (
 )
 COLUMNS = (
     "tenant_id", "id", "version", "create_time", "update_time", "creator_id", "updater_id",
-    "owner_id", "kind", "name", "phone", "email", "industry", "country", "employee_count",
+    "owner_id", "kind", "name", "phone", "email", "number", "industry", "country",
+    "employee_count",
 )  # fmt: skip
+# New customers are numbered behind those that are copied.
+SERIES = """
+    INSERT INTO base.number_series VALUES ($1, 'customer', $2, int8multirange(int8range(1, $2 + 1)))
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,7 @@ async def load_customers(url: str, tenant: Tenant, rows: int) -> None:
     await connection.copy_records_to_table(
         "customer", schema_name="base", records=records, columns=COLUMNS
     )
+    await connection.execute(SERIES, tenant.id, rows)
     await connection.execute("VACUUM ANALYZE base.customer")
     await connection.close()
 
@@ -89,6 +95,7 @@ def customer_texts(number: int) -> dict[str, str]:
         "name": f"{surname}{number * 7919 % 1_000_003:06d}{given_name(number)}{kind}",
         "phone": f"+86 138 {number:08d}",
         "email": f"office{number}@example.com",
+        "number": f"C{number:06d}",
     }
 
 

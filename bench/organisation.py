@@ -3,6 +3,7 @@ person for each scope.
 """
 
 import asyncio
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -10,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 import asyncpg
 import httpx
 
-from bench.data import FREQUENT, INDUSTRIES, PASSWORD, Tenant, given_name, record_id
+from bench.data import FREQUENT, INDUSTRIES, PASSWORD, SERIES, Tenant, given_name, record_id
 from bench.search import copy_search
 from deploy.local.platform import Platform
 
@@ -28,16 +29,21 @@ SCOPES = {
 SOUGHT = given_name(7919)
 # Beside no filter at all.
 FILTERS = {
-    "customers": ('industry = "medical"', "employee_count = 777", SOUGHT, FREQUENT),
-    "opportunities": ("state = OPEN", "amount.amount > 90000", SOUGHT, FREQUENT),
-}
+    "customers": (
+        'industry = "medical"', "employee_count = 777", "custom_fields.score = 777", SOUGHT,
+        FREQUENT,
+    ),
+    "opportunities": (
+        "state = OPEN", "amount.amount > 90000", "custom_fields.score = 777", SOUGHT, FREQUENT,
+    ),
+}  # fmt: skip
 _COMMON = (
     "tenant_id", "id", "version", "create_time", "update_time", "creator_id", "updater_id",
-    "owner_id", "department_id", "name",
+    "owner_id", "department_id", "name", "custom_fields",
 )  # fmt: skip
 CUSTOMER = (
-    *_COMMON, "kind", "phone", "email", "industry", "country", "founded_year", "employee_count",
-    "annual_revenue", "annual_revenue_currency",
+    *_COMMON, "kind", "phone", "email", "number", "industry", "country", "founded_year",
+    "employee_count", "annual_revenue", "annual_revenue_currency",
 )  # fmt: skip
 OPPORTUNITY = (
     *_COMMON, "customer_id", "pipeline_id", "stage_id", "state", "amount", "amount_currency",
@@ -49,12 +55,15 @@ Row = tuple[object, ...]
 
 @dataclass(frozen=True)
 class Organisation:
-    """A tenant with its salespeople (id, department), and by scope the id and token of a person."""
+    """A tenant with its salespeople (id, department), by scope the id and token of a person, and by
+    collection the id of the own field "score".
+    """
 
     tenant: Tenant
     salespeople: Sequence[tuple[str, str]]
     people: dict[str, str]
     tokens: dict[str, str]
+    scores: dict[str, str]
 
 
 def found(platform: Platform, tenant: Tenant, slug: str) -> Organisation:
@@ -70,8 +79,10 @@ def found(platform: Platform, tenant: Tenant, slug: str) -> Organisation:
             session = http.post("/v1/sessions", json=body).raise_for_status().json()
             tokens[name] = session["access_token"]
         salespeople = _salespeople(http, departments, people["subordinates"])
+        score = {"name": "score", "label": "Score", "kind": "NUMBER"}
+        scores = {name: _create(http, f"{name}/custom_fields", **score) for name in FILTERS}
     own = (people["own"], departments[1])
-    return Organisation(tenant, [own, *salespeople[1:]], people, tokens)
+    return Organisation(tenant, [own, *salespeople[1:]], people, tokens, scores)
 
 
 def _departments(http: httpx.Client) -> list[str]:
@@ -133,7 +144,27 @@ def load(platform: Platform, organisation: Organisation, rows: int) -> None:
     ):
         url = platform.database_url(service, "owner")
         asyncio.run(_copy(url, table, columns, records))
+        if table == "customer":
+            asyncio.run(_number(url, organisation.tenant.id, rows))
         asyncio.run(copy_search(url, table, organisation.tenant.id, rows, texts))
+
+
+def index_scores(platform: Platform, organisation: Organisation) -> dict[str, float]:
+    """Have the index of the own field made, as an administrator does; seconds by collection."""
+    took = {}
+    with httpx.Client(base_url=platform.url(), timeout=60) as http:
+        http.headers["authorization"] = f"Bearer {organisation.tenant.token}"
+        for collection, field_id in organisation.scores.items():
+            begun = time.monotonic()
+            path = f"/v1/{collection}/custom_fields/{field_id}:buildIndex"
+            operation = http.post(path, json={}).raise_for_status().json()
+            while not operation.get("done"):
+                time.sleep(0.5)
+                answer = http.get(f"/v1/operations/{operation['name']}")
+                operation = answer.raise_for_status().json()
+            assert not operation["error"], operation
+            took[collection] = round(time.monotonic() - begun, 1)
+    return took
 
 
 def _stages(platform: Platform, tenant: Tenant) -> list[dict[str, str]]:
@@ -154,15 +185,22 @@ async def _copy(url: str, table: str, columns: Sequence[str], rows: Iterator[Row
     await connection.close()
 
 
-def _common(organisation: Organisation, number: int) -> Row:
-    owner, department = organisation.salespeople[number * 7919 % SALESPEOPLE]
+async def _number(url: str, tenant_id: str, rows: int) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(SERIES, tenant_id, rows)
+    await connection.close()
+
+
+def _common(organisation: Organisation, collection: str, number: int) -> Row:
+    # Whose a record is has nothing to do with its name, its amount or its dates.
+    owner, department = organisation.salespeople[(number * 2654435761 % 2**32 >> 9) % SALESPEOPLE]
     made = _START + timedelta(seconds=number * 20)
     changed = made + timedelta(seconds=number * 7919 % 1_000_000)
     name = opportunity_texts(number)["name"]
     user = organisation.tenant.user_id
     return (
         organisation.tenant.id, record_id(number), 1, made, changed, user, user, owner, department,
-        name,
+        name, f'{{"{organisation.scores[collection]}": "{number * 31 % 5000}"}}',
     )  # fmt: skip
 
 
@@ -174,15 +212,19 @@ def opportunity_texts(number: int) -> dict[str, str]:
 
 def customer_texts(number: int) -> dict[str, str]:
     """What of a customer is searched."""
-    reached = {"phone": f"+86 138 {number:08d}", "email": f"office{number}@example.com"}
-    return opportunity_texts(number) | reached
+    return opportunity_texts(number) | {
+        "phone": f"+86 138 {number:08d}",
+        "email": f"office{number}@example.com",
+        "number": f"C{number:06d}",
+    }
 
 
 def _customers(organisation: Organisation, rows: int) -> Iterator[Row]:
     for number in range(1, rows + 1):
         revenue = number * 7919 % 1_000_003 if number % 3 else None
         yield (
-            *_common(organisation, number), "COMPANY", *list(customer_texts(number).values())[1:],
+            *_common(organisation, "customers", number), "COMPANY",
+            *list(customer_texts(number).values())[1:],
             INDUSTRIES[number // 32 % len(INDUSTRIES)],
             COUNTRIES[number // 7 % 8], 1950 + number % 75, number % 5000, revenue,
             "CNY" if revenue is not None else None,
@@ -197,7 +239,8 @@ def _opportunities(
         day = date(2026, 1, 1) + timedelta(days=number * 31 % 730)
         amount = number * 7919 % 100_003 if number % 10 else None
         yield (
-            *_common(organisation, number), record_id(number), stage["pipeline_id"], stage["id"],
-            stage["outcome"], amount, "CNY" if amount is not None else None,
+            *_common(organisation, "opportunities", number), record_id(number),
+            stage["pipeline_id"], stage["id"], stage["outcome"],
+            amount, "CNY" if amount is not None else None,
             day if number % 5 else None, None if stage["outcome"] == "OPEN" else day,
         )  # fmt: skip

@@ -134,7 +134,7 @@ async def _record(tenant: Tenant, rows: int, worker_url: str) -> dict[str, Scrip
     some = "('00000000-0000-7000-8000-' || lpad(to_hex(:n::int), 12, '0'))"
     return {
         "get_customer": _script(pick, get, get_values, {"id": some}),
-        "create_customer": _script("", create, create_values, dict.fromkeys(_FRESH, "uuidv7()")),
+        "create_customer": _script("", create, create_values, _FRESH),
         "update_customer": _update(plan, call, tenant, pick, some),
         "list_customers": _script("", listing, list_values, {}),
         **{
@@ -152,7 +152,11 @@ async def read_frequencies(plan: Plan, worker_url: str) -> None:
     await connection.close()
 
 
-_FRESH = ("id", "change_id", "change_record_id")
+_FRESH = {
+    **dict.fromkeys(("id", "change_id", "change_record_id"), "uuidv7()"),
+    # Texts that no two have, of about the length of a number.
+    "number": "'C' || right(uuidv7()::text, 12)",
+}
 
 
 def _row(plan: Plan, call: Call, tenant: Tenant) -> dict[str, object]:
@@ -167,6 +171,9 @@ def _row(plan: Plan, call: Call, tenant: Tenant) -> dict[str, object]:
         "updater_id": tenant.user_id,
         "owner_id": tenant.user_id,
         "kind": "COMPANY",
+        "life_cycle": "POTENTIAL",
+        "is_supplier": False,
+        "number": "C000001",
         "name": "张三贸易有限公司",
         "phone": "+86 138 00000000",
         "custom_fields": "{}",

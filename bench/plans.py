@@ -10,6 +10,7 @@ from bench.pgbench import Recorder, read_frequencies
 from chassis.access.model import AccessRecord
 from chassis.access.source import AccessSource
 from chassis.call import Call, Principal
+from chassis.custom_fields.source import CustomFieldSource
 from chassis.db.pool import Database
 from chassis.resource.listing import list_records
 from chassis.resource.plan import Plan, make_plan
@@ -21,10 +22,10 @@ from services.sales.methods.opportunity import opportunity_resource
 SCAN = "Seq Scan"
 
 
-async def refuse_scans(
+async def find_scans(
     platform: Platform, organisation: Organisation, orders: Mapping[str, Sequence[str]]
-) -> int:
-    """Read the plan of every list; SystemExit with those that scan a table. How many were read."""
+) -> tuple[int, list[str]]:
+    """Read the plan of every list: how many, and those that scan a table."""
     count, scans = 0, []
     for service, plan in _plans():
         urls = [platform.database_url(service, role) for role in ("runtime", "worker")]
@@ -38,9 +39,7 @@ async def refuse_scans(
                 scans += ["\n  ".join([asked, *lines])] if SCAN in "".join(lines) else []
                 count += 1
         await database.close()
-    if scans:
-        raise SystemExit("\n".join([f"{len(scans)} of {count} lists scan a table:", *scans]))
-    return count
+    return count, scans
 
 
 def _plans() -> Iterator[tuple[str, Plan]]:
@@ -59,7 +58,8 @@ async def _call(database: Database, tenant_id: str, user_id: str) -> Call:
     access = await source(Principal("user", user_id, tenant_id))
     roles = access.members[user_id].role_ids
     who = Principal("user", user_id, tenant_id, role_ids=roles)
-    return Call(who, access, "bench", datetime.now(UTC), 0.0)
+    custom = await CustomFieldSource(database, lambda: 0.0)(tenant_id)
+    return Call(who, access, "bench", datetime.now(UTC), 0.0, custom=custom)
 
 
 async def _nobody(_tenant_id: str) -> Sequence[AccessRecord]:

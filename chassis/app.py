@@ -30,6 +30,7 @@ from chassis.explain.methods import Explanations
 from chassis.history.methods import SERVICE as HISTORY_SERVICE
 from chassis.history.methods import Histories
 from chassis.lookup import Lookups
+from chassis.number_series import NumberSeries
 from chassis.operations.deputy import Deputies
 from chassis.operations.runner import Work
 from chassis.operations.start import Starter
@@ -49,6 +50,8 @@ from chassis.search.upkeep import SearchUpkeep
 from chassis.settings import ServiceSettings
 from chassis.shares.methods import SERVICE as SHARE_SERVICE
 from chassis.shares.methods import Shares
+from chassis.telemetry.metrics import serve_metrics
+from chassis.telemetry.tracing import start_tracing
 
 STOP_MAX_S = 35.0
 
@@ -80,9 +83,10 @@ class Toolbox:
 
     def collection(self, resource: Resource) -> Collection:
         """The resource at work."""
-        key, owners = self.settings.page_token_key, Owners(self.clients)
-        made = collection(resource, key, owners, self._siblings, self.settings.service)
-        self._siblings[resource.table.name] = made
+        key, owners, name = self.settings.page_token_key, Owners(self.clients), resource.table.name
+        numbers = NumberSeries(self.database, name, resource.number) if resource.number else None
+        made = collection(resource, key, owners, self._siblings, self.settings.service, numbers)
+        self._siblings[name] = made
         return made
 
 
@@ -128,6 +132,8 @@ def configure_logs(service: str, level: str) -> None:
 
 async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -> None:
     stopping = _stop_event()
+    stop_tracing = start_tracing(settings.service, settings.otlp_endpoint)
+    serve_metrics(settings.metrics_listen)
     database = Database(settings.service, settings.database_url, settings.worker_database_url)
     clients = Clients(settings.service, settings.service_secret, settings.targets, settings.tls_dir)
     starter = Starter(settings.service, database)
@@ -163,7 +169,7 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
     snapshots = {one.plan.singular: snapshot_source(one.plan, custom) for one in collections}
     snapshots |= parts.snapshots
     shared = _shared_methods(settings, database, plans, snapshots) | deferred.methods
-    shared |= {PURGE_SERVICE: purge.methods(), **own.methods(starter.woken.set)}
+    shared |= {PURGE_SERVICE: purge.methods(), **own.methods(starter)}
     for name, methods in {**parts.methods, **shared}.items():
         server.add(name, methods)
     await server.start(settings.grpc_listen, settings.tls_dir, settings.health_listen)
@@ -178,6 +184,7 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
     await background.stop()
     await clients.close()
     await database.close()
+    await asyncio.to_thread(stop_tracing)
     log.info("service stopped")
 
 

@@ -21,15 +21,19 @@ from chassis.events.consumer import Consumer
 from chassis.events.feed import Feed
 from chassis.events.housekeeping import drop_representations, purge_idempotency, purge_inbox
 from chassis.events.metrics import ConsumerMetrics, RelayMetrics
+from chassis.events.parked import COUNT_PARKED
 from chassis.events.relay import Relay
 from chassis.events.streams import edge_config, ensure_stream
 from chassis.events.worker import ConsumerWorker
+from chassis.operations.store import COUNT_WAITING
 from chassis.rpc.client import Clients
 from chassis.settings import TARGETS, ServiceSettings
+from chassis.telemetry.metrics import JOB_FAILURES, OPERATIONS_WAITING, PARKED
 
 RESTART_WAIT_S = 1.0
 EDGE_CHECK_S = 10.0
 HOUSEKEEPING_S = 3600.0
+BACKLOG_S = 10.0
 MONTHS_AHEAD = 2
 
 _PARTITIONS = statement(select(func.base.ensure_partitions(MONTHS_AHEAD)))
@@ -104,6 +108,7 @@ class Background:
         self.run("relay", relay.run)
         self.run("auditor", relay.keep_auditing)
         self.run("housekeeping", self._keep_house)
+        self.run("backlog", self._tell_backlog)
         self.run("edge", lambda: _keep_edge(bus, settings.stream_replicas))
         self.run("access feed", feed.run)
         self.run("own feed", own_feed.run)
@@ -120,6 +125,17 @@ class Background:
         await purge_inbox(self._database, now)
         await drop_representations(self._database, now)
         await asyncio.sleep(HOUSEKEEPING_S)
+
+    async def _tell_backlog(self) -> None:
+        """Show what waits for a person or a worker; every process of the service shows the same."""
+        async with self._database.worker() as tx:
+            parked = await tx.fetch(COUNT_PARKED, {})
+            waiting = await tx.fetch(COUNT_WAITING, {})
+        PARKED.clear()
+        for row in parked:
+            PARKED.labels(row["consumer"]).set(row["number"])
+        OPERATIONS_WAITING.set(waiting[0]["number"])
+        await asyncio.sleep(BACKLOG_S)
 
     async def _consume(self, bus: Bus, consumer: Consumer) -> None:
         """Declare the durables, boot once from snapshots, then apply events."""
@@ -153,6 +169,7 @@ async def _supervised(name: str, work: Work) -> None:
         try:
             await work()
         except Exception as error:  # noqa: BLE001  # whatever it is, the work begins anew
+            JOB_FAILURES.labels(name).inc()
             log.warning("background work failed", work=name, error=repr(error))
         await asyncio.sleep(RESTART_WAIT_S)
 

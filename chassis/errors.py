@@ -10,6 +10,10 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 FieldErrors = Sequence[tuple[str, str]]
+# A status travels as metadata, of which gRPC takes 8 KiB, and what is beyond costs the whole of it:
+# bytes as base64, and once more the message, in which each byte may take three.
+TEXT_BYTES_MAX = 800
+STATUS_BYTES_MAX = 4000
 
 
 class CrmError(Exception):
@@ -92,21 +96,30 @@ class Unavailable(CrmError):
 
 def to_status(error: CrmError, service: str) -> Status:
     """The error as google.rpc.Status with one ErrorInfo and, for field errors, one BadRequest
-    (AIP-193).
+    (AIP-193); long texts are cut, and of many field errors the first are told.
     """
-    details = [ErrorInfo(reason=error.reason, domain=f"crm.{service}", metadata=error.metadata)]
-    packed = [_pack(detail) for detail in details]
+    message = _cut(error.message)
+    metadata = {name: _cut(value) for name, value in error.metadata.items()}
+    packed = [_pack(ErrorInfo(reason=error.reason, domain=f"crm.{service}", metadata=metadata))]
     if error.fields:
-        violations = [
-            BadRequest.FieldViolation(field=field, description=message)
-            for field, message in error.fields
-        ]
-        packed.append(_pack(BadRequest(field_violations=violations)))
+        told = BadRequest()
+        room = STATUS_BYTES_MAX - packed[0].ByteSize() - 3 * len(message.encode())
+        for field, text in error.fields:
+            if not told.field_violations or told.ByteSize() < room:
+                told.field_violations.add(field=_cut(field), description=_cut(text))
+        packed.append(_pack(told))
     if error.status in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED}:
         retry = RetryInfo()
         retry.retry_delay.seconds = int(error.metadata.get("retry_after_s", 1))
         packed.append(_pack(retry))
-    return Status(code=error.status.value[0], message=error.message, details=packed)
+    return Status(code=error.status.value[0], message=message, details=packed)
+
+
+def _cut(text: str) -> str:
+    data = text.encode()
+    return (
+        text if len(data) <= TEXT_BYTES_MAX else data[:TEXT_BYTES_MAX].decode(errors="ignore") + "…"
+    )
 
 
 def _pack(detail: ErrorInfo | BadRequest | RetryInfo) -> AnyMessage:

@@ -14,7 +14,7 @@ def currencies() -> frozenset[str]:
 
 def rounded(amount: Decimal, code: str) -> Decimal:
     """The amount at the currency's exponent, rounded half even."""
-    return amount.quantize(_step(code), rounding=ROUND_HALF_EVEN)
+    return amount.quantize(_step(code), rounding=ROUND_HALF_EVEN) + 0  # zero has no sign
 
 
 @cache

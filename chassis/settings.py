@@ -34,6 +34,9 @@ class ServiceSettings:
     tls_dir: str
     health_listen: str
     stream_replicas: int
+    # Where metrics are read, and who takes spans: an address, an OTLP URL, "" for neither.
+    metrics_listen: str
+    otlp_endpoint: str
 
 
 def required(environment: Mapping[str, str], name: str) -> str:
@@ -51,6 +54,12 @@ def address(environment: Mapping[str, str], name: str) -> str:
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
         raise SettingsError(f"{name} must be host:port, not {value!r}")
     return value
+
+
+def metrics_address(environment: Mapping[str, str]) -> str:
+    """Where metrics are read: host:port, or ""."""
+    name = "METRICS_LISTEN"
+    return address(environment, name) if environment.get(name) else ""
 
 
 def json_value(environment: Mapping[str, str], name: str) -> object:
@@ -86,4 +95,6 @@ def service_settings(service: str, environment: Mapping[str, str]) -> ServiceSet
         health_listen=environment.get("HEALTH_LISTEN", ""),
         stream_replicas=number(environment, "STREAM_REPLICAS", usual=1, least=1, most=5),
         page_token_key=f"page-token:{service}:{secret}".encode(),
+        metrics_listen=metrics_address(environment),
+        otlp_endpoint=environment.get("OTEL_EXPORTER_OTLP_ENDPOINT", ""),
     )

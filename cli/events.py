@@ -1,4 +1,4 @@
-"""crm events: live changes as Server-Sent Events (WHATWG HTML 9.2)."""
+"""crm events: live changes as Server-Sent Events (WHATWG HTML 9.2), and what was parked."""
 
 import json
 import sys
@@ -11,10 +11,13 @@ import typer
 
 from cli.client import Client, ProblemError, UnreachableError
 from cli.context import signed_in
+from cli.repair import parked, replay
 
 RETRY_S = 2.0
 PASSING = frozenset({401, 429, 503})
-app = typer.Typer(help="Live changes.", no_args_is_help=True)
+app = typer.Typer(help="Events: live, parked, applied again.", no_args_is_help=True)
+app.command("parked")(parked)
+app.command("replay")(replay)
 
 
 @dataclass(frozen=True)
@@ -24,11 +27,6 @@ class Event:
     id: str
     name: str
     data: str
-
-
-@app.callback()
-def events() -> None:
-    """Live changes."""
 
 
 @app.command()

@@ -5,9 +5,13 @@ import sys
 
 import typer
 
-from cli import bulk, events, imports, log, operations, records, reports, session, tenant
+from cli import bulk, events, imports, log, operations, records, repair, reports, session, tenant
+from cli.doctor.command import doctor
 from cli.errors import CliError
 from cli.options import command
+from deploy.backup import commands as backup
+from deploy.backup.errors import BackupError
+from deploy.local.errors import RunnerError
 
 app = typer.Typer(
     help="A client of the CRM platform.",
@@ -29,18 +33,21 @@ app.command("import")(command(imports.import_file, imports.Import))
 app.command("export")(command(bulk.export, bulk.Export))
 app.command("bulk")(command(bulk.bulk, bulk.Bulk))
 app.command("import-export")(imports.import_export)
+app.command("doctor")(doctor)
 app.add_typer(operations.app, name="operations")
 app.add_typer(reports.app, name="report")
 app.add_typer(events.app, name="events")
 app.add_typer(log.app, name="log")
 app.add_typer(tenant.app, name="tenant")
+app.add_typer(backup.app, name="backup")
+app.add_typer(repair.reporting, name="reporting")
 
 
 def main() -> int:
     """Run the command; what goes wrong is said in words, with exit code 1."""
     try:
         app()
-    except CliError as error:
+    except (CliError, BackupError, RunnerError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:

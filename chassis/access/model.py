@@ -133,6 +133,8 @@ class Access:
     roles: Mapping[str, tuple[Grant, ...]] = field(default_factory=dict)
     # Of those roles only that have some.
     field_rules: Mapping[str, Rules] = field(default_factory=dict)
+    # As identity had it during this very call: who is not in it does not exist.
+    renewed: bool = False
 
     @cached_property
     def _fields(self) -> dict[tuple[tuple[str, ...], str], FieldAccess]:

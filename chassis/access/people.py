@@ -11,7 +11,7 @@ from chassis.call import Call
 from chassis.db.pool import Tx
 from chassis.db.schema import chassis_tables, new_metadata
 from chassis.db.sql import statement
-from chassis.errors import PermissionDenied
+from chassis.errors import PermissionDenied, Unavailable
 
 # Every service knows all users, because access needs them.
 USERS = "users"
@@ -23,6 +23,22 @@ _NAMES = statement(
         _TABLE.c.id == any_(bindparam("ids", type_=ARRAY(UUID(as_uuid=False)))),
     )
 )
+
+
+class AccessBehind(Unavailable):
+    """A call names somebody whom the replica does not know yet: it is to be made again with access
+    as identity has it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("ACCESS_BEHIND", "Somebody named is new; try again in a moment.")
+
+
+def require_known(call: Call, user_ids: Iterable[str]) -> None:
+    """AccessBehind when one of them may just have been created; deferred work never waits."""
+    deferred = call.through not in {"user", "integration"}
+    if not (deferred or call.access.renewed or call.access.members.keys() >= set(user_ids)):
+        raise AccessBehind
 
 
 def sees_user(call: Call, reach: Reach, user_id: str) -> bool:

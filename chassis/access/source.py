@@ -5,7 +5,7 @@ is behind.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -24,6 +24,8 @@ from chassis.errors import Unavailable
 
 SILENCE_MAX_S = 5.0
 CATCH_UP_S = 2.0
+RENEWALS_AT_ONCE = 4
+RENEW_PAUSE_S = 0.05
 TENANTS_MAX = 1000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -73,6 +75,7 @@ class AccessSource:
         self._silent_for_s = feed_silent_for_s
         self._replicated = replicated
         self._known: dict[str, _Known] = {}
+        self._renewing = asyncio.Semaphore(RENEWALS_AT_ONCE)
 
     async def __call__(self, principal: Principal) -> Access:
         """The access of the principal's tenant, at least as new as his token says."""
@@ -80,6 +83,16 @@ class AccessSource:
         if known is None or _behind(known.access, principal) or self._stale(known):
             known = await self._load(principal)
         return known.access
+
+    async def renew(self, principal: Principal) -> Access:
+        """The access that identity has by now; a few at a time and not at once, so that nobody who
+        names people that do not exist keeps identity busy.
+        """
+        async with self._renewing:
+            await asyncio.sleep(RENEW_PAUSE_S)
+            known = _Known(_built(await self._fetch(principal.tenant_id)), time.monotonic())
+        self._known[principal.tenant_id] = known
+        return replace(known.access, renewed=True)
 
     def forget(self, tenant_id: str) -> None:
         """Read the tenant's access again at its next call, and once more when the

@@ -14,7 +14,7 @@ from chassis.lookup import LABEL, has_label
 from chassis.operations.message import BULK
 from chassis.operations.start import Starter
 from chassis.resource.listing import Page, list_records
-from chassis.resource.read import read_found
+from chassis.resource.read import plan_of, read_found
 from chassis.resource.standard import Collection
 from chassis.rpc.methods import Free, Methods, Unary
 from crm.chassis.v1 import bulk_pb2 as pb
@@ -61,9 +61,7 @@ class Bulks:
         return await self.starter.start(call, self.starter.operation(call, BULK, asked))
 
     def _collection(self, request: Request) -> Collection:
-        collection = self.collections.get(request.resource)
-        if collection is None:
-            raise invalid_fields([("resource", "There is no such resource here.")])
+        collection = plan_of(self.collections, request.resource)
         if bool(request.filter.strip()) == bool(request.ids):
             raise invalid_fields([("filter", "Give either a filter or ids.")])
         return collection

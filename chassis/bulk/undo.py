@@ -10,7 +10,7 @@ from sqlalchemy import DateTime, any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 from chassis.bulk.action import Action, update_request
-from chassis.bulk.work import Run, collection_of
+from chassis.bulk.work import Run
 from chassis.call import Call
 from chassis.codec import decoder
 from chassis.custom_fields.model import CUSTOM
@@ -20,6 +20,7 @@ from chassis.events.tables import CHANGE
 from chassis.operations.items import Item, Items
 from chassis.operations.task import Task
 from chassis.resource.plan import Plan
+from chassis.resource.read import plan_of
 from chassis.resource.resource import Row
 from chassis.resource.rows import column_values
 from chassis.resource.standard import Collection
@@ -45,7 +46,7 @@ class UndoWork:
         """Restore what is left to restore."""
         asked = task.operation.request
         bulk = Parse(str(asked["body"]), CreateBulkRequest())
-        collection = collection_of(self.collections, bulk.resource)
+        collection = plan_of(self.collections, bulk.resource)
         verb = Action(collection, bulk.action).verb
         step = _UndoStep(collection, verb, datetime.fromisoformat(str(asked["since"])))
         tenant_id = task.operation.tenant_id

@@ -16,7 +16,7 @@ from chassis.operations.changes import Changes, commit_whole_or_parts, parts, wr
 from chassis.operations.items import REASON_LENGTH_MAX, Item, Items
 from chassis.operations.task import Task
 from chassis.resource.listing import list_records
-from chassis.resource.read import lock_found, read_found
+from chassis.resource.read import lock_found, plan_of, read_found
 from chassis.resource.resource import Row
 from chassis.resource.standard import Collection
 from crm.chassis.v1.bulk_pb2 import CreateBulkRequest
@@ -64,19 +64,12 @@ class BulkWork:
     async def __call__(self, task: Task) -> None:
         """Change what is left to change."""
         request = Parse(str(task.operation.request["body"]), CreateBulkRequest())
-        collection = collection_of(self.collections, request.resource)
+        collection = plan_of(self.collections, request.resource)
         items = Items(task.operation.tenant_id, task.operation.id)
         if task.progress.total is None:
             await _Fixing(task, items, collection, request).run()
         step = _BulkStep(collection, Action(collection, request.action))
         await Run(task, step, items, items.settle).run()
-
-
-def collection_of(collections: Mapping[str, Collection], name: str) -> Collection:
-    """The collection of a stored operation."""
-    if name not in collections:
-        raise FailedPrecondition("RESOURCE_GONE", f"There are no {name} here now.")
-    return collections[name]
 
 
 @dataclass(frozen=True)

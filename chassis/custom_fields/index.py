@@ -71,60 +71,60 @@ class IndexWork:
     async def __call__(self, task: Task) -> None:
         """Fill the side table for a field whose index is asked for, else empty it."""
         await _settle(task)
-        if task.operation.request["build"]:
-            await self._build(task)
-        else:
-            await self._drop(task)
-
-    async def _build(self, task: Task) -> None:
-        """Records from the lowest id on; begun again, it does no harm."""
-        plan, after, done = self.plans[str(task.operation.request["resource"])], FIRST, 0
-        page = plan.cached("own values", lambda: _page(plan))
-        while True:
+        step = self._fill if task.operation.request["build"] else self._drop
+        more = True
+        while more:
+            call = await self._call(task)
             async with task.batch() as tx:
-                call, field = await self._locked(task, tx, BUILDING)
-                values = {"tenant_id": call.tenant_id, "after": after, "limit": BATCH}
-                rows = await tx.fetch(page, values)
-                if rows:
-                    await tx.execute(
-                        _FILL, _filled(call, await self._definition(call, field), rows)
-                    )
-                    after, done = str(rows[-1]["id"]), done + len(rows)
-                if len(rows) < BATCH:
-                    ready: Row = {"index_state": READY}
-                    await update_record(call, tx, self.fields, field, ready, "updated")
-                    tx.on_commit(self.source.forget, call.tenant_id)
-                progress = await task.save(tx, replace(task.progress, updated=done))
-            task.committed(progress)
-            if len(rows) < BATCH:
-                return
-
-    async def _drop(self, task: Task) -> None:
-        removed = BATCH
-        while removed == BATCH:
-            async with task.batch() as tx:
-                call, field = await self._locked(task, tx, NOT_INDEXED)
-                if field["unique_values"]:
-                    return
-                keys = {"tenant_id": call.tenant_id, "field_id": field["id"], "limit": BATCH}
-                removed = await tx.execute(_DROP, keys)
+                more = await step(task, call, tx)
                 progress = await task.save(tx, task.progress)
             task.committed(progress)
 
-    async def _locked(self, task: Task, tx: Tx, state: str) -> tuple[Call, Record]:
-        """The user's call of this moment and the field, in the state that the work is for."""
-        request = task.operation.request
-        call = (await task.deputy()).call
-        call.reach(str(request["resource"]), "CONFIGURE")
-        call = replace(call, granted=self.fields.plural)
-        field = await lock_record(call, tx, self.fields, str(request["field_id"]), "UPDATE")
-        if field["index_state"] != state:
-            raise FailedPrecondition("INDEX_CHANGED", "The field was changed in the meantime.")
-        return call, field
+    async def _fill(self, task: Task, call: Call, tx: Tx) -> bool:
+        """Fill the rows of the next records by id; whether there are more."""
+        plan, at = self.plans[str(task.operation.request["resource"])], task.progress
+        field = await self._locked(task, call, tx, BUILDING)
+        # Whoever gives the index up and asks for it again has writers forget the field in between.
+        if field["version"] != task.operation.request["version"]:
+            raise _changed()
+        values = {"tenant_id": call.tenant_id, "after": at.cursor or FIRST, "limit": BATCH}
+        rows = await tx.fetch(plan.cached("own values", lambda: _page(plan)), values)
+        if rows:
+            one = call.custom.of(field["resource"]).by_id[str(field["id"])]
+            await tx.execute(_FILL, _filled(call, one, rows))
+            done, last = at.updated + len(rows), str(rows[-1]["id"])
+            task.progress = replace(at, updated=done, cursor=last)
+        if len(rows) < BATCH:
+            ready: Row = {"index_state": READY}
+            await update_record(call, tx, self.fields, field, ready, "updated")
+            tx.on_commit(self.source.forget, call.tenant_id)
+        return len(rows) == BATCH
 
-    async def _definition(self, call: Call, field: Record) -> Definition:
-        own = (await self.source(call.tenant_id)).of(field["resource"])
-        return next(one for one in own.definitions if one.id == str(field["id"]))
+    async def _drop(self, task: Task, call: Call, tx: Tx) -> bool:
+        """Remove some rows; whether there are more."""
+        field = await self._locked(task, call, tx, NOT_INDEXED)
+        if field["unique_values"]:
+            return False
+        keys = {"tenant_id": call.tenant_id, "field_id": field["id"], "limit": BATCH}
+        return await tx.execute(_DROP, keys) == BATCH
+
+    async def _call(self, task: Task) -> Call:
+        """The user's call of this moment."""
+        call = (await task.deputy()).call
+        call.reach(str(task.operation.request["resource"]), "CONFIGURE")
+        return replace(call, granted=self.fields.plural)
+
+    async def _locked(self, task: Task, call: Call, tx: Tx, state: str) -> Record:
+        """The field, in the state that the work is for."""
+        field_id = str(task.operation.request["field_id"])
+        field = await lock_record(call, tx, self.fields, field_id, "UPDATE")
+        if field["index_state"] != state:
+            raise _changed()
+        return field
+
+
+def _changed() -> FailedPrecondition:
+    return FailedPrecondition("INDEX_CHANGED", "The field was changed in the meantime.")
 
 
 def _page(plan: Plan) -> Statement:

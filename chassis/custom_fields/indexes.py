@@ -1,6 +1,6 @@
 """The methods that have an index of an own field made or given up."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -12,26 +12,24 @@ from chassis.custom_fields.methods import CONFIGURE, Settings
 from chassis.custom_fields.model import INDEX_KINDS, Kind
 from chassis.db.pool import Tx
 from chassis.errors import FailedPrecondition, NotFound, ResourceExhausted
-from chassis.ids import new_id
 from chassis.operations import store
 from chassis.operations.message import operation_message
-from chassis.operations.progress import Progress
-from chassis.operations.store import Operation
+from chassis.operations.start import Starter, insert_operation
 from chassis.resource.checks import check_match, refuse_deleted
 from chassis.resource.read import lock_record
 from chassis.resource.write import update_record
 from chassis.rpc.methods import Handler, Unary
-from crm.chassis.v1 import custom_field_pb2 as pb
+from crm.chassis.v1 import custom_field_index_pb2 as pb
 
 INDEXES_MAX = 20
 
 
 @dataclass(frozen=True, eq=False)
 class Indexes:
-    """The two methods; `wake` tells the worker of operations."""
+    """The two methods."""
 
     settings: Settings
-    wake: Callable[[], None]
+    starter: Starter
 
     def methods(self) -> dict[str, Handler]:
         """Handlers by rpc name."""
@@ -73,7 +71,7 @@ class Indexes:
     ) -> OperationMessage:
         settings, plan = self.settings, self.settings.collection.plan
         call = settings.admit(call, resource, CONFIGURE)
-        await settings.own(call, tx, resource, field_id)
+        await settings.require_own(call, tx, resource, [field_id])
         before = await lock_record(call, tx, plan, field_id, "UPDATE")
         check_match(call.if_match, before["version"])
         refuse_deleted(plan, before)
@@ -82,19 +80,9 @@ class Indexes:
             text = "The field has an index, or is of a kind that has none."
             raise FailedPrecondition("FIELD_NOT_INDEXABLE", text, metadata={"id": field_id})
         await update_record(call, tx, plan, before, {"index_state": state}, "updated")
-        operation = Operation(
-            tenant_id=call.tenant_id,
-            id=f"{plan.service}-{new_id()}",
-            kind=KIND,
-            principal_id=call.principal.id,
-            attempts=0,
-            request={"resource": resource, "field_id": field_id, "build": build},
-            progress=Progress(),
-        )
-        await store.add_operation(tx, operation, "", "")
+        version = before["version"] + (before["index_state"] != state)
+        asked = {"resource": resource, "field_id": field_id, "build": build, "version": version}
+        row = await insert_operation(tx, self.starter.operation(call, KIND, asked))
         tx.on_commit(settings.source.forget, call.tenant_id)
-        tx.on_commit(self.wake)
-        keys = {"tenant_id": call.tenant_id, "id": operation.id}
-        row = await tx.fetch_row(store.GET, {**keys, "principal_id": call.principal.id})
-        assert row is not None
+        tx.on_commit(self.starter.woken.set)
         return operation_message(row)

@@ -1,5 +1,5 @@
-"""The records that belong to a collection as a whole: standard methods by the rights on that
-collection.
+"""The records that belong to a collection as a whole: the methods of every resource, by the rights
+on that collection and among its records.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,14 +12,13 @@ from chassis.codec import invalid_fields
 from chassis.custom_fields.source import CustomFieldSource
 from chassis.db.pool import Tx
 from chassis.filter.parser import parse_filter
-from chassis.resource.listing import list_records, page_values
+from chassis.ids import is_id
 from chassis.resource.plan import Plan
-from chassis.resource.read import get_record, not_found, plan_of
+from chassis.resource.read import get_records, not_found, plan_of
 from chassis.resource.standard import Collection
-from chassis.resource.view import view_of
 from chassis.rpc.methods import Handler, Unary
 from crm.chassis.v1 import setting_pb2 as pb
-from crm.type.v1.requests_pb2 import DeleteRequest, ListRequest, UndeleteRequest
+from crm.type.v1.requests_pb2 import BatchDeleteRequest, DeleteRequest, ListRequest
 
 READ, CONFIGURE = "READ", "CONFIGURE"
 
@@ -31,100 +30,101 @@ class Settings:
     collection: Collection
     plans: Mapping[str, Plan]
     source: CustomFieldSource
-    page: type[Message]
 
-    def methods(self, plural: str) -> dict[str, Handler]:
-        """Handlers by rpc name; `plural` as in the names of rpcs."""
-        name = self.collection.plan.resource.message.__name__
-        return {
-            f"Get{name}": Unary(self.get),
-            f"List{plural}": Unary(self.list),
-            f"Create{name}": Unary(self.create, self.reread),
-            f"Update{name}": Unary(self.update, self.reread),
-            f"Delete{name}": Unary(self.delete, self.reread),
-            f"Undelete{name}": Unary(self.undelete, self.reread),
-        }
+    def methods(self) -> dict[str, Handler]:
+        """Handlers by rpc name."""
+        return {name: self._among(one) for name, one in self.collection.methods().items()}
 
-    async def get(self, call: Call, tx: Tx, request: pb.GetSettingRequest) -> Message:
-        """One record, deleted or not."""
-        call = self.admit(call, request.resource, READ)
-        names = view_of(call, self.collection.plan).names(request.fields)
-        found = await self.own(call, tx, request.resource, request.id)
-        return (
-            await get_record(call, tx, self.collection.plan, request.id, names) if names else found
-        )
+    def _among(self, every: Unary) -> Unary:
+        """The method, for the records of the collection that the request names."""
+        again = every.reread
+        verb = CONFIGURE if again else READ
 
-    async def list(self, call: Call, tx: Tx, request: pb.ListSettingsRequest) -> Message:
-        """One page, by position unless asked otherwise."""
-        call = self.admit(call, request.resource, READ)
-        parse_filter(request.filter)
-        # OR binds closer than AND (AIP-160), so what is added narrows the whole filter.
-        mine = f'resource = "{request.resource}"'
-        whole = ListRequest(
-            filter=f"{request.filter} AND {mine}" if request.filter.strip() else mine,
-            order_by=request.order_by or "position",
-            page_size=request.page_size,
-            page_token=request.page_token,
-            show_deleted=request.show_deleted,
-            fields=request.fields,
-            count=request.count,
-        )
-        plan, key = self.collection.plan, self.collection.page_token_key
-        return self.page(**page_values(await list_records(call, tx, plan, whole, key), plan.plural))
+        async def run(call: Call, tx: Tx, request: Message) -> Message:
+            resource: str = request.resource  # type: ignore[attr-defined]  # every such request has it
+            call = self.admit(call, resource, verb)
+            if verb == CONFIGURE:
+                tx.on_commit(self.source.forget, call.tenant_id)
+            await self.require_own(call, tx, resource, self._named(resource, request))
+            return await every.run(call, tx, _plain(request))
 
-    async def create(self, call: Call, tx: Tx, request: Message) -> Message:
-        """Create one; its collection is that of the request."""
-        resource, message = self._parts(request)
-        call = self._change(call, tx, resource)
-        if message.resource not in {"", resource}:  # type: ignore[attr-defined]  # both messages have it
-            raise invalid_fields([("resource", "It is given by the request.")])
-        message.resource = resource  # type: ignore[attr-defined]  # as above
-        return await self.collection.create(call, tx, request)
+        async def reread(call: Call, tx: Tx, record_ids: Sequence[str]) -> Message:
+            assert again is not None
+            granted, plan = self._granted(call), self.collection.plan
+            for one in await get_records(granted, tx, plan, record_ids):
+                call.reach(one.resource, CONFIGURE)  # type: ignore[attr-defined]  # both messages have it
+            return await again(granted, tx, record_ids)
 
-    async def update(self, call: Call, tx: Tx, request: Message) -> Message:
-        """Change the fields of the mask."""
-        resource, message = self._parts(request)
-        call = self._change(call, tx, resource)
-        await self.own(call, tx, resource, message.id)  # type: ignore[attr-defined]  # as above
-        return await self.collection.update(call, tx, request)
-
-    async def delete(self, call: Call, tx: Tx, request: pb.DeleteSettingRequest) -> Message:
-        """Put one that is retired into the recycle bin; values stay where they are."""
-        call = self._change(call, tx, request.resource)
-        await self.own(call, tx, request.resource, request.id)
-        return await self.collection.delete(call, tx, DeleteRequest(id=request.id))
-
-    async def undelete(self, call: Call, tx: Tx, request: pb.UndeleteSettingRequest) -> Message:
-        """Take one out of the recycle bin; its values are there again."""
-        call = self._change(call, tx, request.resource)
-        await self.own(call, tx, request.resource, request.id)
-        return await self.collection.undelete(call, tx, UndeleteRequest(id=request.id))
-
-    async def reread(self, call: Call, tx: Tx, record_ids: Sequence[str]) -> Message:
-        """The record as a repeated call gets it."""
-        plan = self.collection.plan
-        found = await get_record(replace(call, granted=plan.plural), tx, plan, record_ids[0])
-        call.reach(found.resource, CONFIGURE)  # type: ignore[attr-defined]  # as above
-        return found
+        return Unary(run, reread if again else None)
 
     def admit(self, call: Call, resource: str, verb: str) -> Call:
         """The call with the rights that it needs here, when its roles grant the verb on the
         collection.
         """
         call.reach(plan_of(self.plans, resource).plural, verb)
+        return self._granted(call)
+
+    async def require_own(self, call: Call, tx: Tx, resource: str, ids: Sequence[str]) -> None:
+        """NotFound for a record that is not there, or belongs to another collection."""
+        plan = self.collection.plan
+        for one in ids:
+            if not is_id(one):
+                raise not_found(plan, one)
+        for found in await get_records(call, tx, plan, ids) if ids else ():
+            if found.resource != resource:  # type: ignore[attr-defined]  # as above
+                raise not_found(plan, found.id)  # type: ignore[attr-defined]  # as above
+
+    def _named(self, resource: str, request: Message) -> Sequence[str]:
+        """The ids that a request names; the new records that it brings belong to its collection."""
+        known = request.DESCRIPTOR.fields_by_name
+        if "ids" in known:
+            return request.ids  # type: ignore[attr-defined, no-any-return]  # as it says
+        if "id" in known:
+            return [request.id]  # type: ignore[attr-defined]  # as it says
+        many: Sequence[Message] = getattr(request, "requests", ())
+        ids = [self._one(resource, one, f"requests[{at}].") for at, one in enumerate(many)]
+        if not many and self.collection.plan.singular in known:
+            ids = [self._one(resource, request, "")]
+        return [one for one in ids if one]
+
+    def _one(self, resource: str, request: Message, place: str) -> str:
+        """The id of the record that one request changes; "" for a new one."""
+        record: Message = getattr(request, self.collection.plan.singular)
+        told, found = {request.resource}, record.id  # type: ignore[attr-defined]  # as above
+        if "update_mask" not in request.DESCRIPTOR.fields_by_name:
+            told.add(record.resource)  # type: ignore[attr-defined]  # as above
+            record.resource, found = resource, ""  # type: ignore[attr-defined]  # as above
+        if told - {"", resource}:
+            raise invalid_fields([(f"{place}resource", "It is given by the request.")])
+        return str(found)
+
+    def _granted(self, call: Call) -> Call:
         return replace(call, granted=self.collection.plan.plural)
 
-    async def own(self, call: Call, tx: Tx, resource: str, record_id: str) -> Message:
-        """The record; NotFound when it belongs to another collection."""
-        plan = self.collection.plan
-        found = await get_record(call, tx, plan, record_id)
-        if found.resource != resource:  # type: ignore[attr-defined]  # as above
-            raise not_found(plan, record_id)
-        return found
 
-    def _change(self, call: Call, tx: Tx, resource: str) -> Call:
-        tx.on_commit(self.source.forget, call.tenant_id)
-        return self.admit(call, resource, CONFIGURE)
+def _plain(request: Message) -> Message:
+    """The request as the methods of every resource take it."""
+    match request:
+        case pb.DeleteSettingRequest():
+            return DeleteRequest(id=request.id)
+        case pb.BatchDeleteSettingsRequest():
+            return BatchDeleteRequest(ids=request.ids)
+        case pb.ListSettingsRequest():
+            return _narrowed(request)
+    return request
 
-    def _parts(self, request: Message) -> tuple[str, Message]:
-        return request.resource, getattr(request, self.collection.plan.singular)  # type: ignore[attr-defined]  # every such request has it
+
+def _narrowed(request: pb.ListSettingsRequest) -> ListRequest:
+    """The records of the collection, by position unless asked otherwise."""
+    parse_filter(request.filter)
+    # OR binds closer than AND (AIP-160), so what is added narrows the whole filter.
+    mine = f'resource = "{request.resource}"'
+    return ListRequest(
+        filter=f"{request.filter} AND {mine}" if request.filter.strip() else mine,
+        order_by=request.order_by or "position",
+        page_size=request.page_size,
+        page_token=request.page_token,
+        show_deleted=request.show_deleted,
+        fields=request.fields,
+        count=request.count,
+    )

@@ -1,6 +1,6 @@
 """The own fields of one record when it is written: checked, defaults filled in, merged."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import orjson
 from google.protobuf.message import Message
@@ -25,7 +25,10 @@ def set_new(call: Call, plan: Plan, row: Row, message: Message) -> None:
     own = call.custom.of(plan.plural)
     sent = _sent(message)
     if sent or own.by_name:
-        row[CUSTOM] = _merged(view_of(call, plan), sent, None)
+        # Also those that the caller does not see.
+        unsent = [one for one in own.by_name.values() if one.name not in sent]
+        values = {one.id: value for one in unsent if (value := _default(one)) is not None}
+        row[CUSTOM] = _merged(view_of(call, plan), sent, values, own.by_name)
     for name in plan.resource.choices:
         choices = own.lists.get(name, {}).values()
         if row.get(name) is None:
@@ -37,7 +40,8 @@ def set_changed(call: Call, plan: Plan, row: Row, message: Message, before: Reco
     """Complete the changes of a record with the own fields that are sent; null clears one."""
     sent = _sent(message)
     if sent:
-        row[CUSTOM] = _merged(view_of(call, plan), sent, stored_values(before[CUSTOM]))
+        values = stored_values(before[CUSTOM])
+        row[CUSTOM] = _merged(view_of(call, plan), sent, values, sent)
     _check_lists(call, plan, row, before)
 
 
@@ -47,9 +51,10 @@ def _sent(message: Message) -> dict[str, object]:
     return STRUCT(getattr(message, CUSTOM))
 
 
-def _merged(view: View, sent: Mapping[str, object], before: Mapping[str, object] | None) -> str:
-    """The JSON column; `before` None for a new record."""
-    values = dict(before or {})
+def _merged(
+    view: View, sent: Mapping[str, object], values: dict[str, object], asked: Iterable[str]
+) -> str:
+    """The JSON column: `values` with what is sent; required ones of those asked are there."""
     problems: list[tuple[str, str]] = []
     for name, value in sent.items():
         one = view.own.by_name.get(name)
@@ -61,11 +66,6 @@ def _merged(view: View, sent: Mapping[str, object], before: Mapping[str, object]
             _set(values, one, value)
         except BadValue as error:
             problems.append((one.path, str(error)))
-    for one in view.own.by_name.values() if before is None else ():
-        default = _default(one)
-        if one.name not in sent and default is not None:
-            values[one.id] = default
-    asked = view.own.by_name if before is None else sent
     bad = {path for path, _ in problems}
     problems += [
         (one.path, REQUIRED)

@@ -7,18 +7,17 @@ from google.protobuf.message import Message
 from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.contracts import owners
-from chassis.custom_fields.model import CHOOSING, UNIQUE_KINDS, Definition, Kind
+from chassis.custom_fields.model import CHOOSING, CUSTOM, UNIQUE_KINDS, Definition, Kind
+from chassis.custom_fields.room import CHOICES, FIELDS
 from chassis.custom_fields.tables import CHOICE, FIELD
 from chassis.custom_fields.values import BadValue, stored_value, value_of_text
 from chassis.db.pool import Tx
-from chassis.errors import FailedPrecondition, ResourceExhausted
+from chassis.errors import FailedPrecondition
 from chassis.resource.plan import Plan
 from chassis.resource.resource import Resource, Row
 from crm.chassis.v1.choice_pb2 import Choice
 from crm.chassis.v1.custom_field_pb2 import CustomField
 
-FIELDS_MAX = 200
-CHOICES_MAX = 500
 EVERY_SERVICE = "chassis"
 NO_DEFAULT = CHOOSING | {Kind.REFERENCE}
 
@@ -65,7 +64,7 @@ class Rules:
             prepare_delete=self._deleted_choice,
         )
 
-    async def _new_field(self, call: Call, _tx: Tx, row: Row, _message: Message) -> None:
+    async def _new_field(self, call: Call, tx: Tx, row: Row, _message: Message) -> None:
         row["index_state"] = "NOT_INDEXED"
         one = _definition(row)
         target = owners().get(one.reference, EVERY_SERVICE)
@@ -79,16 +78,19 @@ class Rules:
         if problems:
             raise invalid_fields(problems)
         _check_default(one, row)
-        if len(call.custom.of(str(row["resource"])).by_name) >= FIELDS_MAX:
-            text = f"A collection has at most {FIELDS_MAX} fields of one's own."
-            raise ResourceExhausted("CUSTOM_FIELDS_MAX", text)
+        tx.after(FIELDS.require, call, row)
 
     def _searches(self, row: Row, one: Definition) -> bool:
         return one.kind is Kind.TEXT and self._plans[str(row["resource"])].search is not None
 
     async def _changed_field(
-        self, _call: Call, _tx: Tx, before: Row, row: Row, _message: Message
+        self, call: Call, _tx: Tx, before: Row, row: Row, _message: Message
     ) -> None:
+        resource, name = str(before["resource"]), before["name"]
+        ruled = (one.get(resource, {}) for one in call.access.field_rules.values())
+        if row.get("name", name) != name and any(f"{CUSTOM}.{name}" in one for one in ruled):
+            text = "Roles have rules on the field by its name; take them away first."
+            raise FailedPrecondition("FIELD_HAS_RULES", text)
         _check_default(_definition(before | row), row)
 
     async def _deleted_field(self, _call: Call, _tx: Tx, before: Row) -> None:
@@ -98,17 +100,13 @@ class Rules:
             text = "Drop the index of the field first; then it can be deleted."
             raise FailedPrecondition("FIELD_INDEXED", text)
 
-    async def _new_choice(self, call: Call, _tx: Tx, row: Row, _message: Message) -> None:
+    async def _new_choice(self, call: Call, tx: Tx, row: Row, _message: Message) -> None:
         resource, name = str(row["resource"]), str(row["field"])
-        own = call.custom.of(resource)
-        field = own.by_id.get(name)
+        field = call.custom.of(resource).by_id.get(name)
         listed = field is not None and field.kind in CHOOSING
         if not listed and name not in self._plans[resource].resource.choices:
             raise invalid_fields([("field", "There is no field with a list of choices so named.")])
-        choices = field.choices if field is not None else own.lists.get(name, {})
-        if len(choices) >= CHOICES_MAX:
-            text = f"A list has at most {CHOICES_MAX} choices."
-            raise ResourceExhausted("CHOICES_MAX", text)
+        tx.after(CHOICES.require, call, row)
 
     async def _deleted_choice(self, _call: Call, _tx: Tx, before: Row) -> None:
         if not before["retired"]:

@@ -1,7 +1,7 @@
 """Own fields as a process knows them: read once per tenant, forgotten when somebody changes one."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from sqlalchemy import Table, bindparam, select
@@ -109,13 +109,9 @@ def custom_fields(fields: Sequence[Record], choices: Sequence[Record]) -> Custom
     return CustomFields(
         {
             resource: OwnFields(tuple(definitions.get(resource, ())), lists.get(resource, {}))
-            for resource in _each(lists, definitions)
+            for resource in {*lists, *definitions}
         }
     )
-
-
-def _each(*parts: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(name for part in parts for name in part))
 
 
 def _choice(row: Record) -> Choice:

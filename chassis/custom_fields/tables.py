@@ -17,7 +17,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import UUID
 
-from chassis.db.schema import list_indexes, new_metadata, resource_columns, resource_constraints
+from chassis.db.indexes import list_indexes
+from chassis.db.schema import new_metadata, resource_columns, resource_constraints
 
 LIVING = text("delete_time IS NULL")
 UNIQUE_VALUE = "uq_custom_value_unique_key"

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import date
 from decimal import Decimal
 
 from chassis.custom_fields.model import Choices, Definition, Kind
+from chassis.dates import civil_date
 from chassis.ids import is_id
 from chassis.money import currencies, rounded
 
@@ -14,9 +14,8 @@ TEXT_MAX = 4000
 TRACKED_TEXT_MAX = 500
 CHOICES_MAX = 50
 LIST_MARK = ";"
-_BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?\Z")
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 
 
 class BadValue(Exception):  # its text is told to the caller, at the field
@@ -39,13 +38,17 @@ def value_of_text(own: Definition, text: str) -> object:
         amount, _, code = text.partition(" ")
         return {"currency_code": code.strip().upper(), "amount": amount}
     if own.kind is Kind.BOOLEAN:
-        return _BOOLEANS.get(text.lower(), text)
+        return BOOLEANS.get(text.lower(), text)
     if own.kind is Kind.CHOICE:
         return choice_id(own.choices, text)
     if own.kind is Kind.MULTI_CHOICE:
-        parts = (part.strip() for part in text.split(LIST_MARK))
-        return [choice_id(own.choices, part) for part in parts if part]
+        return [choice_id(own.choices, part) for part in items(text)]
     return text
+
+
+def items(text: str) -> list[str]:
+    """The entries of a list in one cell."""
+    return [part for one in text.split(LIST_MARK) if (part := one.strip())]
 
 
 def choice_id(choices: Choices, text: str) -> str:
@@ -87,18 +90,16 @@ def _money(_own: Definition, value: object, _before: object) -> object:
     if set(parts) != {"currency_code", "amount"}:
         raise BadValue("It must be an object of currency_code and amount.")
     code, amount = parts["currency_code"], decimal_text(parts["amount"])
-    if code not in currencies():
+    if not isinstance(code, str) or code not in currencies():
         raise BadValue("There is no such currency.")
-    return {"currency_code": code, "amount": format(rounded(Decimal(amount), str(code)), "f")}
+    return {"currency_code": code, "amount": format(rounded(Decimal(amount), code), "f")}
 
 
 def _date(_own: Definition, value: object, _before: object) -> object:
     try:
-        if isinstance(value, str) and _DATE.match(value):
-            return date.fromisoformat(value).isoformat()
+        return civil_date(str(value)).isoformat()
     except ValueError:
-        pass
-    raise BadValue("It must be a date, YYYY-MM-DD.")
+        raise BadValue("It must be a date, YYYY-MM-DD.") from None
 
 
 def _boolean(_own: Definition, value: object, _before: object) -> object:

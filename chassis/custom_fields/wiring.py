@@ -8,11 +8,11 @@ from chassis.custom_fields.indexes import Indexes
 from chassis.custom_fields.methods import Settings
 from chassis.custom_fields.rules import Rules
 from chassis.custom_fields.source import CustomFieldSource
+from chassis.operations.start import Starter
 from chassis.resource.plan import Plan
 from chassis.resource.resource import Resource
 from chassis.resource.standard import Collection
 from chassis.rpc.methods import Methods
-from crm.chassis.v1 import choice_pb2, custom_field_pb2
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,12 +32,12 @@ class OwnFieldsOfService:
         """The work of index operations."""
         return IndexWork(self.fields.collection.plan, self.fields.plans, self.fields.source)
 
-    def methods(self, wake: Callable[[], None]) -> dict[str, Methods]:
-        """Handlers by service and rpc name; `wake` tells the worker of operations."""
+    def methods(self, starter: Starter) -> dict[str, Methods]:
+        """Handlers by service and rpc name; `starter` starts the operations of indexes."""
         return {
-            "crm.chassis.v1.CustomFieldService": self.fields.methods("CustomFields")
-            | Indexes(self.fields, wake).methods(),
-            "crm.chassis.v1.ChoiceService": self.choices.methods("Choices"),
+            "crm.chassis.v1.CustomFieldService": self.fields.methods(),
+            "crm.chassis.v1.CustomFieldIndexService": Indexes(self.fields, starter).methods(),
+            "crm.chassis.v1.ChoiceService": self.choices.methods(),
         }
 
 
@@ -49,7 +49,4 @@ def own_fields(
     """What a service with these collections offers; `make` makes a collection of a declaration."""
     rules = Rules(plans)
     fields, choices = make(rules.custom_field()), make(rules.choice())
-    return OwnFieldsOfService(
-        Settings(fields, plans, source, custom_field_pb2.ListCustomFieldsResponse),
-        Settings(choices, plans, source, choice_pb2.ListChoicesResponse),
-    )
+    return OwnFieldsOfService(Settings(fields, plans, source), Settings(choices, plans, source))

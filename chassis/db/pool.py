@@ -6,16 +6,21 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias  # Any: see Record
+from typing import Any, TypeAlias, TypeVar  # Any: see Record
 from uuid import UUID
 
 import asyncpg
 
 from chassis.db.sql import Statement
 from chassis.errors import Unavailable
+from chassis.telemetry.database import followed
+from chassis.telemetry.metrics import POOL_REFUSED, watch_pool
+from chassis.telemetry.tracing import sampled
 
 # What a column holds is known to the author of the statement only.
 Record: TypeAlias = Mapping[str, Any]  # Any: as said above
+
+Result = TypeVar("Result")
 
 CONNECTIONS_MAX = 8
 ACQUIRE_TIMEOUT_S = 2.0
@@ -44,13 +49,20 @@ class Tx:
     """An open transaction: runs statements, never begins or ends it."""
 
     connection: asyncpg.Connection
+    # Trace context of a sampled request, else "".
+    traceparent: str = ""
     discarded: bool = False
     later: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     committed: list[Callable[[], None]] = field(default_factory=list)
+    undone: list[Callable[[], None]] = field(default_factory=list)
 
     def on_commit(self, tell: Callable[..., None], *given: object) -> None:
         """Have `tell(*given)` called once the transaction is committed."""
         self.committed.append(lambda: tell(*given))
+
+    def on_rollback(self, tell: Callable[..., None], *given: object) -> None:
+        """Have `tell(*given)` called when the transaction has failed, unless that is uncertain."""
+        self.undone.append(lambda: tell(*given))
 
     def discard_if(self, only_validated: bool) -> None:
         """Have the transaction rolled back at its end, when it was only to check."""
@@ -83,25 +95,40 @@ class Tx:
 
     async def fetch(self, run: Statement, values: Mapping[str, object]) -> list[Record]:
         """All rows of the statement."""
-        found = await self.connection.fetch(run.sql, *run.arguments(values))
+        work = self.connection.fetch(run.sql, *run.arguments(values))
+        found = await self._followed(run.sql, work)
         rows: list[Any] = found  # Any: see Record
         return rows
 
     async def fetch_row(self, run: Statement, values: Mapping[str, object]) -> Record | None:
         """The first row, or None."""
-        found = await self.connection.fetchrow(run.sql, *run.arguments(values))
+        work = self.connection.fetchrow(run.sql, *run.arguments(values))
+        found = await self._followed(run.sql, work)
         row: Record | None = found  # type: ignore[assignment]  # a Mapping, whatever its stubs say
         return row
 
     async def execute(self, run: Statement, values: Mapping[str, object]) -> int:
         """Run the statement; the number of rows that its last command touched."""
-        status: str = await self.connection.execute(run.sql, *run.arguments(values))
+        work = self.connection.execute(run.sql, *run.arguments(values))
+        status: str = await self._followed(run.sql, work)
         count = status.rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
 
     async def execute_many(self, run: Statement, rows: Iterable[Mapping[str, object]]) -> None:
         """Run the statement once for each row, in one pipelined trip."""
-        await self.connection.executemany(run.sql, [run.arguments(row) for row in rows])
+        work = self.connection.executemany(run.sql, [run.arguments(row) for row in rows])
+        await self._followed(run.sql, work)
+
+    async def end(self) -> None:
+        """Commit, or roll back what was only to be checked, then tell whom it concerns."""
+        command = "rollback" if self.discarded else "commit"
+        await self._followed(command, self.connection.execute(command))
+        for tell in () if self.discarded else self.committed:
+            tell()
+
+    async def _followed(self, sql: str, work: Awaitable[Result]) -> Result:
+        """The result, with a span of its own when the request is sampled."""
+        return await (followed(sql, self.traceparent, work) if self.traceparent else work)
 
 
 class Pool:
@@ -114,7 +141,11 @@ class Pool:
         self._settings = {**SERVER_SETTINGS, "application_name": name}
         self._free = asyncio.Semaphore(size)
         self._idle: list[asyncpg.Connection] = []
+        self._busy = 0
         self._closed = False
+        role = name.rpartition("-")[2]
+        self._refused = POOL_REFUSED.labels(role)
+        watch_pool(role, size, lambda: self._busy)
 
     async def close(self) -> None:
         """Close the idle connections; those in use close when they come back."""
@@ -128,7 +159,9 @@ class Pool:
         try:
             await asyncio.wait_for(self._free.acquire(), ACQUIRE_TIMEOUT_S)
         except TimeoutError:
+            self._refused.inc()
             raise Unavailable("DATABASE_BUSY", "The database is busy; try again.") from None
+        self._busy += 1
         try:
             connection = await self._checkout()
             try:
@@ -136,6 +169,7 @@ class Pool:
             finally:
                 self._checkin(connection)
         finally:
+            self._busy -= 1
             self._free.release()
 
     async def _checkout(self) -> asyncpg.Connection:
@@ -161,24 +195,24 @@ class Pool:
             self._idle.append(connection)
 
     @asynccontextmanager
-    async def begin(self, opening: str) -> AsyncIterator[Tx]:
+    async def begin(self, opening: str, traceparent: str = "") -> AsyncIterator[Tx]:
         """Run a transaction that starts with the simple query `opening`; commit at the end, else
         roll back.
         """
         async with self.connection() as connection:
+            tx = Tx(connection, traceparent if sampled(traceparent) else "")
             try:
                 await connection.execute(opening)
-                tx = Tx(connection)
                 yield tx
                 await tx.do_later()
-                await connection.execute("rollback" if tx.discarded else "commit")
-                for tell in () if tx.discarded else tx.committed:
-                    tell()
+                await tx.end()
             except CONNECTION_ERRORS as error:
                 connection.terminate()
                 raise Unavailable("DATABASE_AWAY", "The database is away; try again.") from error
-            except BaseException:
+            except BaseException as error:
                 await _roll_back(connection)
+                for tell in tx.undone if isinstance(error, Exception) else ():
+                    tell()
                 raise
 
 
@@ -207,12 +241,12 @@ class Database:
         await self._worker.close()
 
     @asynccontextmanager
-    async def transaction(self, tenant_id: str) -> AsyncIterator[Tx]:
-        """A transaction that sees the rows of one tenant only; an id that is none raises
-        ValueError.
+    async def transaction(self, tenant_id: str, traceparent: str = "") -> AsyncIterator[Tx]:
+        """A transaction that sees the rows of one tenant only, within a trace; an id that is none
+        raises ValueError.
         """
-        tenant = UUID(tenant_id)
-        async with self._runtime.begin(f"begin; set local crm.tenant = '{tenant}'") as tx:
+        opening = f"begin; set local crm.tenant = '{UUID(tenant_id)}'"
+        async with self._runtime.begin(opening, traceparent) as tx:
             yield tx
 
     @asynccontextmanager

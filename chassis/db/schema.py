@@ -1,6 +1,5 @@
 """The tables that every service has beside its own, and the columns that every resource row has."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any  # the reason stands where it is used
 
@@ -19,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, INT8MULTIRANGE, JSON, JSONB, UUID
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -81,17 +80,13 @@ def resource_constraints(name: str) -> tuple[PrimaryKeyConstraint | Index, ...]:
         PrimaryKeyConstraint("tenant_id", "id"),
         Index(
             f"uq_{name}_external",
-            "tenant_id",
-            "external_source",
-            "external_id",
+            *("tenant_id", "external_source", "external_id"),
             unique=True,
             postgresql_where=text("external_id IS NOT NULL"),
         ),
         Index(
             f"ix_{name}_delete_time",
-            "tenant_id",
-            "delete_time",
-            "id",
+            *("tenant_id", "delete_time", "id"),
             postgresql_where=text("delete_time IS NOT NULL"),
         ),
         Index(
@@ -102,27 +97,6 @@ def resource_constraints(name: str) -> tuple[PrimaryKeyConstraint | Index, ...]:
             postgresql_where=text("cardinality(tags) > 0"),
         ),
     )
-
-
-def list_indexes(
-    table: Table, orderable: Sequence[str] = (), filterable: Sequence[str] = ()
-) -> None:
-    """The indexes that lists of a resource walk: its times, what row scope needs, and the fields
-    that may be ordered or filtered by.
-
-    A plain index read backwards has its NULLs first, and lists have them last both ways: a field
-    that may be NULL has two.
-    """
-    scope = [name for name in SCOPE_COLUMNS if name in table.c]
-    names = ("create_time", "update_time", *scope, *orderable, *filterable)
-    for name in dict.fromkeys(names):
-        column = table.c[name]
-        sparse = column.is_not(None) if name == "partner_company_id" else None
-        keys = (table.c.tenant_id, column, table.c.id)
-        Index(f"ix_{table.name}_{name}", *keys, postgresql_where=sparse)
-        if name in orderable and column.nullable:
-            back = (table.c.tenant_id, column.desc().nulls_last(), table.c.id.desc())
-            Index(f"ix_{table.name}_{name}_desc", *back)
 
 
 def chassis_tables(metadata: MetaData) -> dict[str, Table]:
@@ -141,6 +115,7 @@ def chassis_tables(metadata: MetaData) -> dict[str, Table]:
         _operation_error,
         _operation_later,
         _operation_item,
+        _number_series,
     )
     return {table.name: table for table in (one(metadata) for one in declare)}
 
@@ -172,9 +147,7 @@ def _change(metadata: MetaData) -> Table:
         Index("ix_change_create_time", "create_time", postgresql_using="brin"),
         Index(
             "ix_change_unpublished",
-            "lane",
-            "tenant_id",
-            "seq",
+            *("lane", "tenant_id", "seq"),
             postgresql_where=text("publish_time IS NULL"),
         ),
         postgresql_partition_by="RANGE (create_time)",
@@ -338,9 +311,7 @@ def _operation(metadata: MetaData) -> Table:
         Index("ix_operation_principal", "tenant_id", "principal_id", "create_time"),
         Index(
             "uq_operation_key",
-            "tenant_id",
-            "principal_id",
-            "key",
+            *("tenant_id", "principal_id", "key"),
             unique=True,
             postgresql_where=text("key <> ''"),
         ),
@@ -389,4 +360,18 @@ def _operation_item(metadata: MetaData) -> Table:
         Column("label", Text, nullable=False),
         Column("reason", Text, nullable=False),
         PrimaryKeyConstraint("tenant_id", "operation_id", "record_id"),
+    )
+
+
+def _number_series(metadata: MetaData) -> Table:
+    """How far each series of numbers has come, and which of them it has given itself."""
+    return Table(
+        "number_series",
+        metadata,
+        _id("tenant_id"),
+        Column("name", Text, nullable=False),
+        Column("last", BigInteger, nullable=False),
+        Column("given", INT8MULTIRANGE, nullable=False),
+        PrimaryKeyConstraint("tenant_id", "name"),
+        info={"runtime": "SELECT"},
     )

@@ -76,6 +76,7 @@ def _worker_rights(tables: Iterable[Table], worker: str) -> list[str]:
         "inbox": "DELETE",
         "parked": "INSERT, DELETE",
         "consumer_boot": "INSERT, UPDATE, DELETE",
+        "number_series": "INSERT, UPDATE",
     }
     names = {table.name for table in tables}
     return [

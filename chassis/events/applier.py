@@ -1,6 +1,7 @@
 """Applies one tenant's events in one transaction: what is fresh, in order, handled, remembered."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -12,6 +13,7 @@ from chassis.events.envelope import Event, Record
 from chassis.events.ledger import Ledger
 from chassis.events.metrics import ConsumerMetrics
 from chassis.events.ordering import in_order
+from chassis.events.spans import applying
 
 log = structlog.get_logger()
 
@@ -54,7 +56,7 @@ class Applier:
         follows of their records.
         """
         reasons = suspects or {}
-        async with self._database.transaction(tenant_id) as tx:
+        async with self._followed(tenant_id, events) as tx:
             ledger = Ledger(tx, tenant_id, self.consumer.name)
             ready, applied = await self._order(ledger, events, bridged)
             fresh = await ledger.remember(ready) if ready else []
@@ -97,6 +99,13 @@ class Applier:
         async with self._database.transaction(event.tenant_id) as tx:
             ledger = Ledger(tx, event.tenant_id, self.consumer.name)
             await ledger.park([event], {event.id: reason})
+
+    @asynccontextmanager
+    async def _followed(self, tenant_id: str, events: Sequence[Event]) -> AsyncIterator[Tx]:
+        """A transaction in the traces of the events."""
+        with applying(self.consumer.name, events) as traceparent:
+            async with self._database.transaction(tenant_id, traceparent) as tx:
+                yield tx
 
     async def _order(
         self, ledger: Ledger, events: Sequence[Event], bridged: Collection[Record]

@@ -91,7 +91,7 @@ class Boot:
         log.info("boot begins", consumer=self._consumer.name, resource=name, after=after)
         page: list[Event] = []
         async for state in self._snapshot(service, resource, after):
-            page.append(_event(service, resource, state))
+            page.append(state_event(service, resource, state))
             if len(page) == PAGE:
                 await self._apply(name, page)
                 page = []
@@ -117,7 +117,8 @@ class Boot:
             await tx.execute(_SAVE, values)
 
 
-def _event(service: str, resource: str, state: change_pb2.RecordState) -> Event:
+def state_event(service: str, resource: str, state: change_pb2.RecordState) -> Event:
+    """A row of a snapshot as consumers take it."""
     return Event(
         id=new_id(),
         tenant_id=state.tenant_id,

@@ -49,6 +49,7 @@ class SourceLoop:
         self._gaps = gaps
         self._consumer = applier.consumer
         self._metrics = metrics
+        self._pending = metrics.pending.labels(self._consumer.name, source.service)
         self._stop = asyncio.Event()
         self._slots = asyncio.Semaphore(GROUPS_AT_ONCE)
         self._careful_until = 0.0
@@ -93,6 +94,7 @@ class SourceLoop:
             soon = len(self._gaps) or careful
             timeout = RECHECK_S if soon else PULL_TIMEOUT_S
             came = await self._fetch(messages, 1 if careful else BATCH_MAX, timeout)
+            self._pending.set(came[-1].metadata.num_pending if came else 0)
             if careful and not came:
                 await self._declare()
             elif not came and not soon:

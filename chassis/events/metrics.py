@@ -42,6 +42,12 @@ class ConsumerMetrics:
         self.parked = counter("parked", "Events parked; each one wants a person")
         self.gaps = counter("gaps", "Events that had to wait for an earlier version")
         self.refilled = counter("refilled", "Events fetched from their producer to fill a gap")
+        self.pending = Gauge(
+            "crm_consumer_pending",
+            "Events of a producer that the consumer was not given yet",
+            ("consumer", "producer"),
+            registry=registry,
+        )
         self.delay = Gauge(
             "crm_consumer_delay_seconds",
             "Time from change to application of the last event",

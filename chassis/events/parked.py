@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from sqlalchemy import Text, bindparam, or_, select
+from sqlalchemy import Text, bindparam, func, or_, select
 
 from chassis.db.pool import Database
 from chassis.db.sql import statement
@@ -37,6 +37,10 @@ _LIST = statement(
     .where(or_(_consumer == "", PARKED.c.consumer == _consumer))
     .order_by(PARKED.c.tenant_id, PARKED.c.consumer, PARKED.c.record_id, PARKED.c.version)
     .limit(LIST_MAX)
+)
+
+COUNT_PARKED = statement(
+    select(PARKED.c.consumer, func.count().label("number")).group_by(PARKED.c.consumer)
 )
 
 

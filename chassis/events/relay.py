@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -16,6 +17,7 @@ from chassis.events.leader import leadership
 from chassis.events.metrics import RelayMetrics
 from chassis.events.outbox import Outbox
 from chassis.events.publisher import Publisher
+from chassis.events.spans import tell_published
 from chassis.events.streams import (
     DriftError,
     ensure_stream,
@@ -84,7 +86,9 @@ class Relay:
 
     async def _lead_if_free(self) -> None:
         async with leadership(self._database, f"crm-relay-{self._service}") as tx:
-            if tx is not None:
+            if tx is None:
+                self._metrics.unpublished_age.set(0)  # the leader tells
+            else:
                 await self._lead(Outbox(tx))
 
     async def _lead(self, outbox: Outbox) -> None:
@@ -112,11 +116,13 @@ class Relay:
                 await _wait(self._wake, BUSY_POLL_S if busy else IDLE_POLL_S)
 
     async def _publish(self, outbox: Outbox, publisher: Publisher, changes: list[Change]) -> None:
+        began_ns = time.time_ns()
         result = await publisher.publish([to_message(self._service, each) for each in changes])
         now = datetime.now(UTC)
         if result.stored:
             await outbox.mark(result.stored, now)
             self._metrics.published.inc(len(result.stored))
+            tell_published(self._service, result.stored, began_ns)
         if result.refused:
             await outbox.park(result.refused, now)
             self._metrics.refused.inc(len(result.refused))

@@ -6,13 +6,12 @@ from datetime import date
 from decimal import Decimal
 
 from chassis.custom_fields.model import CUSTOM, Choices, Definition, Kind
+from chassis.custom_fields.values import LIST_MARK
+from chassis.imports.mapping import MONEY_PARTS
 from chassis.operations.lines import Cell
 from chassis.resource.fields import Field, Form
 from chassis.resource.resource import Reference
 from chassis.resource.view import View
-
-LIST_MARK = ";"
-MONEY_PARTS = ("amount", "currency_code")
 
 Record = Mapping[str, object]
 # Names by id, of the records that each field refers to.
@@ -53,38 +52,37 @@ def _columns(view: View, name: str) -> list[Column]:
 
 def _own(one: Definition) -> list[Column]:
     """The columns of one of the tenant's own fields; a choice is told by its label."""
+    shown = _TYPED.get(one.kind) or _named(one.choices)
     if one.kind is Kind.MONEY:
         parts = [(f"{one.path}.{part}", part) for part in MONEY_PARTS]
         return [Column(path, _inner(one.name, _part(part))) for path, part in parts]
-    return [Column(one.path, _inner(one.name, _named(one.choices)))]
+    return [Column(one.path, _inner(one.name, shown))]
 
 
 def _plain_columns(view: View, field: Field) -> list[Column]:
     name = field.name
     if field.form is Form.MONEY:
-        return [Column(f"{name}.{part}", _money(name, part)) for part in MONEY_PARTS]
-    columns = [Column(name, _plain(name, field.form))]
+        return [Column(f"{name}.{part}", _of(name, _part(part))) for part in MONEY_PARTS]
+    columns = [Column(name, _of(name, _DATE if field.form is Form.DATE else cell_of))]
     if any(one.field == name and _labelled(view, one, ()) for one in view.plan.resource.references):
         columns.append(Column(f"{name}.name", _label(name)))
     if name in view.plan.resource.choices:
         shown = _named(view.own.lists.get(name, {}))
-        columns.append(Column(f"{name}.name", lambda record, _: shown(record.get(name))))
+        columns.append(Column(f"{name}.name", _of(name, shown)))
     return columns
 
 
-def _plain(name: str, form: Form) -> Callable[[Record, Labels], Cell]:
-    def cell(record: Record, _labels: Labels) -> Cell:
-        value = record.get(name)
-        if form is Form.DATE and value:
-            return date.fromisoformat(str(value))
-        return cell_of(value)
-
-    return cell
-
-
-def _money(name: str, part: str) -> Callable[[Record, Labels], Cell]:
-    shown = _part(part)
+def _of(name: str, shown: Callable[[object], Cell]) -> Callable[[Record, Labels], Cell]:
     return lambda record, _labels: shown(record.get(name))
+
+
+def _typed(parse: Callable[[str], Cell]) -> Callable[[object], Cell]:
+    """Texts as what a spreadsheet reckons with."""
+    return lambda value: parse(str(value)) if value else ""
+
+
+_DATE = _typed(date.fromisoformat)
+_TYPED: Mapping[Kind, Callable[[object], Cell]] = {Kind.NUMBER: _typed(Decimal), Kind.DATE: _DATE}
 
 
 def _part(part: str) -> Callable[[object], Cell]:

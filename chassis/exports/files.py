@@ -11,6 +11,7 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.workbook.child import _WorkbookChild
 
+from chassis.operations.blob import too_large
 from chassis.operations.lines import Cell, csv_line
 
 # Excel takes a file for UTF-8 only when it begins so; imports skip it.
@@ -19,6 +20,9 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 CELL_CHARACTERS_MAX = 32_767
 DIGITS_MAX = 15
 READ_BYTES = 256 * 1024
+# What waits on disk until it is packed: tags around each cell, and its text.
+CELL_BYTES = 50
+SHEET_BYTES_MAX = 4 * 1024**3
 
 Rows = AsyncIterator[Sequence[Sequence[Cell]]]
 
@@ -44,9 +48,15 @@ async def _write_workbook(path: Path, header: Sequence[str], pages: Rows) -> Non
     book = Workbook(write_only=True)
     sheet = book.create_sheet("export")
 
+    written = 0
+
     def append(rows: Sequence[Sequence[Cell]]) -> None:
+        nonlocal written
         for row in rows:
             sheet.append([_sheet_cell(sheet, cell) for cell in row])
+            written += sum(len(str(cell)) + CELL_BYTES for cell in row)
+        if written > SHEET_BYTES_MAX:
+            raise too_large(SHEET_BYTES_MAX)
 
     try:
         append([header])

@@ -7,7 +7,6 @@ from google.longrunning.operations_pb2 import Operation as OperationMessage
 from google.protobuf.json_format import MessageToJson
 
 from chassis.call import Call
-from chassis.codec import invalid_fields
 from chassis.db.pool import Tx
 from chassis.exports.work import told
 from chassis.operations import store
@@ -15,6 +14,7 @@ from chassis.operations.message import EXPORT
 from chassis.operations.start import Starter
 from chassis.operations.store import Operation
 from chassis.resource.listing import list_records
+from chassis.resource.read import plan_of
 from chassis.resource.standard import Collection
 from chassis.resource.write import record_event
 from chassis.rpc.methods import Free, Methods
@@ -35,9 +35,7 @@ class Exports:
 
     async def create(self, call: Call, request: CreateExportRequest) -> OperationMessage:
         """Check everything that can be known beforehand, then have the worker begin."""
-        collection = self.collections.get(request.resource)
-        if collection is None:
-            raise invalid_fields([("resource", "There is no such resource here.")])
+        collection = plan_of(self.collections, request.resource)
         plan, key = collection.plan, collection.page_token_key
         first = ListRequest(
             filter=request.filter, order_by=request.order_by, fields=request.fields, page_size=1

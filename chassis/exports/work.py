@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from google.protobuf.json_format import Parse
 from google.protobuf.message import Message
 
-from chassis.bulk.work import collection_of
 from chassis.errors import FailedPrecondition
 from chassis.exports.columns import Column, Labels, Record, export_columns, label_references
 from chassis.exports.files import Rows, csv_file, xlsx_file
@@ -18,6 +17,7 @@ from chassis.operations.lines import Cell
 from chassis.operations.message import EXPORT
 from chassis.operations.task import Task
 from chassis.resource.listing import list_records
+from chassis.resource.read import plan_of
 from chassis.resource.resource import Reference
 from chassis.resource.standard import Collection
 from chassis.resource.view import view_of
@@ -43,7 +43,7 @@ class ExportWork:
     async def __call__(self, task: Task) -> None:
         """Write the file and log that it is there."""
         request = Parse(str(task.operation.request["body"]), CreateExportRequest())
-        collection = collection_of(self.collections, request.resource)
+        collection = plan_of(self.collections, request.resource)
         await _begin(task)
         run = _ExportRun(task, collection, request, self.lookup)
         columns = await run.columns()

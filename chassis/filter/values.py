@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from uuid import UUID
 
+from chassis.dates import civil_date
 from chassis.filter.fields import FieldKind, FilterField
 from chassis.filter.tree import Call, FilterError, Text, shown
 
@@ -79,9 +80,7 @@ def _read_decimal(_field: FilterField, text: str, _context: FilterContext) -> Fi
 
 
 def _read_date(_field: FilterField, text: str, _context: FilterContext) -> FilterValue:
-    if not _DATE.fullmatch(text):
-        raise ValueError("expected a date YYYY-MM-DD")
-    return date.fromisoformat(text)
+    return civil_date(text)
 
 
 def _read_timestamp(_field: FilterField, text: str, context: FilterContext) -> FilterValue:

@@ -15,7 +15,7 @@ from chassis.custom_fields.model import CUSTOM
 from chassis.db.pool import Record, Tx
 from chassis.db.sql import statement
 from chassis.events.tables import CHANGE
-from chassis.resource.page_token import (
+from chassis.filter.page_token import (
     PageArguments,
     PageToken,
     decode_page_token,

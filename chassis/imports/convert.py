@@ -2,26 +2,20 @@
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import date
 from decimal import Decimal, InvalidOperation
 
 from google.protobuf.descriptor import FieldDescriptor
 
 from chassis.codec.wellknown import timestamp
+from chassis.custom_fields.values import BOOLEANS, BadValue, items
+from chassis.dates import civil_date
 from chassis.ids import is_id
 from chassis.resource.fields import Field, Form
 
 SHOWN_LENGTH_MAX = 100
-LIST_MARK = ";"
 MIDNIGHT = "T00:00:00Z"  # a date in a workbook's cell that is formatted as a date and time
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}\Z")
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
-_BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _BITS = {FieldDescriptor.TYPE_INT32: 31, FieldDescriptor.TYPE_INT64: 63}
-
-
-class BadValue(Exception):  # the reason for one cell of the error file
-    """A cell's text is no value of its field."""
 
 
 def shown(text: str) -> str:
@@ -33,11 +27,6 @@ def shown(text: str) -> str:
 def convert(field: Field, text: str) -> object:
     """The value for the message's constructor; BadValue when the text is none."""
     return _CONVERT[field.form](field, text)
-
-
-def items(text: str) -> list[str]:
-    """The entries of a list in one cell."""
-    return [part for one in text.split(LIST_MARK) if (part := one.strip())]
 
 
 def scaled(text: str, factor: str) -> str:
@@ -65,19 +54,16 @@ def _number(field: Field, text: str) -> object:
 
 
 def _boolean(_field: Field, text: str) -> object:
-    if text.lower() not in _BOOLEANS:
+    if text.lower() not in BOOLEANS:
         raise BadValue(f"{shown(text)} is neither true nor false.")
-    return _BOOLEANS[text.lower()]
+    return BOOLEANS[text.lower()]
 
 
 def _date(_field: Field, text: str) -> object:
     try:
-        day = text.removesuffix(MIDNIGHT)
-        if _DATE.match(day):
-            return date.fromisoformat(day).isoformat()
+        return civil_date(text.removesuffix(MIDNIGHT)).isoformat()
     except ValueError:
-        pass
-    raise BadValue(f"{shown(text)} is no date; write YYYY-MM-DD.")
+        raise BadValue(f"{shown(text)} is no date; write YYYY-MM-DD.") from None
 
 
 def _timestamp(_field: Field, text: str) -> object:

@@ -8,9 +8,9 @@ from hashlib import blake2b
 from google.protobuf.message import Message
 
 from chassis.custom_fields.model import CUSTOM
-from chassis.custom_fields.values import choice_id, value_of_text
+from chassis.custom_fields.values import BadValue, choice_id, items, value_of_text
 from chassis.imports.cells import BadRow, read_cells
-from chassis.imports.convert import BadValue, convert, items, scaled, shown
+from chassis.imports.convert import convert, scaled, shown
 from chassis.imports.mapping import KEY, SOURCE, ImportMapping, Target
 from chassis.imports.records import Record
 from chassis.operations.lines import unguarded

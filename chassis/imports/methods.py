@@ -13,7 +13,7 @@ from chassis.imports.mapping import ImportMapping, make_mapping, refuse_denied
 from chassis.imports.matches import Lookup
 from chassis.imports.source import Source
 from chassis.imports.workbook import is_workbook, workbook_header
-from chassis.operations.blob import BlobStore, content_digest
+from chassis.operations.blob import BlobStore, content_digest, owned_id
 from chassis.operations.deputy import Deputies
 from chassis.operations.progress import Progress
 from chassis.operations.runner import shown_error
@@ -53,7 +53,7 @@ class Imports:
         """Store a file for callers who may import something."""
         self._require_importer(call)
         chunks = (request.data async for request in requests)
-        blob = await self._blobs.write(call.tenant_id, chunks)
+        blob = await self._blobs.write(call.tenant_id, chunks, call.principal.id)
         return pb.UploadFileResponse(file_id=blob.id, size=blob.size)
 
     async def create(self, call: Call, request: pb.CreateImportRequest) -> OperationMessage:
@@ -63,7 +63,8 @@ class Imports:
         if collection is None:
             raise invalid_fields([("spec.resource", "There is no such resource here.")])
         call.reach(spec.resource, "IMPORT")
-        source = Source(self._blobs, call.tenant_id, request.file_id)
+        file_id = owned_id(request.file_id, call.principal.id)
+        source = Source(self._blobs, call.tenant_id, file_id)
         size = await source.size()
         workbook = await is_workbook(source)
         header = await (workbook_header(source, spec.sheet) if workbook else source.header())
@@ -71,7 +72,7 @@ class Imports:
         refuse_denied(view, spec)
         mapping = make_mapping(view, spec, header.names)
         text = MessageToJson(spec, preserving_proto_field_name=True, indent=None)
-        asked = {"resource": spec.resource, "file_id": request.file_id, "spec": text}
+        asked = {"resource": spec.resource, "file_id": file_id, "spec": text}
         operation = self._starter.operation(call, KIND, asked, Progress(size=size))
         await self._check_matches(operation, mapping)
         key = call.idempotency.key if call.idempotency else ""

@@ -12,7 +12,7 @@ REMEMBERED_MAX = 1_000_000
 class Rehearsal:
     """External ids with their latest content, and the values by which later rows may name them.
 
-    Bounded: beyond REMEMBERED_MAX rows the counts of repeated ids are those of the stored records.
+    Bounded: beyond REMEMBERED_MAX of them counts and references are those of the stored records.
     """
 
     def __init__(self, mapping: ImportMapping) -> None:
@@ -30,7 +30,8 @@ class Rehearsal:
     def remember(self, drafts: Sequence[Draft], results: Sequence[Result]) -> None:
         """Note what would be there after these rows."""
         for draft, result in zip(drafts, results, strict=True):
-            if result.outcome in {"failed", "later"} or len(self._latest) >= REMEMBERED_MAX:
+            full = len(self._latest) + len(self.names) >= REMEMBERED_MAX
+            if full or result.outcome in {"failed", "later"}:
                 continue
             if draft.key:
                 self._latest[draft.key] = draft.digest

@@ -24,7 +24,7 @@ from chassis.resource.checks import check_owner
 from chassis.resource.plan import Plan
 from chassis.resource.resource import Row
 from chassis.resource.rows import column_values
-from chassis.resource.standard import Collection, owned_by
+from chassis.resource.standard import Collection, set_owner
 from chassis.resource.view import view_of
 from chassis.resource.write import changed_columns
 
@@ -120,9 +120,7 @@ class Upsert:
         if fixed:
             raise invalid_fields([(name, "This field cannot be changed.") for name in fixed])
         row: Row = {name: values[name] for field in fields for name in field.columns}
-        if "owner_id" in changed and plan.owned:
-            self._call.reach(plan.plural, "ASSIGN")
-            row |= owned_by(self._call, row["owner_id"])
+        set_owner(self._call, plan, before, row)
         hook, given = plan.resource.prepare_update, (dict(before), row, message)
         await view_of(self._call, plan).run_hook(hook, self._call, self._tx, *given)
         return row

@@ -9,7 +9,6 @@ from functools import partial
 from google.protobuf.json_format import Parse
 
 from chassis.db.pool import Tx
-from chassis.errors import FailedPrecondition
 from chassis.imports.draft import Draft, Known, apart, fill, read_draft
 from chassis.imports.mapping import ImportMapping, make_mapping, refuse_denied
 from chassis.imports.matches import Lookup, Matches
@@ -23,6 +22,7 @@ from chassis.operations.changes import commit_whole_or_parts
 from chassis.operations.deputy import Deputy
 from chassis.operations.progress import Progress
 from chassis.operations.task import Task
+from chassis.resource.read import plan_of
 from chassis.resource.standard import Collection
 from chassis.resource.view import view_of
 from crm.chassis.v1.import_pb2 import ImportSpec
@@ -46,9 +46,7 @@ class ImportWork:
         """Import the file from where the operation stands to its end."""
         request = task.operation.request
         spec = Parse(str(request["spec"]), ImportSpec())
-        collection = self.collections.get(spec.resource)
-        if collection is None:
-            raise FailedPrecondition("RESOURCE_GONE", f"There are no {spec.resource} here now.")
+        collection = plan_of(self.collections, spec.resource)
         source = await self._table(task, spec.sheet)
         header = await source.header()
         view = view_of((await task.deputy()).call, collection.plan)
@@ -178,8 +176,8 @@ class ImportRun:
                 progress = await self._save(tx, drafts, results, put_off=put_off)
         else:
             async with self._task.batch() as tx:
-                results = await self._write(deputy, tx, drafts, careful=careful)
                 tx.discard_if(only_validated=True)
+                results = await self._write(deputy, tx, drafts, careful=careful)
             async with self._task.batch() as tx:
                 progress = await self._save(tx, drafts, results, put_off=put_off)
             rehearsal.remember(drafts, results)

@@ -5,9 +5,10 @@ import os
 import re
 import secrets
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterable, Iterator
 from dataclasses import dataclass
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -32,8 +33,10 @@ class Blob:
 class BlobStore(Protocol):
     """Files of tenants, written once, read by ranges. A file that is not there raises NotFound."""
 
-    async def write(self, tenant_id: str, chunks: AsyncIterable[bytes]) -> Blob:
-        """Store a stream durably; over BLOB_BYTES_MAX is InvalidArgument FILE_TOO_LARGE."""
+    async def write(self, tenant_id: str, chunks: AsyncIterable[bytes], owner_id: str = "") -> Blob:
+        """Store a stream durably, an owner's as `owned_id` says; over BLOB_BYTES_MAX is
+        InvalidArgument FILE_TOO_LARGE.
+        """
 
     async def size(self, tenant_id: str, blob_id: str) -> int:
         """Size in bytes."""
@@ -53,20 +56,30 @@ def content_digest(blob_id: str) -> str:
     return blob_id.rpartition(".")[2] if _ID.match(blob_id) else ""
 
 
+def owned_id(blob_id: str, owner_id: str) -> str:
+    """The id under which a file of somebody is kept: by the one that he was told, nobody else
+    finds it.
+    """
+    secret, _, digest = blob_id.rpartition(".")
+    kept = sha256(f"{owner_id} {secret}".encode()).digest()
+    return f"{urlsafe_b64encode(kept).decode().rstrip('=')}.{digest}" if owner_id else blob_id
+
+
 class FileBlobStore:
     """Blobs as files under `root`, one folder per tenant; complete ones appear by a rename."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    async def write(self, tenant_id: str, chunks: AsyncIterable[bytes]) -> Blob:
+    async def write(self, tenant_id: str, chunks: AsyncIterable[bytes], owner_id: str = "") -> Blob:
         """Store a stream durably; what goes wrong on the way leaves nothing behind."""
         secret = secrets.token_urlsafe(32)
         part = self._path(tenant_id, secret + _UNFINISHED)
         file = await asyncio.to_thread(self._create, part)
         try:
             size, digest = await _pour(file, chunks)
-            path = part.with_name(f"{secret}.{digest}")
+            blob_id = f"{secret}.{digest}"
+            path = part.with_name(owned_id(blob_id, owner_id))
             await asyncio.to_thread(_finish, file, part, path)
         except BaseException as error:
             file.close()
@@ -74,7 +87,7 @@ class FileBlobStore:
             if isinstance(error, OSError):
                 raise Unavailable("STORAGE_FULL", "The file cannot be stored now.") from error
             raise
-        return Blob(path.name, size)
+        return Blob(blob_id, size)
 
     async def size(self, tenant_id: str, blob_id: str) -> int:
         """Size in bytes."""
@@ -136,17 +149,19 @@ async def _pour(file: BinaryIO, chunks: AsyncIterable[bytes]) -> tuple[int, str]
     async for chunk in chunks:
         size += len(chunk)
         if size > BLOB_BYTES_MAX:
-            raise InvalidArgument(
-                "FILE_TOO_LARGE",
-                f"A file may have at most {BLOB_BYTES_MAX} bytes.",
-                metadata={"bytes_max": str(BLOB_BYTES_MAX)},
-            )
+            raise too_large(BLOB_BYTES_MAX)
         waiting += chunk
         if len(waiting) >= WRITE_BYTES:
             await asyncio.to_thread(_write, file, digest, bytes(waiting))
             waiting.clear()
     await asyncio.to_thread(_write, file, digest, bytes(waiting))
     return size, digest.hexdigest()
+
+
+def too_large(bytes_max: int) -> InvalidArgument:
+    """The error for a file with more bytes."""
+    text = f"A file may have at most {bytes_max} bytes."
+    return InvalidArgument("FILE_TOO_LARGE", text, metadata={"bytes_max": str(bytes_max)})
 
 
 def _write(file: BinaryIO, digest: blake2b, data: bytes) -> None:

@@ -2,7 +2,7 @@
 pipelined.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -75,11 +75,10 @@ class Changes:
     async def store(self) -> list[int]:
         """Write what refers to records that exist; the places of what was written."""
         plan, call, tx = self._collection.plan, self._call, self._tx
+        self._refuse(await check_references(call, tx, self._collection, self._pairs()))
         rows = [change.row for change in self._changes]
-        errors = await check_references(call, tx, self._collection, rows)
-        for at, fields in errors.items():
-            self.refused[self._changes[at].at] = invalid_fields(fields)
-        changes = [change for at, change in enumerate(self._changes) if at not in errors]
+        self._refuse(await self._collection.numbered(call, tx, rows))
+        changes = self._changes
         for part in parts([one.row for one in changes if one.before is None], PIPELINE_ROWS):
             await insert_records(call, tx, plan, part)
         pairs = [(one.before, one.row) for one in changes if one.before is not None]
@@ -89,6 +88,15 @@ class Changes:
             tx.later.extend(change.later)
         await tx.do_later()
         return [change.at for change in changes]
+
+    def _pairs(self) -> list[tuple[Record | None, Row]]:
+        return [(change.before, change.row) for change in self._changes]
+
+    def _refuse(self, errors: Mapping[int, list[tuple[str, str]]]) -> None:
+        """Leave out the changes with field errors, which stand by position."""
+        for at, fields in errors.items():
+            self.refused[self._changes[at].at] = invalid_fields(fields)
+        self._changes = [one for at, one in enumerate(self._changes) if at not in errors]
 
 
 class Commit(Protocol[One_contra]):

@@ -3,9 +3,10 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import asyncpg
 import grpc
@@ -30,14 +31,18 @@ from chassis.operations.deputy import Deputies
 from chassis.operations.start import Starter
 from chassis.operations.store import Operation, read_operation
 from chassis.operations.task import LeaseLost, OperationStopped, Task
+from chassis.telemetry.metrics import OPERATION_SECONDS, OPERATIONS, OPERATIONS_RUNNING
 
 AT_ONCE_MAX = 2
 IDLE_WAIT_S = 2.0
 RETRY_WAIT_S = 3.0
+RENEW_S = 10.0
+LEASE_S = 30.0
 ATTEMPTS_MAX = 20
 SWEEP_INTERVAL_S = 3600.0
 FILE_AGE_MAX = timedelta(days=7)
 OPERATION_AGE_MAX = timedelta(days=30)
+RELEASED = "RELEASED"
 
 Work = Callable[[Task], Awaitable[None]]
 
@@ -98,7 +103,11 @@ class Runner:
     async def _execute(self, operation: Operation) -> None:
         started = time.monotonic()
         task = Task(operation, self._worker, self._database, self._deputies, self._on_change)
-        end, error = await self._outcome(task)
+        with OPERATIONS_RUNNING.track_inprogress():
+            end, error = await self._outcome(task)
+        took_s = time.monotonic() - started
+        OPERATIONS.labels(operation.kind, end or RELEASED).inc()
+        OPERATION_SECONDS.labels(operation.kind).inc(took_s)
         if end:
             with suppress(Unavailable, LeaseLost):
                 await self._finish(operation, end, error)
@@ -106,10 +115,10 @@ class Runner:
             "operation worked on",
             operation=operation.id,
             kind=operation.kind,
-            end=end or "RELEASED",
+            end=end or RELEASED,
             reason=error.reason if error else "",
             processed=task.progress.processed,
-            duration_s=round(time.monotonic() - started, 3),
+            duration_s=round(took_s, 3),
         )
 
     async def _outcome(self, task: Task) -> tuple[str, CrmError | None]:
@@ -118,7 +127,9 @@ class Runner:
             text = "The operation made no progress in many attempts."
             return "FAILED", FailedPrecondition("OPERATION_STUCK", text)
         try:
-            await self._kinds[task.operation.kind](task)
+            # However long a step of the work takes, nobody else takes it up.
+            async with meanwhile(partial(self._release, task.operation, LEASE_S), RENEW_S):
+                await self._kinds[task.operation.kind](task)
         except asyncio.CancelledError:
             await asyncio.shield(self._release(task.operation, 0.0))
             raise
@@ -144,6 +155,7 @@ class Runner:
             await tx.execute(store.FINISH, {**self._keys(operation), "end": end, "error": told})
 
     async def _release(self, operation: Operation, wait_s: float) -> None:
+        """Let others have it after a time in which nobody renews the lease."""
         with suppress(Unavailable, asyncpg.PostgresError):
             async with self._database.worker() as tx:
                 await tx.execute(store.RELEASE, {**self._keys(operation), "wait_s": wait_s})
@@ -169,6 +181,23 @@ class Runner:
                     removed = await tx.execute(run, {"before": before})
         async with self._database.worker() as tx:
             return await tx.execute(store.FORGET, {"before": before})
+
+
+@asynccontextmanager
+async def meanwhile(again: Callable[[], Awaitable[None]], every_s: float) -> AsyncIterator[None]:
+    """Have something done again and again until the block ends."""
+
+    async def repeat() -> None:
+        while True:
+            await asyncio.sleep(every_s)
+            await again()
+
+    repeating = asyncio.create_task(repeat())
+    try:
+        yield
+    finally:
+        repeating.cancel()
+        await asyncio.wait([repeating])
 
 
 def shown_error(error: Exception) -> CrmError | None:

@@ -31,6 +31,9 @@ class Once:
     fingerprint: str = ""
 
 
+ONCE = Once()
+
+
 @dataclass(frozen=True)
 class Starter:
     """Starts operations of one service; `woken` tells its worker."""
@@ -61,7 +64,7 @@ class Starter:
         try:
             async with self.database.transaction(call.tenant_id) as tx:
                 row = await store.repeated_operation(tx, operation, own.key, own.fingerprint)
-                row = row or await _insert(tx, operation, own, note)
+                row = row or await insert_operation(tx, operation, own, note)
         except asyncpg.UniqueViolationError:
             async with self.database.transaction(call.tenant_id) as tx:
                 row = await store.repeated_operation(tx, operation, own.key, own.fingerprint)
@@ -73,10 +76,13 @@ class Starter:
 
 def _once(call: Call) -> Once:
     key = call.idempotency
-    return Once(key.key, key.fingerprint) if key else Once()
+    return Once(key.key, key.fingerprint) if key else ONCE
 
 
-async def _insert(tx: Tx, operation: Operation, once: Once, note: Note | None) -> Record:
+async def insert_operation(
+    tx: Tx, operation: Operation, once: Once = ONCE, note: Note | None = None
+) -> Record:
+    """Store it and what goes with it; ResourceExhausted when the tenant has OPEN_MAX that wait."""
     keys = {"tenant_id": operation.tenant_id, "id": operation.id}
     count = await tx.fetch_row(store.COUNT_OPEN, keys)
     if count is not None and count["count"] >= OPEN_MAX:

@@ -89,6 +89,9 @@ COUNT_OPEN = statement(
         _OPERATION.c.tenant_id == bindparam("tenant_id"), _OPEN
     )
 )
+COUNT_WAITING = statement(
+    select(func.count().label("number")).where(_OPERATION.c.state == "PENDING")
+)
 
 _OTHERS = _OPERATION.alias("others")
 _RUNNING_BESIDE = (

@@ -8,16 +8,16 @@ from google.protobuf.message import Message
 
 from chassis.call import Call
 from chassis.codec import invalid_fields
-from chassis.db.pool import Tx
+from chassis.db.pool import Record, Tx
 from chassis.errors import CrmError
 from chassis.resource.checks import check_match
 from chassis.resource.plan import Plan
 from chassis.resource.read import get_records, lock_records
-from chassis.resource.references import check_references
+from chassis.resource.references import Change, check_references
 from chassis.resource.resource import Row
 from chassis.resource.view import view_of
 from chassis.resource.write import insert_records, update_records
-from chassis.rpc.methods import Handler, Unary
+from chassis.rpc.methods import Unary
 from crm.type.v1.requests_pb2 import BatchDeleteRequest, BatchGetRequest
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Batches:
     collection: "Collection"
     answer: type[Message]
 
-    def methods(self, plural: str) -> dict[str, Handler]:
+    def methods(self, plural: str) -> dict[str, Unary]:
         """Handlers by rpc name; `plural` as in the names of rpcs."""
         return {
             f"BatchGet{plural}": Unary(self.get),
@@ -57,11 +57,11 @@ class Batches:
         for at, one in enumerate(requests):
             with _At(at, plan):
                 rows.append(await self.collection.prepared(call, tx, getattr(one, plan.singular)))
-        await self._check_references(call, tx, rows)
+        await self._check_references(call, tx, [(None, row) for row in rows])
         _name_records(call, [str(row["id"]) for row in rows])
-        made = await insert_records(call, tx, plan, rows)
         tx.discard_if(requests[0].validate_only)  # type: ignore[attr-defined]  # every Create request has it
-        return self._answer(made)
+        await self.collection.numbered(call, tx, rows)
+        return self._answer(await insert_records(call, tx, plan, rows))
 
     async def update(self, call: Call, tx: Tx, request: Message) -> Message:
         """Change records; an etag that a record brings must be current."""
@@ -71,14 +71,15 @@ class Batches:
         if len(set(ids)) < len(ids):
             raise invalid_fields([("requests", "A record may be changed once in a batch.")])
         before = await lock_records(call, tx, plan, ids, "UPDATE")
-        rows: list[Row] = []
+        pairs: list[tuple[Record, Row]] = []
         for at, (one, message) in enumerate(zip(requests, messages, strict=True)):
             with _At(at, plan):
                 check_match(message.etag, before[at]["version"])
-                rows.append(await self.collection.changed(call, tx, before[at], one))
-        await self._check_references(call, tx, rows)
+                row = await self.collection.changed(call, tx, before[at], one)
+            pairs.append((before[at], row))
+        await self._check_references(call, tx, pairs)
         _name_records(call, ids)
-        made = await update_records(call, tx, plan, list(zip(before, rows, strict=True)))
+        made = await update_records(call, tx, plan, pairs)
         tx.discard_if(requests[0].validate_only)  # type: ignore[attr-defined]  # every Update request has it
         return self._answer(made)
 
@@ -92,9 +93,9 @@ class Batches:
         ]
         return self._answer(made)
 
-    async def _check_references(self, call: Call, tx: Tx, rows: Sequence[Row]) -> None:
+    async def _check_references(self, call: Call, tx: Tx, changes: Sequence[Change]) -> None:
         plan = self.collection.plan
-        found = await check_references(call, tx, self.collection, rows)
+        found = await check_references(call, tx, self.collection, changes)
         for at, errors in found.items():
             with _At(at, plan):
                 raise invalid_fields(errors)

@@ -10,7 +10,7 @@ from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.errors import Aborted, FailedPrecondition, PermissionDenied
 from chassis.resource.plan import Plan
-from chassis.resource.view import view_of
+from chassis.resource.view import View, view_of
 
 
 def refuse_set(call: Call, plan: Plan, message: Message) -> None:
@@ -18,6 +18,16 @@ def refuse_set(call: Call, plan: Plan, message: Message) -> None:
     view = view_of(call, plan)
     names = [one.name for one, _ in message.ListFields()]
     errors = [(name, text) for name in names if (text := view.refusal(name))]
+    if errors:
+        raise invalid_fields(errors)
+
+
+def refuse_denied(view: View, request: Message, fields: Mapping[str, str]) -> None:
+    """InvalidArgument for what the caller's roles do not let him set, by a method of its own
+    neither; `fields` are those that the request calls otherwise.
+    """
+    names = [one.name for one, _ in request.ListFields()]
+    errors = [(name, text) for name in names if (text := view.rule(fields.get(name, name)))]
     if errors:
         raise invalid_fields(errors)
 

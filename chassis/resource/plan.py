@@ -30,7 +30,7 @@ from chassis.filter.fields import FilterField, filter_fields
 from chassis.filter.order_by import OrderField
 from chassis.resource.companion import Companion
 from chassis.resource.fields import Field, Form, column_of, resource_fields
-from chassis.resource.resource import Resource
+from chassis.resource.resource import NUMBER, Resource
 from chassis.resource.rows import ToMessage, message_reader
 from chassis.search.companion import SearchCompanion
 from chassis.search.search import Search, make_search
@@ -195,7 +195,7 @@ def make_plan(resource: Resource, service: str = "") -> Plan:
         beside: tuple[Companion, ...] = (SearchCompanion(search, plan.plural),) if search else ()
         plan = replace(plan, companions=(*beside, OwnValues(plan.plural)))
     names = {reference.field for reference in resource.references} | set(resource.importable)
-    names |= set(resource.choices)
+    names |= set(resource.choices) | ({NUMBER} if resource.number else set())
     unknown = (names | set(resource.unique.values())) - set(plan.fields)
     texts = {name for name, one in fields.items() if one.form is Form.TEXT}
     unknown |= set(resource.searchable) - texts

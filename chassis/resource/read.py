@@ -3,6 +3,7 @@ indistinguishably.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from google.protobuf.message import Message
 from sqlalchemy import any_, bindparam, select
@@ -17,6 +18,8 @@ from chassis.errors import NotFound
 from chassis.ids import is_id
 from chassis.resource.plan import Plan, reach_condition, reach_shape, reach_values
 from chassis.resource.view import view_of
+
+Found = TypeVar("Found")
 
 
 async def get_record(  # what is read, and as whom
@@ -99,8 +102,8 @@ async def lock_record(call: Call, tx: Tx, plan: Plan, record_id: str, verb: str)
     return row
 
 
-def plan_of(plans: Mapping[str, Plan], plural: str) -> Plan:
-    """The resource of a service with this collection; NotFound when there is none."""
+def plan_of(plans: Mapping[str, Found], plural: str) -> Found:
+    """What a service has for this collection; NotFound when there is none."""
     if plural not in plans:
         raise NotFound("COLLECTION_NOT_FOUND", f"There is no collection {plural}.")
     return plans[plural]

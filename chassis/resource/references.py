@@ -10,13 +10,13 @@ from sqlalchemy import any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 from chassis.access.model import Reach
-from chassis.access.people import USERS, sees_user
+from chassis.access.people import USERS, require_known, sees_user
 from chassis.access.scope import Shape, reach_values, readable, referred_table
 from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.contracts import owners
 from chassis.custom_fields.model import CUSTOM, stored_values
-from chassis.db.pool import Tx
+from chassis.db.pool import Record, Tx
 from chassis.db.schema import chassis_tables, new_metadata
 from chassis.db.sql import Statement, statement
 from chassis.events.references import scope_values
@@ -26,6 +26,8 @@ from chassis.resource.resource import Reference, Row
 if TYPE_CHECKING:
     from chassis.resource.standard import Collection
 
+# A row, and what it is written over.
+Change = tuple[Record | None, Row]
 # (service, collection, tenant, ids, reach) -> the ids that exist at the owner, living and in reach.
 AskOwner = Callable[[str, str, str, Sequence[str], Reach], Awaitable[set[str]]]
 
@@ -41,9 +43,10 @@ _KNOWN = statement(
 
 
 async def check_references(
-    call: Call, tx: Tx, own: "Collection", rows: Sequence[Row]
+    call: Call, tx: Tx, own: "Collection", rows: Sequence[Change]
 ) -> dict[int, list[tuple[str, str]]]:
     """Field errors by position in `rows` for ids that exist nowhere, as far as the caller sees.
+    What a record has named before may stay: it may be gone or out of his sight since.
 
     Whether one of our own exists at all is left to its foreign key, where it has one.
     """
@@ -62,24 +65,39 @@ async def check_references(
     return errors
 
 
-async def require_references(call: Call, tx: Tx, own: "Collection", row: Row) -> None:
+async def require_references(  # what is written, over what
+    call: Call, tx: Tx, own: "Collection", row: Row, before: Record | None = None
+) -> None:
     """Raise InvalidArgument naming the fields whose record does not exist for the caller."""
-    errors = await check_references(call, tx, own, [row])
+    errors = await check_references(call, tx, own, [(before, row)])
     if errors:
         raise invalid_fields(errors[0])
 
 
 def _named(
-    call: Call, plan: Plan, rows: Sequence[Row]
+    call: Call, plan: Plan, rows: Sequence[Change]
 ) -> Iterator[tuple[Reference, dict[int, str]]]:
-    """Each reference, those in the tenant's own fields too, with ids by the position of the row."""
+    """Each reference, those in the tenant's own fields too, with new ids by the position of the
+    row.
+    """
     for reference in plan.resource.references:
-        name = reference.field
-        yield reference, {at: str(row[name]) for at, row in enumerate(rows) if row.get(name)}
-    for one in call.custom.of(plan.plural).references:
-        stored = enumerate(stored_values(row.get(CUSTOM)) for row in rows)
-        named = {at: str(row[one.id]) for at, row in stored if one.id in row}
-        yield Reference(one.path, one.reference, owners()[one.reference]), named
+        yield reference, _new(reference.field, rows)
+    references = call.custom.of(plan.plural).references
+    own = [(_own_values(before), _own_values(row)) for before, row in rows if references]
+    for one in references:
+        yield Reference(one.path, one.reference, owners()[one.reference]), _new(one.id, own)
+
+
+def _new(name: str, rows: Sequence[Change]) -> dict[int, str]:
+    return {
+        at: str(row[name])
+        for at, (before, row) in enumerate(rows)
+        if row.get(name) and str(row[name]) != str((before or {}).get(name))
+    }
+
+
+def _own_values(row: Record | None) -> Row:
+    return stored_values((row or {}).get(CUSTOM))
 
 
 async def labels(call: Call, tx: Tx, resource: str, ids: Iterable[str]) -> dict[str, str]:
@@ -93,6 +111,7 @@ async def _missing(
 ) -> set[str]:
     reach = readable(call, reference.resource)
     if reference.resource == USERS:
+        require_known(call, ids)
         return {one for one in ids if not sees_user(call, reach, one)}
     values = {"tenant_id": call.tenant_id, "resource": reference.resource, "ids": list(ids)}
     rows = await tx.fetch(_KNOWN, values)

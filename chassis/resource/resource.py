@@ -10,6 +10,8 @@ from chassis.call import Call
 from chassis.db.pool import Tx
 
 Row = dict[str, object]
+# The field of what has a series of numbers.
+NUMBER = "number"
 # (call, tx, row, message as sent); the message holds what has no column, such as a password.
 PrepareCreate = Callable[[Call, Tx, Row, Message], Awaitable[None]]
 # (call, tx, row before, values to change, message as sent)
@@ -44,8 +46,8 @@ class Resource:
 
     `filterable`, `orderable` and `searchable` (texts only) name fields, `choices` those that hold
     the id of a choice of their pick-list; `unique` maps index names to the field they keep unique;
-    `importable` names output-only fields that an import may set as history had them. The hooks may
-    change the row or raise.
+    `importable` names output-only fields that an import may set as history had them; `number` is
+    what the automatic numbers of new records begin with. The hooks may change the row or raise.
     """
 
     message: type[Message]
@@ -58,6 +60,7 @@ class Resource:
     importable: tuple[str, ...] = ()
     searchable: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
+    number: str = ""
     prepare_create: PrepareCreate | None = None
     prepare_update: PrepareUpdate | None = None
     prepare_delete: PrepareDelete | None = None

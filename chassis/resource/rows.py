@@ -15,6 +15,7 @@ from google.protobuf.struct_pb2 import Struct
 
 from chassis.codec import decoder, encoder, invalid_fields
 from chassis.custom_fields.model import NOTHING, OwnFields
+from chassis.dates import civil_date
 from chassis.money import currencies, rounded
 from chassis.resource.fields import Field, Form, enum_names
 from chassis.resource.resource import Row
@@ -112,7 +113,7 @@ _WRITERS: Mapping[Form, Writer] = {
     Form.UUID: lambda _field, value: value or None,
     Form.NUMBER: lambda _field, value: value,
     Form.BOOLEAN: lambda _field, value: value,
-    Form.DATE: lambda field, value: civil_date(field.name, value),
+    Form.DATE: lambda field, value: date_of(field.name, value),
     Form.TIMESTAMP: lambda _field, value: value.ToDatetime(UTC),
     Form.ENUM: lambda field, value: _enum_name(field.descriptor, value),
     Form.UUIDS: lambda _field, value: list(value),
@@ -125,12 +126,10 @@ def _json(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-def civil_date(name: str, text: str) -> date | None:
-    """A civil date from its ISO form (ISO 8601, YYYY-MM-DD); None when empty."""
-    if not text:
-        return None
+def date_of(name: str, text: str) -> date | None:
+    """The date of a field; None when empty."""
     try:
-        return date.fromisoformat(text)
+        return civil_date(text) if text else None
     except ValueError:
         raise invalid_fields([(name, "It must be a date, YYYY-MM-DD.")]) from None
 

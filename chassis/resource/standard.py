@@ -8,11 +8,14 @@ from functools import partial
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from chassis.access.people import require_known
 from chassis.call import Call
+from chassis.codec import invalid_fields
 from chassis.custom_fields.model import CUSTOM, NOTHING
 from chassis.custom_fields.record import set_changed, set_new
 from chassis.db.pool import Record, Tx
 from chassis.ids import new_id
+from chassis.number_series import Errors, NumberSeries
 from chassis.resource.batch import Batches
 from chassis.resource.checks import (
     check_match,
@@ -26,11 +29,11 @@ from chassis.resource.listing import list_records, page_values
 from chassis.resource.plan import Plan, make_plan
 from chassis.resource.read import get_record, lock_record
 from chassis.resource.references import AskOwner, require_references
-from chassis.resource.resource import Resource, Row
+from chassis.resource.resource import NUMBER, Resource, Row
 from chassis.resource.rows import column_values
 from chassis.resource.view import view_of
 from chassis.resource.write import insert_record, update_record
-from chassis.rpc.methods import Handler, Unary
+from chassis.rpc.methods import Unary
 from crm.type.v1.requests_pb2 import DeleteRequest, GetRequest, ListRequest, UndeleteRequest
 
 
@@ -44,13 +47,14 @@ class Collection:
     page_token_key: bytes
     ask_owner: AskOwner
     siblings: "dict[str, Collection]" = field(default_factory=dict)
+    numbers: NumberSeries | None = None
 
     def plan_of(self, plural: str) -> Plan | None:
         """The plan of another collection of the service; None when there is none."""
         plans = (one.plan for one in self.siblings.values())
         return next((plan for plan in plans if plan.plural == plural), None)
 
-    def methods(self) -> dict[str, Handler]:
+    def methods(self) -> dict[str, Unary]:
         """The standard methods by rpc name; a dict merge replaces or adds any."""
         name, descriptor = self.plan.resource.message.__name__, self.plan.descriptor
         service = descriptor.file.services_by_name[f"{name}Service"]
@@ -87,9 +91,9 @@ class Collection:
         """Create one record; output-only fields are refused, references must exist."""
         row = await self.prepared(call, tx, getattr(request, self.plan.singular))
         await require_references(call, tx, self, row)
-        answer = await insert_record(call, tx, self.plan, row, "created")
         tx.discard_if(request.validate_only)  # type: ignore[attr-defined]  # every Create request has it
-        return answer
+        await self.numbered(call, tx, [row])
+        return await insert_record(call, tx, self.plan, row, "created")
 
     async def update(self, call: Call, tx: Tx, request: Message) -> Message:
         """Change the fields of the mask; a stale If-Match is Aborted, no difference no
@@ -99,10 +103,9 @@ class Collection:
         before = await lock_record(call, tx, self.plan, message.id, "UPDATE")  # type: ignore[attr-defined]  # every resource has it
         check_match(call.if_match, before["version"])
         row = await self.changed(call, tx, before, request)
-        await require_references(call, tx, self, row)
-        answer = await update_record(call, tx, self.plan, before, row, "updated")
+        await require_references(call, tx, self, row, before)
         tx.discard_if(request.validate_only)  # type: ignore[attr-defined]  # as above
-        return answer
+        return await update_record(call, tx, self.plan, before, row, "updated")
 
     async def delete(self, call: Call, tx: Tx, request: DeleteRequest) -> Message:
         """Put a record into the recycle bin; living children are a FailedPrecondition
@@ -139,8 +142,17 @@ class Collection:
         set_changed(call, self.plan, row, message, before)
         hook = self.plan.resource.prepare_update
         await view_of(call, self.plan).run_hook(hook, call, tx, dict(before), row, message)
-        self._check_new_owner(call, before, row)
+        set_owner(call, self.plan, before, row)
+        if self.numbers and before[NUMBER] is None:  # written by a version without numbers
+            row[NUMBER] = None
+            await self.numbered(call, tx, [row])
         return row
+
+    async def numbered(self, call: Call, tx: Tx, rows: Sequence[Row]) -> Errors:
+        """Give numbers to the new rows that have none; field errors by position for numbers that
+        an import brings.
+        """
+        return await self.numbers.give(tx, call.tenant_id, rows) if self.numbers else {}
 
     async def discard(self, call: Call, tx: Tx, before: Record, *, force: bool) -> Message:
         """Put a locked row into the recycle bin until the tenant's retention is over."""
@@ -185,11 +197,6 @@ class Collection:
             row |= owned_by(call, row["owner_id"])
         return row
 
-    def _check_new_owner(self, call: Call, before: Mapping[str, object], row: Row) -> None:
-        if "owner_id" in row and str(before["owner_id"]) != str(row["owner_id"]):
-            call.reach(self.plan.plural, "ASSIGN")
-            row |= owned_by(call, row["owner_id"])
-
 
 def collection(
     resource: Resource,
@@ -197,9 +204,19 @@ def collection(
     ask_owner: AskOwner,
     siblings: dict[str, Collection],
     service: str,
+    numbers: NumberSeries | None = None,
 ) -> Collection:
     """Check the declaration and make the collection; a wrong one raises ValueError."""
-    return Collection(make_plan(resource, service), page_token_key, ask_owner, siblings)
+    return Collection(make_plan(resource, service), page_token_key, ask_owner, siblings, numbers)
+
+
+def set_owner(call: Call, plan: Plan, before: Mapping[str, object], row: Row) -> None:
+    """Complete a change of the owner, which is a verb of its own; nobody is no owner."""
+    if "owner_id" in row and str(before["owner_id"]) != str(row["owner_id"]):
+        if row["owner_id"] is None:
+            raise invalid_fields([("owner_id", "It must be given.")])
+        call.reach(plan.plural, "ASSIGN")
+        row |= owned_by(call, row["owner_id"])
 
 
 def owned_by(call: Call, owner_id: object) -> Row:
@@ -207,6 +224,9 @@ def owned_by(call: Call, owner_id: object) -> Row:
     partner company of this moment.
     """
     owner = str(owner_id or call.user_id)
+    require_known(call, [owner])
+    if not owner_id and call.principal.kind == "client" and owner == call.principal.id:
+        raise invalid_fields([("owner_id", "It must be given: no user stands behind the client.")])
     member = call.access.members.get(owner)
     return {
         "owner_id": owner,

@@ -21,7 +21,7 @@ from chassis.db.sql import Statement, statement
 from chassis.errors import AlreadyExists, InvalidArgument
 from chassis.ids import new_id
 from chassis.resource.plan import Plan
-from chassis.resource.resource import Row
+from chassis.resource.resource import NUMBER, Row
 from chassis.resource.view import view_of
 
 RECORD_BYTES_MAX = 64 * 1024
@@ -327,9 +327,9 @@ def taken(
 ) -> AlreadyExists:
     """The caller's view of a violated unique index; a field that he does not see is not named."""
     name, view = error.constraint_name or "", view_of(call, plan)
-    field = plan.resource.unique.get(name, "")
-    if name == f"uq_{plan.resource.table.name}_external":
-        field = "external_id"
+    table = plan.resource.table.name
+    every = {f"uq_{table}_external": "external_id", f"uq_{table}_number": NUMBER}
+    field = {**every, **plan.resource.unique}.get(name, "")
     if field not in view.fields:
         field = ""
     if name == UNIQUE_VALUE:

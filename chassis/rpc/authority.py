@@ -27,9 +27,18 @@ _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 ANONYMOUS = Principal(kind="anonymous", id="")
 NO_ACCESS = Access()
 
-AccessSource = Callable[[Principal], Awaitable[Access]]
 # A tenant's own fields.
 CustomSource = Callable[[str], Awaitable[CustomFields]]
+
+
+class AccessSource(Protocol):
+    """Access of a principal's tenant."""
+
+    async def __call__(self, principal: Principal) -> Access:
+        """As it is known here."""
+
+    async def renew(self, principal: Principal) -> Access:
+        """As identity has it by now."""
 
 
 class Context(Protocol):
@@ -77,6 +86,10 @@ class Authority:
         )
         _check_rights(facts, call)
         return call
+
+    async def renewed(self, call: Call) -> Call:
+        """The call with access as identity has it by now."""
+        return replace(call, access=await self._access.renew(call.principal))
 
     async def _principal(
         self, facts: MethodFacts, metadata: Mapping[str, str | bytes]

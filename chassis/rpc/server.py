@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
-from typing import TypeAlias
 
 import asyncpg
 import grpc
@@ -17,6 +16,7 @@ from google.protobuf.message import DecodeError, Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from chassis.access.field_rules import HIDDEN_FIELDS
+from chassis.access.people import AccessBehind
 from chassis.call import Call
 from chassis.codec.validate import validator
 from chassis.db.errors import translate
@@ -35,9 +35,9 @@ from chassis.rpc.methods import (
     Unary,
     method_facts,
 )
+from chassis.rpc.serving import Context, Meter, Serving
 from chassis.rpc.tls import add_port
-
-Context: TypeAlias = "grpc.aio.ServicerContext[Message, Message]"
+from chassis.telemetry.metrics import watch_calls
 
 OPTIONS = (
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
@@ -78,6 +78,7 @@ class RpcServer:
         self._authority = authority
         self.on_change = on_change
         self._running: set[asyncio.Future[Message]] = set()
+        watch_calls(lambda: len(self._running))
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # the module has no stubs
         self._server = grpc.aio.server(
             options=OPTIONS, maximum_concurrent_rpcs=CONCURRENT_CALLS_MAX
@@ -133,24 +134,25 @@ class RpcServer:
     def _unary(
         self, facts: MethodFacts, handler: Unary | Free
     ) -> Callable[[Message, Context], Awaitable[Message]]:
-        check = validator(facts.request)
+        check, meter = validator(facts.request), Meter(facts.full_name)
         work = handler.run if isinstance(handler, Free) else self._in_transaction(facts, handler)
 
         async def serve(request: Message, context: Context) -> Message:
-            try:
-                call = await self._authority.admit(facts, request, context)
-                _tell_hidden(facts, call, context)
-                _require_readable(request)
-                _refuse(check(request))
-                # A client that gives up must not tear a transaction apart: the work goes on by
-                # itself.
-                task = asyncio.ensure_future(work(call, request))
-                self._running.add(task)
-                task.add_done_callback(self._running.discard)
-                return await asyncio.shield(task)
-            except Exception as error:
-                await self._fail(error, facts, context)
-                raise
+            with meter.begin(context) as serving:
+                try:
+                    call = serving.admitted(await self._authority.admit(facts, request, context))
+                    _tell_hidden(facts, call, context)
+                    _require_readable(request)
+                    _refuse(check(request))
+                    # A client that gives up must not tear a transaction apart: the work goes on
+                    # by itself.
+                    task = asyncio.ensure_future(work(call, request))
+                    self._running.add(task)
+                    task.add_done_callback(self._running.discard)
+                    return await asyncio.shield(task)
+                except Exception as error:
+                    await self._fail(error, serving, context)
+                    raise
 
         return serve
 
@@ -161,9 +163,9 @@ class RpcServer:
         if facts.changes != (reread is not None):
             raise ValueError(f"{facts.full_name}: reread is for methods that change records")
 
-        async def work(call: Call, request: Message) -> Message:
+        async def attempt(call: Call, request: Message) -> Message:
             try:
-                async with database.transaction(call.tenant_id) as tx:
+                async with database.transaction(call.tenant_id, call.traceparent) as tx:
                     answer = await run(call, tx, request)
                     key = call.idempotency
                     if reread is not None and key is not None and not key.taken:
@@ -176,6 +178,12 @@ class RpcServer:
             if facts.changes:
                 self.on_change(call.tenant_id)
             return answer
+
+        async def work(call: Call, request: Message) -> Message:
+            try:
+                return await attempt(call, request)
+            except AccessBehind:
+                return await attempt(await self._authority.renewed(call), request)
 
         return work
 
@@ -195,36 +203,40 @@ class RpcServer:
     def _streaming(
         self, facts: MethodFacts, handler: ServerStream
     ) -> Callable[[Message, Context], AsyncIterator[Message]]:
-        check = validator(facts.request)
+        check, meter = validator(facts.request), Meter(facts.full_name)
 
         async def serve(request: Message, context: Context) -> AsyncIterator[Message]:
-            try:
-                call = await self._authority.admit(facts, request, context)
-                _require_readable(request)
-                _refuse(check(request))
-                async for message in handler.run(call, request):
-                    yield message
-            except Exception as error:
-                await self._fail(error, facts, context)
-                raise
+            with meter.begin(context) as serving:
+                try:
+                    call = serving.admitted(await self._authority.admit(facts, request, context))
+                    _require_readable(request)
+                    _refuse(check(request))
+                    async for message in handler.run(call, request):
+                        yield message
+                except Exception as error:
+                    await self._fail(error, serving, context)
+                    raise
 
         return serve
 
     def _uploading(
         self, facts: MethodFacts, handler: ClientStream
     ) -> Callable[[AsyncIterator[Message], Context], Awaitable[Message]]:
+        meter = Meter(facts.full_name)
+
         async def serve(requests: AsyncIterator[Message], context: Context) -> Message:
-            try:
-                call = await self._authority.admit(facts, None, context)
-                return await handler.run(call, _readable(requests))
-            except Exception as error:
-                await _drain(requests)
-                await self._fail(error, facts, context)
-                raise
+            with meter.begin(context) as serving:
+                try:
+                    call = await self._authority.admit(facts, None, context)
+                    return await handler.run(serving.admitted(call), _readable(requests))
+                except Exception as error:
+                    await _drain(requests)
+                    await self._fail(error, serving, context)
+                    raise
 
         return serve
 
-    async def _fail(self, error: Exception, facts: MethodFacts, context: Context) -> None:
+    async def _fail(self, error: Exception, serving: Serving, context: Context) -> None:
         """End the call with the error's status; what is our own fault is logged and told without
         detail.
         """
@@ -232,11 +244,13 @@ class RpcServer:
             return
         shown = _shown(error)
         if shown is None:
-            log.error("call failed", method=facts.full_name, exc_info=error)
+            log.error(
+                "call failed", method=serving.method, trace_id=serving.trace_id, exc_info=error
+            )
             shown = CrmError("INTERNAL", "Something went wrong on our side.")
         status = to_status(shown, self._service)
         context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
-        await context.abort(shown.status, shown.message)
+        await context.abort(shown.status, status.message)
 
 
 def _tell_hidden(facts: MethodFacts, call: Call, context: Context) -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 from deploy.local.errors import RunnerError
 from deploy.local.platform import Platform, Seed
 from deploy.local.progress import Progress
-from deploy.local.settings import GATEWAY, POSTGRES, ROOT, SERVICES
+from deploy.local.settings import BACKUP, GATEWAY, POSTGRES, ROOT, SERVICES
 
 Names = Annotated[list[str] | None, typer.Argument(help="components; all when none is named")]
 
@@ -46,7 +46,8 @@ def status() -> None:
     running = platform.pids()
     for name in platform.names():
         state = f"process {running[name]}" if name in running else "down"
-        console.print(f"  {name:<12} port {platform.port(name):<6} {state}", highlight=False)
+        port = "" if name == BACKUP else f"port {platform.port(name)}"
+        console.print(f"  {name:<12} {port:<11} {state}", highlight=False)
 
 
 @app.command()
@@ -74,16 +75,6 @@ def revision(service: str, message: str) -> None:
     platform = _platform()
     platform.start(POSTGRES)
     platform.draft_revision(service, message)
-
-
-@app.command()
-def parked(service: str, replay: bool = False) -> None:
-    """Show the events that a service has parked, or apply them with --replay."""
-    environment = _platform().service_environment(service)
-    arguments = ["parked", "replay"] if replay else ["parked"]
-    os.execve(  # noqa: S606  # the service's own command is the program here
-        sys.executable, [sys.executable, "-m", f"services.{service}", *arguments], environment
-    )
 
 
 @app.command()

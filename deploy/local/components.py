@@ -11,7 +11,17 @@ from typing import Final
 from deploy.local import broker, databases, health, postgres
 from deploy.local.credentials import Secrets
 from deploy.local.processes import Login
-from deploy.local.settings import GATEWAY, HOST, NATS, POSTGRES, ROOT, SERVICES, Settings
+from deploy.local.settings import (
+    BACKUP,
+    GATEWAY,
+    HOST,
+    NATS,
+    POSTGRES,
+    ROOT,
+    SERVICES,
+    Settings,
+    owner_variable,
+)
 
 START_TIMEOUT_S: Final = 60.0
 GRACE_S: Final = 20.0
@@ -83,6 +93,7 @@ class Wiring:
             "LOG_LEVEL": self._settings.log_level,
             "NATS_URL": self.nats_url(),
             "SERVICE_SECRET": self._secrets.service_secrets[service],
+            "METRICS_LISTEN": f"{HOST}:{ports[f'{service}_metrics']}",
             **{f"{name.upper()}_TARGET": f"{HOST}:{ports[name]}" for name in SERVICES},
         }
         if service == GATEWAY:
@@ -111,12 +122,26 @@ class Wiring:
         owner = self.logins(service).owner
         return self.service_environment(service) | {"MIGRATION_DATABASE_URL": owner}
 
+    def backup_environment(self) -> dict[str, str]:
+        """What `python -m deploy.backup` reads; what the environment says itself goes first."""
+        run_dir = self._settings.run_dir
+        return {
+            **{owner_variable(name): self.logins(name).owner for name in SERVICES},
+            "NATS_URL": self.nats_url(),
+            "BLOB_DIR": str(run_dir / "blobs"),
+            "LOG_ROOT_DIR": str(run_dir / "log-roots"),
+            "BACKUP_DIR": str(run_dir / "backups"),
+            "BACKUP_KEY": self._secrets.backup_key,
+        } | dict(self._settings.backup)
+
     def component(self, name: str) -> Component:
         """The component of this name; KeyError for an unknown one."""
         if name == POSTGRES:
             return self._postgres()
         if name == NATS:
             return self._nats()
+        if name == BACKUP:
+            return self._backup()
         return self._service(name)
 
     def _postgres(self) -> Component:
@@ -147,6 +172,18 @@ class Wiring:
             prepare=lambda: broker.write_configuration(path, run_dir / "nats", port, password),
             ready=lambda: broker.is_ready(port),
             folder=Path("/"),
+        )
+
+    def _backup(self) -> Component:
+        every = self._settings.backup_hours
+        return Component(
+            name=BACKUP,
+            title=f"backups every {every} hours",
+            port=0,
+            command=(sys.executable, "-m", "deploy.backup", "schedule", f"--every={every}"),
+            environment={**self._settings.inherited, **self.backup_environment()},
+            prepare=lambda: None,
+            ready=lambda: True,
         )
 
     def _service(self, name: str) -> Component:

@@ -32,6 +32,7 @@ class Secrets:
     signing_keys: Sequence[Mapping[str, object]]
     log_keys: Sequence[Mapping[str, object]]
     sealing_keys: Sequence[str]
+    backup_key: str
 
 
 def load_secrets(path: Path) -> Secrets:
@@ -53,6 +54,7 @@ def load_secrets(path: Path) -> Secrets:
         "signing_keys": stored.get("signing_keys") or [new_signing_key()],
         "log_keys": stored.get("log_keys") or [new_signing_key()],
         "sealing_keys": stored.get("sealing_keys") or [new_sealing_key()],
+        "backup_key": stored.get("backup_key") or new_sealing_key(),
     }
     if complete != stored:
         write_private(path, complete)

@@ -74,13 +74,20 @@ def adopt_database(logins: Logins) -> None:
     run_sql(logins.owner, script)
 
 
-def run_sql(url: str, script: str) -> str:
-    """Run a psql script and return its output; no password stands in an argument."""
+def client(url: str) -> tuple[str, dict[str, str]]:
+    """A URL and the environment of PostgreSQL's programs: no password stands in an argument."""
     parts = urlsplit(url)
     bare = urlunsplit(parts._replace(netloc=_without_password(parts.netloc)))
     environment = {**os.environ, "PGCONNECT_TIMEOUT": "5", "PGAPPNAME": "crm-runner"}
     if parts.password:
         environment["PGPASSWORD"] = unquote(parts.password)
+    return bare, environment
+
+
+def run_sql(url: str, script: str) -> str:
+    """Run a psql script and return its output."""
+    parts = urlsplit(url)
+    bare, environment = client(url)
     command = [str(BINARIES / "psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", bare]
     done = subprocess.run(
         command,

@@ -1,6 +1,7 @@
 """One CRM platform in one run folder: start, stop, kill. Several may run side by side."""
 
 import fcntl
+import json
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from deploy.local.errors import RunnerError
 from deploy.local.processes import ProcessTable
 from deploy.local.progress import Progress
 from deploy.local.settings import (
+    BACKUP,
     DEFAULT_PORTS,
     GATEWAY,
     HOST,
@@ -32,6 +34,7 @@ from deploy.local.settings import (
 Role = Literal["owner", "runtime", "worker"]
 Seed = Callable[["Platform"], None]
 MIGRATION_TIMEOUT_S: Final = 300.0
+SETTINGS_FILE: Final = "settings.json"
 
 
 def existing_services() -> tuple[str, ...]:
@@ -64,10 +67,22 @@ class Platform:
         """A silent platform on free ports, deaf to the environment's own servers and ports."""
         free = zip(DEFAULT_PORTS, ports.pick(len(DEFAULT_PORTS)), strict=True)
         environment = {port_variable(name): str(port) for name, port in free}
+        environment["BACKUP_HOURS"] = "0"
         for name in (*INHERITED, "LOG_LEVEL"):
             if name in os.environ:
                 environment[name] = os.environ[name]
         return cls(folder, environment, services)
+
+    @classmethod
+    def found(cls, run_dir: Path, progress: Progress | None = None) -> "Platform":
+        """The platform that was started in a run folder, whatever its ports; RunnerError if none
+        was.
+        """
+        try:
+            told = json.loads((run_dir / SETTINGS_FILE).read_text())
+        except (OSError, ValueError) as error:
+            raise RunnerError(f"There is no platform in {run_dir}: run make up") from error
+        return cls(run_dir, {**told, **os.environ}, progress=progress)
 
     @property
     def run_dir(self) -> Path:
@@ -88,9 +103,17 @@ class Platform:
         return {"url": self.url(), "email": DEMO_EMAIL, "password": password}
 
     def operator(self) -> dict[str, str]:
-        """`identity_target` and `secret`: what `crm tenant` reaches identity with."""
-        target = f"{HOST}:{self._settings.ports['identity']}"
-        return {"identity_target": target, "secret": self._secrets.service_secrets[OPERATOR]}
+        """What operators' commands reach the platform with: `secret`, `nats_url`, and by service
+        `<name>_target`, `<name>_metrics` (host:port) and `<name>_database_url` (worker's role).
+        """
+        owners = [name for name in self._services if name in SERVICES]
+        return {
+            "secret": self._secrets.service_secrets[OPERATOR],
+            "nats_url": self.nats_url(),
+            **{f"{name}_target": f"{HOST}:{self.port(name)}" for name in SERVICES},
+            **{f"{name}_metrics": target for name, target in self._metrics().items()},
+            **{f"{name}_database_url": self.database_url(name, "worker") for name in owners},
+        }
 
     def admin_database_url(self) -> str:
         """A login that may do everything on the database server."""
@@ -109,6 +132,10 @@ class Platform:
         """What the process of a service sees; tests give it to an app inside their own process."""
         return self._wiring.service_environment(service)
 
+    def backup_environment(self) -> dict[str, str]:
+        """What `python -m deploy.backup` reads to reach this platform."""
+        return self._wiring.backup_environment()
+
     def names(self) -> tuple[str, ...]:
         """The components this platform runs itself, in starting order."""
         owned = [name for name in self._services if name in SERVICES]
@@ -117,7 +144,8 @@ class Platform:
         )
         servers = [POSTGRES] if embedded else []
         servers += [] if self._settings.nats_url else [NATS]
-        return (*servers, *self._services)
+        scheduled = self._settings.backup_hours and set(SERVICES) <= set(owned)
+        return (*servers, *self._services, *([BACKUP] if scheduled else []))
 
     def pids(self) -> dict[str, int]:
         """Process ids of what runs now."""
@@ -128,24 +156,30 @@ class Platform:
         """Start what does not run: servers, databases, migrations, services, gateway; seed once."""
         with self._locked():
             dead = [name for name in self.names() if name not in self.pids()]
-            for name in dead:
+            for name in [name for name in dead if name != BACKUP]:
                 self._require_port(name)
             for name in [name for name in dead if name in {POSTGRES, NATS}]:
                 self._start(name)
             services = [name for name in dead if name in self._services]
             self._migrate_all([name for name in services if name != GATEWAY])
             self._start_services(services)
+            if BACKUP in dead:
+                self._start(BACKUP)
+        write_private(self._run_dir / SETTINGS_FILE, self._settings.to_environment())
         write_private(self._run_dir / "credentials.json", self.credentials())
         write_private(self._run_dir / "operator.json", self.operator())
+        targets = self._metrics().items()
+        groups = [{"targets": [one], "labels": {"service": name}} for name, one in targets]
+        (self._run_dir / "prometheus.json").write_text(json.dumps(groups, indent=1))
         if seed is not None:
             self.seed_once(seed)
 
     def down(self) -> list[str]:
-        """Stop in order, gateway first, databases last; the names of what ran. Data stays."""
+        """Stop in order, edges first, databases last; the names of what ran. Data stays."""
         services = [name for name in self.names() if name in self._services and name != GATEWAY]
         stopped: list[str] = []
         with self._locked():
-            for group in ([GATEWAY], services, [NATS], [POSTGRES]):
+            for group in ([BACKUP, GATEWAY], services, [NATS], [POSTGRES]):
                 running = [name for name in group if name in self.pids()]
                 if not running:
                     continue
@@ -157,7 +191,8 @@ class Platform:
     def start(self, name: str) -> int:
         """Start one component, a service after its migrations, and wait for it; its pid."""
         if name not in self.pids():
-            self._require_port(name)
+            if name != BACKUP:
+                self._require_port(name)
             if name in SERVICES:
                 self.migrate(name)
             self._start(name)
@@ -175,6 +210,25 @@ class Platform:
         """Stop and start; the new pid."""
         self.stop(name)
         return self.start(name)
+
+    @contextmanager
+    def emptied(self, *, forced: bool) -> Iterator[None]:
+        """Servers with every service's roles and database, and no service, for a restore; then all
+        start. What runs is stopped if `forced`, else RunnerError.
+        """
+        running = [name for name in self.pids() if name in (*self._services, BACKUP)]
+        if running and not forced:
+            raise RunnerError(f"{', '.join(running)} run and would be replaced: to go on say --yes")
+        self.down()
+        for name in [name for name in self.names() if name in {POSTGRES, NATS}]:
+            self.start(name)
+        for name in [name for name in self._services if name in SERVICES]:
+            self.prepare_database(name)
+        try:
+            yield
+            (self._run_dir / "seeded").touch()
+        finally:
+            self.up()
 
     def prepare_database(self, service: str) -> None:
         """Make roles, database, schemas and extensions of a service; PostgreSQL must run."""
@@ -221,6 +275,10 @@ class Platform:
     def log_path(self, name: str) -> Path:
         """Where a component's output goes."""
         return self._processes.log_path(name)
+
+    def _metrics(self) -> dict[str, str]:
+        """Where Prometheus reads, by service."""
+        return {name: f"{HOST}:{self.port(f'{name}_metrics')}" for name in self._services}
 
     def _migrate_all(self, services: Sequence[str]) -> None:
         """Two at a time: each is a Python process that mostly imports."""
@@ -273,7 +331,8 @@ class Platform:
         return self._wiring.component(name)
 
     def _require_port(self, name: str) -> None:
-        ports.require_free(self._settings.ports[name], port_variable(name))
+        for one in {name, f"{name}_metrics"} & set(self._settings.ports):
+            ports.require_free(self._settings.ports[one], port_variable(one))
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

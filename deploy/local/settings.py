@@ -13,6 +13,7 @@ SERVICES: Final = ("identity", "customer", "sales", "marketing", "reporting")
 GATEWAY: Final = "gateway"
 POSTGRES: Final = "postgres"
 NATS: Final = "nats"
+BACKUP: Final = "backup"
 HOST: Final = "127.0.0.1"
 
 DEFAULT_PORTS: Final[Mapping[str, int]] = {
@@ -24,18 +25,26 @@ DEFAULT_PORTS: Final[Mapping[str, int]] = {
     "sales": 50053,
     "marketing": 50054,
     "reporting": 50055,
+    **{f"{name}_metrics": 9101 + at for at, name in enumerate((GATEWAY, *SERVICES))},
 }
+
+BACKUP_VARIABLES: Final = ("BACKUP_DIR", "BACKUP_KEY", "BACKUP_KEY_FILE", "BACKUP_KEEP")
+BACKUP_HOURS_MAX: Final = 24 * 31
 
 # Everything else a service sees is set by the runner.
 INHERITED: Final = (
     "PATH", "HOME", "LANG", "TZ", "TMPDIR", "PYTHONPATH", "PYTHONWARNINGS",
     "COVERAGE_PROCESS_START", "RATE_LIMIT_PER_SECOND",
+    "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_SAMPLER_ARG",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The environment, checked. `admin_url` and `owner_urls` (by service) name running servers."""
+    """The environment, checked. `admin_url` and `owner_urls` (by service) name running servers.
+
+    Every `backup_hours` a backup is made (0: never); `backup` are the variables of deploy.backup.
+    """
 
     run_dir: Path
     ports: Mapping[str, int]
@@ -44,6 +53,19 @@ class Settings:
     nats_url: str | None
     log_level: str
     inherited: Mapping[str, str]
+    backup_hours: int
+    backup: Mapping[str, str]
+
+    def to_environment(self) -> dict[str, str]:
+        """The variables that tell where the components are, for commands that come later."""
+        servers = {"DATABASE_URL": self.admin_url, "NATS_URL": self.nats_url}
+        return {
+            **{port_variable(name): str(port) for name, port in self.ports.items()},
+            **{owner_variable(name): url for name, url in self.owner_urls.items()},
+            **{name: url for name, url in servers.items() if url},
+            **self.backup,
+            "BACKUP_HOURS": str(self.backup_hours),
+        }
 
 
 def port_variable(name: str) -> str:
@@ -51,11 +73,14 @@ def port_variable(name: str) -> str:
     return f"{name.upper()}_PORT"
 
 
+def owner_variable(service: str) -> str:
+    """The variable with the URL of a service's database as its owner reaches it."""
+    return f"{service.upper()}_DATABASE_URL"
+
+
 def read_settings(run_dir: Path, environment: Mapping[str, str]) -> Settings:
     """Settings from environment variables; RunnerError names the one that is wrong."""
-    owner_urls = {
-        name: _database_url(f"{name.upper()}_DATABASE_URL", environment) for name in SERVICES
-    }
+    owner_urls = {name: _database_url(owner_variable(name), environment) for name in SERVICES}
     return Settings(
         run_dir=run_dir.resolve(),
         ports=_ports(environment),
@@ -64,7 +89,15 @@ def read_settings(run_dir: Path, environment: Mapping[str, str]) -> Settings:
         nats_url=environment.get("NATS_URL") or None,
         log_level=environment.get("LOG_LEVEL", "info"),
         inherited={name: environment[name] for name in INHERITED if name in environment},
+        backup_hours=_hours(environment.get("BACKUP_HOURS", "24")),
+        backup={name: environment[name] for name in BACKUP_VARIABLES if name in environment},
     )
+
+
+def _hours(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or int(text) > BACKUP_HOURS_MAX:
+        raise RunnerError(f"BACKUP_HOURS={text} must be 0 (never) to {BACKUP_HOURS_MAX}")
+    return int(text)
 
 
 def _ports(environment: Mapping[str, str]) -> dict[str, int]:

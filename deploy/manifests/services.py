@@ -11,6 +11,7 @@ from deploy.manifests.shape import RELEASE
 GRPC_PORT: Final = 50051
 HEALTH_PORT: Final = 50052
 HTTP_PORT: Final = 8080
+METRICS_PORT: Final = 9090
 DATABASE_PORT: Final = 5432
 NATS_PORT: Final = 4222
 

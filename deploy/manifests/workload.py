@@ -8,6 +8,7 @@ from deploy.manifests.services import (
     GRPC_PORT,
     HEALTH_PORT,
     HTTP_PORT,
+    METRICS_PORT,
     Service,
 )
 from deploy.manifests.shape import (
@@ -33,8 +34,9 @@ from deploy.manifests.shape import (
 GRACE_S: Final = 45
 PRE_STOP_S: Final = 5
 FILES: Final = "/var/lib/crm"
-# Calls that a process answers at this moment, exported by its metrics port.
-IN_FLIGHT: Final = "crm_calls_in_flight"
+# Calls and requests that a process answers at this moment (chassis/telemetry/metrics.py).
+IN_FLIGHT: Final = "crm_rpc_running"
+REQUESTS: Final = "crm_http_running"
 IN_FLIGHT_MAX: Final = 20
 CPU_PERCENT: Final = 70
 
@@ -65,6 +67,9 @@ def environment(service: Service) -> dict[str, str]:
     values = {
         "GRPC_ENABLE_FORK_SUPPORT": "0",
         "LOG_LEVEL": "info",
+        "METRICS_LISTEN": f"0.0.0.0:{METRICS_PORT}",
+        # The address of a collector is the operators'.
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "",
         "TLS_DIR": TLS_DIR,
         **{f"{name.upper()}_TARGET": f"{name}:{GRPC_PORT}" for name in service.calls},
         **service.settings,
@@ -144,6 +149,7 @@ def _deployment(service: Service) -> Manifest:
 def _process(service: Service) -> Manifest:
     port = ("http", HTTP_PORT) if service.name == GATEWAY else ("grpc", GRPC_PORT)
     ports: list[Manifest] = [{"name": port[0], "containerPort": port[1]}]
+    ports.append({"name": "metrics", "containerPort": METRICS_PORT})
     if service.has_database:
         ports.append({"name": "health", "containerPort": HEALTH_PORT})
     return container(
@@ -203,7 +209,7 @@ def _autoscaler(service: Service) -> Manifest:
         {
             "type": "Pods",
             "pods": {
-                "metric": {"name": IN_FLIGHT},
+                "metric": {"name": REQUESTS if service.name == GATEWAY else IN_FLIGHT},
                 "target": {"type": "AverageValue", "averageValue": str(IN_FLIGHT_MAX)},
             },
         },

@@ -8,6 +8,7 @@ from chassis.settings import service_settings
 from services.customer.consumers import consumers
 from services.customer.methods.contact import CONTACT
 from services.customer.methods.customer import CUSTOMER
+from services.customer.methods.customer_transition import Transitions
 from services.customer.methods.ready_made import ReadyMade
 
 
@@ -26,5 +27,6 @@ def build(toolbox: Toolbox) -> Parts:
         methods={
             "crm.customer.v1.CustomerService": customers.methods(),
             "crm.customer.v1.ContactService": contacts.methods(),
+            "crm.customer.v1.CustomerTransitionService": Transitions(customers).methods(),
         },
     )

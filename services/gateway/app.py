@@ -12,6 +12,8 @@ from starlette.routing import Route
 
 from chassis.events.bus import Bus
 from chassis.events.feed import Feed
+from chassis.telemetry.metrics import serve_metrics
+from chassis.telemetry.tracing import start_tracing
 from services.gateway import revocation, ring
 from services.gateway.contracts import load_contracts
 from services.gateway.docs import docs_routes
@@ -71,7 +73,7 @@ class Gateway:
         )
         self._presence = Presence(self._upstreams, service_token)
         limiter = RateLimiter(settings.rate_per_s)
-        self._edge = Edge(router, tokens, limiter, self._presence)
+        self._edge = Edge(router, tokens, limiter, self._presence, settings.trace_ratio)
         self._ready = False
 
     def application(self) -> FastAPI:
@@ -111,6 +113,8 @@ class Gateway:
             asyncio.create_task(self._edge_feed.run()),
             asyncio.create_task(self._presence.run()),
         ]
+        stop_tracing = start_tracing("gateway", self._settings.otlp_endpoint)
+        serve_metrics(self._settings.metrics_listen)
         self._ready = True
         log.info("gateway started")
         try:
@@ -123,6 +127,7 @@ class Gateway:
             with suppress(Exception):  # what cannot be closed ends with the process
                 await self._bus.close()
             await self._upstreams.close()
+            await asyncio.to_thread(stop_tracing)
             log.info("gateway stopped")
 
     async def _open_bus(self) -> None:

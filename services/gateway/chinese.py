@@ -6,6 +6,7 @@ Braces are filled from the metadata of the error (google.rpc.ErrorInfo).
 from collections.abc import Mapping
 
 DETAILS: Mapping[str, str] = {
+    "ACCESS_BEHIND": "所指定的人员刚刚创建，请稍后重试。",
     "ACCESS_UNKNOWN": "暂时无法核对您的权限，请稍后重试。",
     "ALREADY_EXISTS": "已有记录使用了相同的值。",
     "CAMPAIGN_DATES_WRONG": "活动的结束日期早于开始日期。",
@@ -17,6 +18,7 @@ DETAILS: Mapping[str, str] = {
     "DATABASE_BUSY": "数据库繁忙，请稍后重试。",
     "DEADLINE_MISSING": "调用没有设置截止时间。",
     "FIELDS_BEYOND_OWN": "该角色开放了 {resource} 中您自己无权查看或填写的字段。",
+    "FIELD_HAS_RULES": "有角色按名称对该字段设置了字段规则，请先移除这些规则。",
     "FIELD_INDEXED": "该字段已建立索引，请先删除索引。",
     "FIELD_NOT_INDEXABLE": "该类型的字段不能建立索引。",
     "FILE_BROKEN": "文件无法继续读取，内容有误。",
@@ -31,6 +33,7 @@ DETAILS: Mapping[str, str] = {
     "INDEXES_MAX": "该集合的自定义字段索引数量已达上限。",
     "INDEX_CHANGED": "索引设置已被修改，请查看后重试。",
     "KEYS_UNAVAILABLE": "签名密钥暂不可用，请稍后重试。",
+    "LIFE_CYCLE_NOT_REACHABLE": "客户生命周期不能从 {from} 变为 {to}，只能变为：{reachable}。",
     "MEMBER_MISSING": "活动成员必须是客户或联系人。",
     "METHOD_NOT_OPEN": "该方法不对当前调用者开放。",
     "NOT_RETIRED": "请先停用，然后才能删除。",
@@ -55,7 +58,6 @@ DETAILS: Mapping[str, str] = {
     "REFERENCE_INVALID": "引用的记录有误。",
     "REFERENCE_NOT_FOUND": "引用的记录不存在。",
     "REQUEST_UNREADABLE": "请求内容无法解析。",
-    "RESOURCE_GONE": "这里已没有该类记录。",
     "RESOURCE_NOT_FOUND": "没有这类记录。",
     "RESOURCE_NOT_SHARED": "{resource} 不能逐条共享。",
     "SCOPE_INVALID": "该客户端没有所请求的权限范围。",

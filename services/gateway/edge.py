@@ -1,18 +1,23 @@
 """What every request goes through: request id, route, token, limits, handler, problem, log line."""
 
+import random
 import re
 import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import structlog
+from opentelemetry.trace import SpanKind
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from chassis.call import SessionRestricted
 from chassis.errors import Unavailable
+from chassis.telemetry.metrics import HTTP_RUNNING, Red, http_red
+from chassis.telemetry.tracing import Span, begin
 from services.gateway.exchange import Exchange
 from services.gateway.presence import Presence
 from services.gateway.problems import Problem, problem_of, problem_response
@@ -47,6 +52,7 @@ class _Outcome:
     template: str = ""
     rate_limit: str = ""
     reason: str = ""
+    span: Span | None = None
 
 
 class Edge:
@@ -58,22 +64,26 @@ class Edge:
         tokens: Tokens,
         limiter: RateLimiter,
         presence: Presence,
+        trace_ratio: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._router = router
         self._tokens = tokens
         self._limiter = limiter
         self._presence = presence
+        self._trace_ratio = trace_ratio
         self._clock = clock
         self._working = 0
+        HTTP_RUNNING.set_function(lambda: self._working)
+        self._red: dict[tuple[str, str], Red] = {}
         self._policy = limiter.policy.encode("ascii")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         started = self._clock()
         request = Request(scope, receive)
-        exchange = Exchange(request, _request_id(request), _traceparent(request))
         outcome = _Outcome()
+        exchange = Exchange(request, _request_id(request), self._trace(request, outcome))
         response = await self._answer(exchange, outcome)
         # No handler sets any of these, so they are added without looking for them first.
         headers = response.raw_headers
@@ -85,7 +95,7 @@ class Edge:
         try:
             await response(scope, receive, send)
         finally:
-            self._log(exchange, outcome, response.status_code, started)
+            self._tell(exchange, outcome, response.status_code, self._clock() - started)
 
     async def _answer(self, exchange: Exchange, outcome: _Outcome) -> Response:
         try:
@@ -123,15 +133,35 @@ class Edge:
         finally:
             self._working -= 1
 
-    def _log(self, exchange: Exchange, outcome: _Outcome, status: int, started: float) -> None:
+    def _trace(self, request: Request, outcome: _Outcome) -> str:
+        """The trace context of the request: whether it is sampled is decided here, whatever the
+        caller says.
+        """
+        given = _traceparent(request)
+        if self._trace_ratio <= random.random():
+            return (given or f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00")[:-2] + "00"
+        outcome.span = begin(request.method, SpanKind.SERVER, given)
+        return outcome.span.traceparent
+
+    def _tell(self, exchange: Exchange, outcome: _Outcome, status: int, seconds: float) -> None:
+        """Count it, end its span, and log it: all without anything about a person."""
+        method, route = exchange.request.method, outcome.template
+        key = (method if route else "", route)
+        if key not in self._red:
+            self._red[key] = http_red(*key)
+        self._red[key].count(str(status), seconds)
+        if outcome.span is not None:
+            outcome.span.rename(f"{method} {route}")
+            error = outcome.reason if status >= HTTPStatus.INTERNAL_SERVER_ERROR else ""
+            outcome.span.end(error, {"http.route": route, "http.response.status_code": status})
         caller = exchange.caller
         log.info(
             "request",
-            method=exchange.request.method,
-            route=outcome.template,
+            method=method,
+            route=route,
             status=status,
             reason=outcome.reason,
-            duration_ms=round((self._clock() - started) * 1000, 2),
+            duration_ms=round(seconds * 1000, 2),
             request_id=exchange.request_id,
             trace_id=_trace_id(exchange),
             tenant=caller.tenant_id if caller else "",
@@ -150,11 +180,9 @@ def _request_id(request: Request) -> str:
 
 
 def _traceparent(request: Request) -> str:
-    """The caller's W3C trace context when it is well formed, else a new and unsampled one."""
+    """The caller's W3C trace context when it is well formed, else ""."""
     given = request.headers.get("traceparent", "")
-    if _TRACEPARENT.fullmatch(given):
-        return given
-    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
+    return given if _TRACEPARENT.fullmatch(given) else ""
 
 
 def _trace_id(exchange: Exchange) -> str:

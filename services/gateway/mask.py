@@ -28,7 +28,7 @@ def batch_paths(request: type[Message]) -> Callable[[object], None] | None:
     one = requests.message_type if requests is not None else None
     if one is None or "update_mask" not in one.fields_by_name:
         return None
-    record = one.fields[0]
+    record = next(field for field in one.fields if field.message_type)
     list_paths = _paths(fields.message_of(record))
 
     def fill(body: object) -> None:

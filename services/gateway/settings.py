@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chassis.settings import TARGETS, address, number, required
+from chassis.settings import TARGETS, SettingsError, address, metrics_address, number, required
 
 
 @dataclass(frozen=True)
 class GatewaySettings:
     """Addresses are host:port; the rate is requests per second of one tenant on this replica;
-    `public_url` is how clients reach the gateway.
+    `public_url` is how clients reach the gateway; of all requests `trace_ratio` are sampled.
     """
 
     http_host: str
@@ -21,6 +21,9 @@ class GatewaySettings:
     rate_per_s: int
     public_url: str
     tls_dir: str
+    metrics_listen: str
+    otlp_endpoint: str
+    trace_ratio: float
 
 
 def gateway_settings(environment: Mapping[str, str]) -> GatewaySettings:
@@ -38,4 +41,21 @@ def gateway_settings(environment: Mapping[str, str]) -> GatewaySettings:
         ),
         tls_dir=environment.get("TLS_DIR", ""),
         public_url=environment.get("PUBLIC_URL", f"http://{host}:{port}").rstrip("/"),
+        metrics_listen=metrics_address(environment),
+        otlp_endpoint=environment.get("OTEL_EXPORTER_OTLP_ENDPOINT", ""),
+        trace_ratio=_ratio(environment, "OTEL_TRACES_SAMPLER_ARG"),
     )
+
+
+def _ratio(environment: Mapping[str, str], name: str) -> float:
+    """A share, 0 to 1; one in a hundred when not set, none without a collector."""
+    if not environment.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        return 0.0
+    text = environment.get(name, "0.01")
+    try:
+        ratio = float(text)
+    except ValueError:
+        ratio = -1.0
+    if not 0.0 <= ratio <= 1.0:
+        raise SettingsError(f"{name} must be 0 to 1, not {text!r}")
+    return ratio

@@ -93,9 +93,8 @@ class Transcoder:
         self._body = method.body
         self._query = query_reader(method.request, self._bound | {method.body})
         self._repeatable = method.verb == "GET"
-        self._selects = "fields" in descriptor.fields_by_name
-        self._items = _items_field(method)
         self._records = _records_field(method)
+        self._selects = "fields" in descriptor.fields_by_name and self._records is not None
         self._has_etag = "etag" in method.response.DESCRIPTOR.fields_by_name
         if method.body not in {"", WHOLE}:
             part = fields.message_of(descriptor.fields_by_name[method.body])
@@ -146,7 +145,7 @@ class Transcoder:
         if self._has_etag and data["etag"]:
             headers["etag"] = '"' + str(data["etag"]).strip('"') + '"'
         if selected:
-            data = _select(data, selected, self._items)
+            data = _select(data, selected, self._records or "")
         if hidden and self._records is not None:
             data = _without(data, hidden, self._records)
         return json_response(data, headers)
@@ -183,15 +182,6 @@ def _has_mask(request: Descriptor, part: Descriptor) -> bool:
     return mask is not None and bool(part.fields)
 
 
-def _items_field(method: Method) -> str:
-    """The repeated message field of a list's answer, or ""."""
-    descriptor = fields.descriptor_of(method.response)
-    if "next_page_token" not in descriptor.fields_by_name:
-        return ""
-    repeated = [field.name for field in descriptor.fields if field.is_repeated]
-    return repeated[0] if len(repeated) == 1 else ""
-
-
 def _records_field(method: Method) -> str | None:
     """Where an answer holds records: a field, "" when it is one itself, None when nowhere."""
     descriptor = fields.descriptor_of(method.response)
@@ -209,11 +199,11 @@ def _without(data: dict[str, object], hidden: frozenset[str], place: str) -> dic
     return {name: value for name, value in data.items() if name not in hidden}
 
 
-def _select(data: dict[str, object], selected: str, items: str) -> dict[str, object]:
-    """Only the fields asked for, and the id, of the record or of each record on the page."""
+def _select(data: dict[str, object], selected: str, place: str) -> dict[str, object]:
+    """Only the fields asked for, and the id, of the record or of each record at the place."""
     wanted = {"id", *(name.strip().partition(".")[0] for name in selected.split(","))}
-    if not items:
+    if not place:
         return {name: value for name, value in data.items() if name in wanted}
-    records = cast("list[dict[str, object]]", data[items])  # the encoder made them
+    records = cast("list[dict[str, object]]", data[place])  # the encoder made them
     kept = [{name: v for name, v in record.items() if name in wanted} for record in records]
-    return {**data, items: kept}
+    return {**data, place: kept}

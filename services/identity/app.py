@@ -18,6 +18,7 @@ from services.identity.jobs import jobs
 from services.identity.methods.access import AccessRecords
 from services.identity.methods.account import Accounts
 from services.identity.methods.announcement import ANNOUNCEMENT
+from services.identity.methods.announcement_inbox import Inbox
 from services.identity.methods.announcement_receipt import Receipts
 from services.identity.methods.api_client import API_CLIENT
 from services.identity.methods.api_client_secret import Secrets
@@ -152,9 +153,13 @@ def build(toolbox: Toolbox, settings: Settings) -> Parts:
 
 def _announcement_methods(announcements: Collection, users: Collection) -> dict[str, Methods]:
     receipts = Receipts(announcements.plan, users.plan)
+    inbox = Inbox(announcements.plan, announcements.page_token_key)
     return {
         "crm.identity.v1.AnnouncementService": announcements.methods(),
-        "crm.identity.v1.AnnouncementReceiptService": receipts.methods(),
+        "crm.identity.v1.AnnouncementReceiptService": {
+            "ListInbox": Unary(inbox.list),
+            **receipts.methods(),
+        },
     }
 
 

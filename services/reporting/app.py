@@ -6,12 +6,16 @@ from functools import partial
 
 from chassis.app import Parts, Run, Toolbox
 from chassis.db.pool import Database
+from chassis.events.change_rpc import Producers
+from chassis.rpc.client import Clients
 from chassis.rpc.identity import RemoteIdentity
 from chassis.rpc.methods import Unary
 from services.reporting.consumers import NAMES, pipeline
 from services.reporting.jobs import Currency
 from services.reporting.methods.facts import apply_opportunities
 from services.reporting.methods.pipeline_summary import PipelineSummaries
+from services.reporting.methods.rebuild import Rebuilt
+from services.reporting.methods.rebuild import rebuild as rebuild_facts
 from services.reporting.methods.recompute import recompute_all
 from services.reporting.settings import read_settings
 
@@ -50,6 +54,23 @@ def recompute(*, check: bool) -> list[str]:
         try:
             return await recompute_all(database, check=check)
         finally:
+            await database.close()
+
+    return asyncio.run(work())
+
+
+def rebuild() -> Rebuilt:
+    """Compare every tenant's facts with what sales has and put them right."""
+    settings = read_settings(os.environ)
+
+    async def work() -> Rebuilt:
+        database = Database("reporting", settings.database_url, settings.worker_database_url)
+        clients = Clients("reporting", settings.service_secret, settings.targets)
+        states = partial(Producers(clients).snapshot, "sales", "opportunity")
+        try:
+            return await rebuild_facts(database, states)
+        finally:
+            await clients.close()
             await database.close()
 
     return asyncio.run(work())

@@ -5,6 +5,7 @@ from typing import Final
 
 import httpx
 
+from cli.records import items
 from tests.contract.resources import Facts
 from tests.live import Tenant, as_dict
 
@@ -34,14 +35,27 @@ def make(tenant: Tenant, facts: Facts) -> dict[str, object]:
     return good(tenant.post(facts.path, facts.body(tenant)))
 
 
+def listed(tenant: Tenant, facts: Facts, **params: str | int) -> list[Mapping[str, object]]:
+    """A whole list, over all its pages."""
+    found: list[Mapping[str, object]] = []
+    token = ""
+    while True:
+        page = good(tenant.get(facts.path, **params, **({"page_token": token} if token else {})))
+        found += items(page)
+        token = str(page.get("next_page_token") or "")
+        if not token:
+            return found
+
+
 def found_ids(tenant: Tenant, facts: Facts, **params: str | int) -> list[str]:
     """Ids of a whole list."""
-    return [str(one["id"]) for one in tenant.list(facts.plural, **params)]
+    return [str(one["id"]) for one in listed(tenant, facts, **params)]
 
 
-def external(record: Mapping[str, object]) -> str:
-    """The filter for one record's external id."""
-    return f'external_source = "aip" AND external_id = "{record["external_id"]}"'
+def keyed(facts: Facts, record: Mapping[str, object]) -> str:
+    """The filter for the one record that has its key."""
+    mine = f'{facts.key} = "{record[facts.key]}"'
+    return f'external_source = "aip" AND {mine}' if facts.key == "external_id" else mine
 
 
 def literal(name: str, value: object) -> str:

@@ -4,7 +4,7 @@ import secrets
 
 from cli.records import items
 from tests.contract.resources import Facts, all_resources
-from tests.contract.rules import bad, external, found_ids, good, literal, make
+from tests.contract.rules import bad, found_ids, good, keyed, literal, make
 from tests.live import Tenant, as_dict
 
 RESOURCES = all_resources()
@@ -15,6 +15,7 @@ def test_every_message_that_is_a_resource_is_declared() -> None:
     assert {one.plural for one in RESOURCES} >= {
         "users", "departments", "roles", "customers", "contacts", "products", "pipelines",
         "stages", "opportunities", "campaigns", "campaign_members", "api_clients", "announcements",
+        "custom_fields", "choices",
     }  # fmt: skip
     assert len({one.plural for one in RESOURCES}) == len(RESOURCES)
 
@@ -67,7 +68,7 @@ def test_idempotency_key_replays(tenant: Tenant, facts: Facts) -> None:
     path, change = f"{facts.path}/{first['id']}", facts.change()
     changed = good(tenant.patch(path, change, idempotency_key=f"{key}-p"))
     assert good(tenant.patch(path, change, idempotency_key=f"{key}-p")) == changed
-    assert found_ids(tenant, facts, filter=external(body)) == [first["id"]]
+    assert found_ids(tenant, facts, filter=keyed(facts, body)) == [first["id"]]
 
 
 def test_output_only_fields_are_refused(tenant: Tenant, facts: Facts) -> None:
@@ -131,18 +132,21 @@ def test_every_filterable_field_filters(tenant: Tenant, facts: Facts) -> None:
 def test_fields_choose_what_is_returned(tenant: Tenant, facts: Facts) -> None:
     record = make(tenant, facts)
     path = f"{facts.path}/{record['id']}"
-    assert good(tenant.get(path, fields="external_id,create_time")) == {
-        name: record[name] for name in ("id", "external_id", "create_time")
+    assert good(tenant.get(path, fields=f"{facts.key},create_time")) == {
+        name: record[name] for name in ("id", facts.key, "create_time")
     }
-    page = good(tenant.get(facts.path, fields="external_id", filter=external(record)))
-    assert items(page) == [{name: record[name] for name in ("id", "external_id")}]
+    page = good(tenant.get(facts.path, fields=facts.key, filter=keyed(facts, record)))
+    chosen = [{name: record[name] for name in ("id", facts.key)}]
+    assert items(page) == chosen
+    asked = {"ids": [record["id"]], "fields": facts.key}
+    assert items(good(tenant.post(f"{facts.path}:batchGet", asked))) == chosen
 
 
 def test_validate_only_changes_nothing(tenant: Tenant, facts: Facts) -> None:
     body = facts.body(tenant)
     response = tenant.http.post(f"/v1/{facts.path}", json=body, params={"validate_only": "true"})
     good(response)
-    assert found_ids(tenant, facts, filter=external(body)) == []
+    assert found_ids(tenant, facts, filter=keyed(facts, body)) == []
     record = make(tenant, facts)
     path = f"/v1/{facts.path}/{record['id']}"
     good(tenant.http.patch(path, json=facts.change(), params={"validate_only": "true"}))
@@ -151,7 +155,7 @@ def test_validate_only_changes_nothing(tenant: Tenant, facts: Facts) -> None:
 
 def test_delete_and_undelete(tenant: Tenant, facts: Facts) -> None:
     record = make(tenant, facts)
-    path, only = f"{facts.path}/{record['id']}", external(record)
+    path, only = f"{facts.path}/{record['id']}", keyed(facts, record)
     good(tenant.delete(path))
     deleted = good(tenant.get(path))
     assert deleted["delete_time"]
@@ -164,10 +168,10 @@ def test_delete_and_undelete(tenant: Tenant, facts: Facts) -> None:
     assert found_ids(tenant, facts, filter=only) == [record["id"]]
 
 
-def test_external_ids_are_unique(tenant: Tenant, facts: Facts) -> None:
+def test_keys_are_unique(tenant: Tenant, facts: Facts) -> None:
     body = facts.body(tenant)
     good(tenant.post(facts.path, body))
-    bad(tenant.post(facts.path, {**body, **facts.change()}), 409, "external_id")
+    bad(tenant.post(facts.path, {**body, **facts.change()}), 409, facts.key)
 
 
 def test_exact_count(tenant: Tenant, facts: Facts) -> None:
@@ -175,7 +179,8 @@ def test_exact_count(tenant: Tenant, facts: Facts) -> None:
     assert "total_size" not in good(tenant.get(facts.path)) or (
         good(tenant.get(facts.path))["total_size"] is None
     )
-    assert good(tenant.get(facts.path, filter=external(record), count="exact"))["total_size"] == 1
+    filtered = good(tenant.get(facts.path, filter=keyed(facts, record), count="exact"))
+    assert filtered["total_size"] == 1
 
 
 def test_other_tenants_see_nothing(tenant: Tenant, other_tenant: Tenant, facts: Facts) -> None:

@@ -6,7 +6,7 @@ import httpx
 
 from cli.records import items
 from tests.contract.resources import Facts
-from tests.contract.rules import bad, external, found_ids, good
+from tests.contract.rules import bad, found_ids, good, keyed
 from tests.live import Tenant
 
 BATCH_MAX = 1000
@@ -30,7 +30,7 @@ def made(tenant: Tenant, facts: Facts, count: int) -> list[dict[str, object]]:
     records = [
         dict(one) for one in items(good(batch(tenant, facts, "Create", creating(facts, *bodies))))
     ]
-    assert [one["external_id"] for one in records] == [one["external_id"] for one in bodies]
+    assert [one[facts.key] for one in records] == [one[facts.key] for one in bodies]
     return records
 
 
@@ -52,9 +52,9 @@ def test_batches_are_all_or_none(tenant: Tenant, facts: Facts) -> None:
     first, wrong = facts.body(tenant), {**facts.body(tenant), "create_time": "2026-01-01T00:00:00Z"}
     place = f"requests[1].{facts.singular}.create_time"
     bad(batch(tenant, facts, "Create", creating(facts, first, wrong)), 400, place)
-    twice = {**facts.body(tenant), "external_id": first["external_id"]}
+    twice = {**facts.body(tenant), facts.key: first[facts.key]}
     bad(batch(tenant, facts, "Create", creating(facts, first, twice)), 409)
-    assert found_ids(tenant, facts, filter=external(first)) == []
+    assert found_ids(tenant, facts, filter=keyed(facts, first)) == []
     one = made(tenant, facts, 1)[0]
     path = f"{facts.path}/{one['id']}"
     pair = [{facts.singular: {"id": each, **facts.change()}} for each in (one["id"], NOBODY)]
@@ -77,13 +77,14 @@ def test_etags_hold_for_each_record(tenant: Tenant, facts: Facts) -> None:
 
 def test_masks_hold_for_each_record(tenant: Tenant, facts: Facts) -> None:
     one = made(tenant, facts, 1)[0]
-    request = {facts.singular: {"id": one["id"], "tags": ["a"], **facts.change()},
-               "update_mask": "tags"}  # fmt: skip
+    ((name, value),) = facts.spare.items()
+    request = {facts.singular: {"id": one["id"], name: value, **facts.change()},
+               "update_mask": name}  # fmt: skip
     changed = items(good(batch(tenant, facts, "Update", {"requests": [request]})))[0]
     assert {name for name, value in changed.items() if one[name] != value} <= {
-        "tags", "etag", "update_time", "updater_id",
+        name, "etag", "update_time", "updater_id",
     }  # fmt: skip
-    assert changed["tags"] == ["a"]
+    assert changed[name] == value
     for mask in ("wingspan", "create_time"):
         bad(batch(tenant, facts, "Update", {"requests": [{**request, "update_mask": mask}]}), 400)
 
@@ -97,7 +98,7 @@ def test_batches_are_bounded(tenant: Tenant, facts: Facts) -> None:
     bad(batch(tenant, facts, "Create", creating(facts)), 400)
     bad(batch(tenant, facts, "Create", creating(facts, *[body] * (BATCH_MAX + 1))), 400)
     bad(batch(tenant, facts, "Update", creating(facts, *[{"id": NOBODY}] * (BATCH_MAX + 1))), 400)
-    large = creating(facts, {**body, "tags": ["x" * BODY_BYTES_MAX]})
+    large = creating(facts, {**body, facts.key: "x" * BODY_BYTES_MAX})
     bad(batch(tenant, facts, "Create", large), 413)
 
 
@@ -121,7 +122,7 @@ def test_a_rehearsed_batch_changes_nothing(tenant: Tenant, facts: Facts) -> None
     body = facts.body(tenant)
     request = {facts.singular: body, "validate_only": True}
     assert len(items(good(batch(tenant, facts, "Create", {"requests": [request]})))) == 1
-    assert found_ids(tenant, facts, filter=external(body)) == []
+    assert found_ids(tenant, facts, filter=keyed(facts, body)) == []
     one = made(tenant, facts, 1)[0]
     change = {facts.singular: {"id": one["id"], **facts.change()}, "validate_only": True}
     good(batch(tenant, facts, "Update", {"requests": [change]}))

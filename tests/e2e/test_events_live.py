@@ -91,6 +91,21 @@ def test_other_tenants_learn_nothing(tenant: Tenant, other_tenant: Tenant) -> No
         assert json.loads(listener.next().data)["id"] == own["id"]
 
 
+def test_a_position_of_another_tenant_leads_to_nothing_of_his(
+    tenant: Tenant, other_tenant: Tenant
+) -> None:
+    with listening(tenant.url, tenant.session["access_token"]) as listener:
+        position = listener.until(tenant.create("customers", name="here")["id"]).id
+    own = [other_tenant.create("customers", name=f"own {number}")["id"] for number in range(3)]
+    tenant.create("customers", name="between")
+    for last in (position, str(int(position) - 1)):
+        with listening(other_tenant.url, other_tenant.session["access_token"], last) as listener:
+            assert [json.loads(listener.next().data)["id"] for _ in own] == own
+            after = other_tenant.create("customers", name="after")["id"]
+            own.append(after)
+            assert json.loads(listener.next().data)["id"] == after
+
+
 def test_grants_decide_what_is_told(tenant: Tenant) -> None:
     roles = {str(one["name"]): str(one["id"]) for one in tenant.list("roles")}
     user = tenant.create("users", name="Li Na", password=PASSWORD, role_ids=[roles["Salesperson"]])

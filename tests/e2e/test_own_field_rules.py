@@ -70,6 +70,30 @@ def test_a_hidden_own_field_is_not_there(shop: Shop) -> None:
     assert own_values(kept) == {"tier": "silver", "region": "s"}, "nothing of it was lost"
 
 
+def test_a_hidden_own_field_gets_its_default_and_keeps_its_name(shop: Shop) -> None:
+    field = own_field(shop.tenant, "margin", "NUMBER", default_value="10")
+    rules = [{"resource": "customers", "field": "custom_fields.margin", "access": "HIDDEN"}]
+    good(shop.tenant.patch(f"roles/{shop.role_id}", {"field_rules": rules}))
+    place, body = f"customers/custom_fields/{field}", {"name": "Blind"}
+
+    def made() -> dict[str, object] | None:
+        record = good(shop.seller.post("customers", body))
+        return None if "margin" in own_values(record) else record
+
+    seen = eventually(made)
+    assert seen is not None
+    assert own_values(good(shop.tenant.get(f"customers/{seen['id']}")))["margin"] == "10"
+    renaming = shop.tenant.patch(place, {"name": "profit"})
+    assert refused(renaming, 400)["reason"] == "FIELD_HAS_RULES"
+    good(shop.tenant.patch(place, {"label": "Profit", "name": "margin"}))
+    good(shop.tenant.patch(f"roles/{shop.role_id}", {"field_rules": []}))
+
+    def renamed() -> bool:
+        return shop.tenant.patch(place, {"name": "profit"}).status_code == 200
+
+    assert eventually(renamed)
+
+
 def test_a_read_only_own_field_is_seen_and_never_set(shop: Shop) -> None:
     shop.rule("READ")
     seller, path = shop.seller, shop.path

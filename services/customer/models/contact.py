@@ -3,7 +3,8 @@
 from sqlalchemy import Column, ForeignKeyConstraint, Table, Text
 from sqlalchemy.dialects.postgresql import UUID
 
-from chassis.db.schema import list_indexes, resource_columns, resource_constraints
+from chassis.db.indexes import list_indexes
+from chassis.db.schema import resource_columns, resource_constraints
 from chassis.search.table import search_table
 from services.customer.models import metadata
 

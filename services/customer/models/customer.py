@@ -1,17 +1,22 @@
 """Customers: companies and persons in one table."""
 
 from sqlalchemy import (
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKeyConstraint,
+    Index,
     Integer,
     Numeric,
     Table,
     Text,
+    false,
+    text,
 )
 from sqlalchemy.dialects.postgresql import UUID
 
-from chassis.db.schema import list_indexes, resource_columns, resource_constraints
+from chassis.db.indexes import SCOPE_HELD, list_indexes
+from chassis.db.schema import resource_columns, resource_constraints
 from chassis.search.table import search_table
 from services.customer.models import metadata
 
@@ -36,8 +41,28 @@ customer = Table(
     # Choices of the lists so named.
     Column("source_id", UUID(as_uuid=False)),
     Column("class_id", UUID(as_uuid=False)),
+    Column("number", Text),
+    Column("life_cycle", Text, nullable=False, server_default="POTENTIAL"),
+    Column("life_cycle_reason", Text),
+    Column("is_supplier", Boolean, nullable=False, server_default=false()),
     *resource_constraints("customer"),
     CheckConstraint("kind IN ('COMPANY','PERSON')", name="kind"),
+    CheckConstraint(
+        "life_cycle IN ('POTENTIAL','FOLLOWING','EXISTING','ELIMINATED')", name="life_cycle"
+    ),
+    # Lists by number walk this index, too; in the recycle bin a number stays taken.
+    Index(
+        "uq_customer_number",
+        *("tenant_id", "number"),
+        unique=True,
+        postgresql_include=["id", *SCOPE_HELD],
+    ),
+    # Few are suppliers.
+    Index(
+        "ix_customer_is_supplier",
+        *("tenant_id", "is_supplier", "id"),
+        postgresql_where=text("is_supplier"),
+    ),
     ForeignKeyConstraint(
         ["tenant_id", "parent_id"],
         ["customer.tenant_id", "customer.id"],
@@ -61,6 +86,14 @@ list_indexes(
         "parent_id",
         "source_id",
         "class_id",
+        "life_cycle",
     ),
+)
+Index(
+    "ix_customer_number_desc",
+    customer.c.tenant_id,
+    customer.c.number.desc().nulls_last(),
+    customer.c.id.desc(),
+    postgresql_include=SCOPE_HELD,
 )
 search_table(customer)

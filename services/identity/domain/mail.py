@@ -4,20 +4,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-RESET, INVITE = "RESET", "INVITE"
+RESET, INVITE, CHANGED = "RESET", "INVITE", "CHANGED"
+# How long a link is good, and how long a mail is tried.
 LIFETIMES: Mapping[str, timedelta] = {
     RESET: timedelta(minutes=30),
     INVITE: timedelta(days=7),
+    CHANGED: timedelta(days=7),
 }
+LINKED = frozenset({RESET, INVITE})
 RETRY_MIN = timedelta(seconds=10)
 RETRY_MAX = timedelta(hours=1)
-# Links that one user may have at a time; who asks for more gets none.
+# Links that one user may have at a time, and notices that may wait; of more there are none.
 OPEN_MAX = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What a mail tells; `link` sets the password."""
+    """What a mail tells; `link` sets the password, in mails of a kind with links."""
 
     kind: str
     language: str
@@ -32,6 +35,8 @@ _SUBJECTS: Mapping[tuple[str, str], str] = {
     (RESET, "zh"): "重置您在 {tenant_name} 的密码",
     (INVITE, "en"): "Your account at {tenant_name}",
     (INVITE, "zh"): "您在 {tenant_name} 的账号已开通",
+    (CHANGED, "en"): "Your password for {tenant_name} was changed",
+    (CHANGED, "zh"): "您在 {tenant_name} 的密码已更改",
 }
 _BODIES: Mapping[tuple[str, str], str] = {
     (RESET, "en"): """Hello {user_name},
@@ -65,6 +70,20 @@ Set your password here within 7 days; the link works once:
 请在 7 天内通过以下链接设置密码（链接仅可使用一次）：
 
 {link}
+""",
+    (CHANGED, "en"): """Hello {user_name},
+
+the password of your account {login} at {tenant_name} was changed, and all sessions were ended.
+If it was you, or you have asked an administrator for it, there is nothing to do.
+
+If it was not you, tell your administrator at once.
+""",
+    (CHANGED, "zh"): """{user_name}，您好：
+
+您在 {tenant_name} 的账号 {login} 的密码已更改，所有已登录的会话均已退出。
+如果是您本人操作，或是您请管理员重置的，则无需处理。
+
+如果不是您本人操作，请立即联系管理员。
 """,
 }
 

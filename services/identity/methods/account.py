@@ -14,6 +14,7 @@ from chassis.resource.write import update_record
 from crm.identity.v1 import session_pb2 as pb
 from services.identity.methods.attempts import Attempts, Key
 from services.identity.methods.credentials import require_good_password, store_password
+from services.identity.methods.mail import tell_changed
 from services.identity.methods.passwords import Passwords
 from services.identity.methods.revoke import revoke_sessions
 from services.identity.methods.sign_in_log import SignInLog
@@ -83,6 +84,7 @@ class Accounts:
         }
         await update_record(call, tx, self.plan, before, row, "updated")
         await self._log.password_changed(call, tx, user_id)
+        await tell_changed(call, tx, before)
         await revoke_sessions(call, tx, user_id)
 
     async def change_password(

@@ -1,55 +1,26 @@
-"""The inbox of announcements, and receipts: who has read what."""
+"""Receipts of announcements: who has read what."""
 
-from sqlalchemy import ColumnElement, and_, any_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, any_, bindparam, func, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID, insert
 from sqlalchemy.types import Boolean
 
 from chassis.access.scope import Shape
 from chassis.call import Call
-from chassis.custom_fields.model import NO_FIELDS
 from chassis.db.pool import Record, Tx
 from chassis.db.sql import Statement, statement
 from chassis.resource.plan import Plan, reach_condition, reach_shape, reach_values
 from chassis.resource.read import lock_record, not_found
 from chassis.rpc.methods import Methods, Unary
 from crm.identity.v1 import announcement_receipt_pb2 as pb
-from crm.identity.v1.announcement_pb2 import Announcement
-from services.identity.domain.announcement import upward
 from services.identity.methods.announcement import audience_of, company_of, showing_of
+from services.identity.methods.announcement_inbox import departments_of
 from services.identity.models.announcement import announcement, announcement_receipt
 from services.identity.models.user import user
 
 PAGE_SIZE = 50
-_IDS = ARRAY(UUID(as_uuid=False))
+_ID = UUID(as_uuid=False)
+_IDS = ARRAY(_ID)
 _TOLD, _RECEIPT = announcement.c, announcement_receipt.c
-_READ = (
-    (_RECEIPT.tenant_id == _TOLD.tenant_id)
-    & (_RECEIPT.announcement_id == _TOLD.id)
-    & (_RECEIPT.user_id == bindparam("user_id"))
-)
-# Shown now and addressed to the reader.
-_ADDRESSED = and_(
-    _TOLD.tenant_id == bindparam("tenant_id"),
-    _TOLD.delete_time.is_(None),
-    _TOLD.publish_time <= bindparam("now"),
-    or_(_TOLD.expire_time.is_(None), _TOLD.expire_time > bindparam("now")),
-    # What a partner company tells stays in it.
-    or_(
-        _TOLD.partner_company_id.is_(None),
-        _TOLD.partner_company_id == bindparam("company", type_=UUID(as_uuid=False)),
-    ),
-    or_(
-        func.cardinality(_TOLD.audience_department_ids) + func.cardinality(_TOLD.audience_role_ids)
-        == 0,
-        _TOLD.audience_department_ids.overlap(bindparam("departments", type_=_IDS)),
-        _TOLD.audience_role_ids.overlap(bindparam("roles", type_=_IDS)),
-    ),
-)
-_UNREAD = statement(
-    select(func.count().label("count"))
-    .select_from(announcement.outerjoin(announcement_receipt, _READ))
-    .where(_ADDRESSED, _RECEIPT.read_time.is_(None))
-)
 _KEEP = insert(announcement_receipt).values({one.name: bindparam(one.name) for one in _RECEIPT})
 _KEEP_FIRST = statement(
     # Changes nothing; an update, so that the row of the first time is returned.
@@ -61,12 +32,11 @@ _KEEP_FIRST = statement(
 
 
 class Receipts:
-    """The methods of AnnouncementReceiptService."""
+    """The other methods of AnnouncementReceiptService."""
 
     def __init__(self, announcements: Plan, users: Plan) -> None:
         self._announcements = announcements
         self._users = users
-        self._inbox = _inbox(announcements)
         self._one = statement(
             select(*announcements.columns_of(())).where(
                 _TOLD.tenant_id == bindparam("tenant_id"),
@@ -78,35 +48,9 @@ class Receipts:
     def methods(self) -> Methods:
         """Handlers by rpc name."""
         return {
-            "ListInbox": Unary(self.list_inbox),
             "MarkRead": Unary(self.mark_read),
             "ListReceipts": Unary(self.list_receipts),
         }
-
-    async def list_inbox(
-        self, call: Call, tx: Tx, request: pb.ListInboxRequest
-    ) -> pb.ListInboxResponse:
-        """What is shown to the caller now, pinned first, then the newest."""
-        values = {
-            "tenant_id": call.tenant_id,
-            "user_id": call.principal.id,
-            "now": call.now,
-            "departments": list(_departments(call, call.principal.id)),
-            "roles": list(call.principal.role_ids),
-            "company": call.principal.partner_company_id or None,
-            "unread_only": request.unread_only,
-            "limit": request.page_size or PAGE_SIZE,
-        }
-        unread = await tx.fetch_row(_UNREAD, values)
-        answer = pb.ListInboxResponse(unread_count=unread["count"] if unread else 0)
-        to_message = self._announcements.to_message(())
-        for row in await tx.fetch(self._inbox, values):
-            told = to_message(row, NO_FIELDS)
-            assert isinstance(told, Announcement)
-            entry = answer.entries.add(announcement=told)
-            if row["read_time"] is not None:
-                entry.read_time.FromDatetime(row["read_time"])
-        return answer
 
     async def mark_read(
         self, call: Call, tx: Tx, request: pb.MarkReadRequest
@@ -158,13 +102,8 @@ class Receipts:
         return answer
 
 
-def _departments(call: Call, user_id: str) -> tuple[str, ...]:
-    member = call.access.members.get(user_id)
-    return upward(call.access.parents, member.department_id if member else "")
-
-
 def _is_shown_to(call: Call, row: Record) -> bool:
-    departments = _departments(call, call.principal.id)
+    departments = departments_of(call, call.principal.id)
     addressed = audience_of(row).includes(departments, call.principal.role_ids)
     inside = company_of(row) in {"", call.principal.partner_company_id}
     return inside and addressed and showing_of(row).is_shown(call.now)
@@ -179,19 +118,8 @@ def _audience(call: Call, row: Record) -> list[str] | None:
         user_id
         for user_id, member in call.access.members.items()
         if company_id in {"", call.access.company_of(user_id)}
-        and audience.includes(_departments(call, user_id), member.role_ids)
+        and audience.includes(departments_of(call, user_id), member.role_ids)
     ]
-
-
-def _inbox(plan: Plan) -> Statement:
-    unread_only = bindparam("unread_only", type_=Boolean())
-    return statement(
-        select(*plan.columns_of(()), _RECEIPT.read_time)
-        .select_from(announcement.outerjoin(announcement_receipt, _READ))
-        .where(_ADDRESSED, or_(~unread_only, _RECEIPT.read_time.is_(None)))
-        .order_by(_TOLD.pinned.desc(), _TOLD.publish_time.desc(), _TOLD.id.desc())
-        .limit(bindparam("limit"))
-    )
 
 
 def _addressed(plan: Plan, shape: Shape) -> list[ColumnElement[bool]]:
@@ -214,7 +142,7 @@ _OF_USER = user.outerjoin(
 
 
 def _page(plan: Plan, shape: Shape) -> Statement:
-    read, after = bindparam("read", type_=Boolean()), bindparam("after", type_=UUID(as_uuid=False))
+    read, after = bindparam("read", type_=Boolean()), bindparam("after", type_=_ID)
     return statement(
         select(user.c.id, user.c.name, user.c.department_id, _RECEIPT.read_time)
         .select_from(_OF_USER)

@@ -1,4 +1,4 @@
-"""Mails with links to set a password, from the queue in the database to the sender; a token is made
+"""Mails about passwords, from the queue in the database to the sender; the token of a link is made
 when its mail is sent, so that none waits in the queue.
 """
 
@@ -6,13 +6,23 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 import structlog
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import Text, any_, bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 
+from chassis.call import Call
 from chassis.db.pool import Database, Record, Tx
 from chassis.db.sql import statement
 from chassis.ids import new_id
 from services.identity.domain.attempt import NO_TENANT
-from services.identity.domain.mail import LIFETIMES, OPEN_MAX, RESET, Letter, retry_after
+from services.identity.domain.mail import (
+    CHANGED,
+    LIFETIMES,
+    LINKED,
+    OPEN_MAX,
+    RESET,
+    Letter,
+    retry_after,
+)
 from services.identity.methods.candidates import fetch_candidates
 from services.identity.methods.opaque import hash_of, new_token
 from services.identity.models.password_reset import mail, password_reset, reset_request
@@ -28,7 +38,8 @@ log = structlog.get_logger()
 _OF_USER = (mail.c.tenant_id == bindparam("tenant_id"), mail.c.user_id == bindparam("user_id"))
 _ONE = (mail.c.tenant_id == bindparam("tenant_id"), mail.c.id == bindparam("id"))
 _QUEUE = statement(insert(mail).values({column.name: bindparam(column.name) for column in mail.c}))
-_WAITING = select(func.count()).select_from(mail).where(*_OF_USER).scalar_subquery()
+_OF_KIND = mail.c.kind == any_(bindparam("kinds", type_=ARRAY(Text())))
+_WAITING = select(func.count()).select_from(mail).where(*_OF_USER, _OF_KIND).scalar_subquery()
 _SENT = (
     select(func.count())
     .select_from(password_reset)
@@ -39,7 +50,7 @@ _SENT = (
     )
     .scalar_subquery()
 )
-_OPEN = statement(select((_WAITING + _SENT).label("open")))
+_OPEN = statement(select(_WAITING.label("waiting"), _SENT.label("sent")))
 _ASKED = statement(select(reset_request).order_by(reset_request.c.id).limit(BATCH_MAX))
 _LOOKED_UP = statement(
     delete(reset_request).where(
@@ -92,10 +103,15 @@ class Sender(Protocol):
 
 
 async def queue_mail(tx: Tx, tenant_id: str, user_id: str, kind: str, now: datetime) -> None:
-    """Have a mail sent once this transaction is through; nothing when the user has OPEN_MAX."""
+    """Have a mail sent once this transaction is through; none when OPEN_MAX wait, or links are out.
+
+    Links that somebody has asked for do not keep a notice back.
+    """
     who = {"tenant_id": tenant_id, "user_id": user_id}
-    row = await tx.fetch_row(_OPEN, {**who, "now": now})
-    if row is None or row["open"] >= OPEN_MAX:
+    linked = kind in LINKED
+    kinds = list(LINKED) if linked else [kind]
+    row = await tx.fetch_row(_OPEN, {**who, "now": now, "kinds": kinds})
+    if row is None or row["waiting"] + (row["sent"] if linked else 0) >= OPEN_MAX:
         return
     values = {
         **who,
@@ -107,6 +123,12 @@ async def queue_mail(tx: Tx, tenant_id: str, user_id: str, kind: str, now: datet
         "create_time": now,
     }
     await tx.execute(_QUEUE, values)
+
+
+async def tell_changed(call: Call, tx: Tx, before: Record) -> None:
+    """Tell a user that his password is another one now; a first one is no news to him."""
+    if before["email"] and before["password_update_time"]:
+        await queue_mail(tx, call.tenant_id, str(before["id"]), CHANGED, call.now)
 
 
 class Mailer:
@@ -161,7 +183,7 @@ class Mailer:
             await tx.execute(_DONE, which)
 
     async def _prepare(self, tx: Tx, row: Record, now: datetime) -> Letter | None:
-        """What to send, with a token of its own; None for what means nothing any more."""
+        """What to send, a link with a token of its own; None for what means nothing any more."""
         which = {"tenant_id": str(row["tenant_id"]), "id": str(row["id"])}
         is_active = row["state"] == "ACTIVE" and row["delete_time"] is None
         if row["expire_time"] <= now or not is_active or not row["email"]:
@@ -169,19 +191,22 @@ class Mailer:
             await tx.execute(_DONE, which)
             return None
         await tx.execute(_TRY, {**which, "next": now + retry_after(row["attempts"])})
-        token = new_token("crm_pr_")
-        values = {
-            "tenant_id": which["tenant_id"],
-            "token_hash": hash_of(token),
-            "user_id": str(row["user_id"]),
-            "expire_time": now + LIFETIMES[row["kind"]],
-        }
-        await tx.execute(_TOKEN, values)
         return Letter(
             kind=row["kind"],
             language=row["language"],
             user_name=row["name"],
             login=row["login"],
             tenant_name=row["tenant_name"],
-            link=LINK.format(public_url=self._public_url, token=token),
+            link=await self._link(tx, row, now) if row["kind"] in LINKED else "",
         )
+
+    async def _link(self, tx: Tx, row: Record, now: datetime) -> str:
+        token = new_token("crm_pr_")
+        values = {
+            "tenant_id": str(row["tenant_id"]),
+            "token_hash": hash_of(token),
+            "user_id": str(row["user_id"]),
+            "expire_time": now + LIFETIMES[row["kind"]],
+        }
+        await tx.execute(_TOKEN, values)
+        return LINK.format(public_url=self._public_url, token=token)

@@ -32,6 +32,7 @@ from services.identity.methods.credentials import (
     hash_and_store,
     require_good_password,
 )
+from services.identity.methods.mail import tell_changed
 from services.identity.methods.organisation import (
     check_written,
     lock_organisation,
@@ -118,6 +119,7 @@ class UserRules:
             )
             row["password_update_time"] = call.now
             await hash_and_store(call, tx, self._passwords, user_id, message.password)
+            await tell_changed(call, tx, before)
         if "email" in changed_columns(before, row):
             await drop_links(call, tx, user_id)
         if message.password or row.get("state") == "DISABLED":

@@ -12,7 +12,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
-from chassis.db.schema import list_indexes, resource_columns, resource_constraints
+from chassis.db.indexes import list_indexes
+from chassis.db.schema import resource_columns, resource_constraints
 from services.identity.models import metadata
 
 api_client = Table(

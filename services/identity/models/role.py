@@ -3,7 +3,8 @@
 from sqlalchemy import Column, Index, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
-from chassis.db.schema import list_indexes, resource_columns, resource_constraints
+from chassis.db.indexes import list_indexes
+from chassis.db.schema import resource_columns, resource_constraints
 from services.identity.models import metadata
 
 role = Table(

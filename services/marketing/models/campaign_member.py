@@ -3,7 +3,8 @@
 from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, Index, Table, Text, text
 from sqlalchemy.dialects.postgresql import UUID
 
-from chassis.db.schema import list_indexes, resource_columns, resource_constraints
+from chassis.db.indexes import list_indexes
+from chassis.db.schema import resource_columns, resource_constraints
 from services.marketing.models import metadata
 
 campaign_member = Table(

@@ -9,7 +9,7 @@ from chassis.db.pool import Tx
 from chassis.filter.condition import compile_filter
 from chassis.filter.fields import FilterField
 from chassis.filter.parser import parse_filter
-from chassis.resource.listing import filter_context
+from chassis.resource.query import filter_context
 from chassis.resource.rows import money_sum
 from crm.reporting.v1 import report_pb2 as pb
 from crm.type.v1.money_pb2 import Money

@@ -9,14 +9,13 @@ from zoneinfo import ZoneInfo
 from google.protobuf.message import Message
 
 from chassis.call import Call
-from chassis.codec import invalid_fields
 from chassis.db.pool import Tx
-from chassis.resource.checks import check_match, refuse_deleted
+from chassis.resource.checks import check_match, refuse_deleted, refuse_denied
 from chassis.resource.plan import Plan
 from chassis.resource.read import lock_record
-from chassis.resource.rows import civil_date, money_values
+from chassis.resource.rows import date_of, money_values
 from chassis.resource.standard import Collection
-from chassis.resource.view import View, view_of
+from chassis.resource.view import view_of
 from chassis.resource.write import update_record
 from chassis.rpc.methods import Methods, Unary
 from crm.sales.v1 import opportunity_transition_pb2 as pb
@@ -54,7 +53,7 @@ class Transitions:
 
     async def win(self, call: Call, tx: Tx, request: pb.WinOpportunityRequest) -> Message:
         """Close as won today or on the day given, for the amount given or the expected one."""
-        day = civil_date("close_date", request.close_date) or today(call)
+        day = date_of("close_date", request.close_date) or today(call)
         amount = _amount(self.opportunities.plan, request)
         return await self._run(
             call, tx, request, lambda one, stages: domain.win(one, stages, day, amount)
@@ -62,7 +61,7 @@ class Transitions:
 
     async def lose(self, call: Call, tx: Tx, request: pb.LoseOpportunityRequest) -> Message:
         """Close as lost today or on the day given."""
-        day = civil_date("close_date", request.close_date) or today(call)
+        day = date_of("close_date", request.close_date) or today(call)
         return await self._run(
             call, tx, request, lambda one, stages: domain.lose(one, stages, day, request.reason)
         )
@@ -81,7 +80,7 @@ class Transitions:
 
     async def _run(self, call: Call, tx: Tx, request: Request, decide: Decision) -> Message:
         plan = self.opportunities.plan
-        _refuse_denied(view_of(call, plan), request)
+        refuse_denied(view_of(call, plan), request, FIELDS)
         before = dict(await lock_record(call, tx, plan, request.id, "UPDATE"))
         check_match(call.if_match, int(before["version"]))
         refuse_deleted(plan, before)
@@ -92,14 +91,6 @@ class Transitions:
         if values["stage_id"] != current.stage_id:
             await keep_move(call, tx, current.id, current.stage_id, str(values["stage_id"]))
         return answer
-
-
-def _refuse_denied(view: View, request: Request) -> None:
-    """InvalidArgument for what the caller's roles do not let him set, this way neither."""
-    names = [one.name for one, _ in request.ListFields()]
-    errors = [(name, text) for name in names if (text := view.rule(FIELDS.get(name, name)))]
-    if errors:
-        raise invalid_fields(errors)
 
 
 def today(call: Call) -> date:

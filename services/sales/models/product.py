@@ -2,7 +2,8 @@
 
 from sqlalchemy import Column, Index, Numeric, Table, Text, text
 
-from chassis.db.schema import list_indexes, resource_columns, resource_constraints
+from chassis.db.indexes import list_indexes
+from chassis.db.schema import resource_columns, resource_constraints
 from chassis.search.table import search_table
 from services.sales.models import metadata
 

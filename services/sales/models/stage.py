@@ -13,7 +13,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import UUID
 
-from chassis.db.schema import list_indexes, resource_columns, resource_constraints
+from chassis.db.indexes import list_indexes
+from chassis.db.schema import resource_columns, resource_constraints
 from services.sales.models import metadata
 
 stage = Table(

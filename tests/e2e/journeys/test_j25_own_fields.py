@@ -208,9 +208,9 @@ def test_a_file_fills_them(tenant: Tenant, ids: dict[str, str]) -> None:
     refused(imported(tenant, wrong), 400, "spec.columns[0].field")
 
 
-def imported(tenant: Tenant, spec: Mapping[str, object]) -> httpx.Response:
+def imported(tenant: Tenant, spec: Mapping[str, object], text: str = CSV) -> httpx.Response:
     """Send the file to be imported."""
-    file = ("customers.csv", CSV.encode(), "text/csv")
+    file = ("customers.csv", text.encode(), "text/csv")
     parts = {"spec": (None, json.dumps(spec).encode(), "application/json"), "file": file}
     return tenant.http.post("/v1/imports", files=parts)
 

@@ -19,7 +19,8 @@ def values(tenant: Tenant) -> list[dict[str, object]]:
 def test_own_fields_are_set_restored_and_exported(tenant: Tenant) -> None:
     tier = own_field(tenant, "tier", "CHOICE")
     gold, silver = choice(tenant, tier, "Gold"), choice(tenant, tier, "Silver")
-    for name, kind in {"note": "TEXT", "score": "NUMBER", "budget": "MONEY"}.items():
+    kinds = {"note": "TEXT", "score": "NUMBER", "budget": "MONEY", "since": "DATE"}
+    for name, kind in kinds.items():
         own_field(tenant, name, kind)
     good(customer(tenant, tier=gold, note="=1", budget=MONEY))
     good(customer(tenant))
@@ -36,21 +37,26 @@ def test_own_fields_are_set_restored_and_exported(tenant: Tenant) -> None:
     undone = ended(tenant, tenant.post(f"operations/{done['id']}:undo", {}))
     assert undone["counts"] == counts(updated=2)
     assert values(tenant) == before
-    done = ended(tenant, tenant.post("customers:export", {"fields": "name,custom_fields"}))
+    good(customer(tenant, score="-5", since="2026-01-31"))
+    before = values(tenant)
+    done = ended(tenant, tenant.post("customers:export", {"fields": "custom_fields"}))
     path = str(done["result_file"]).removeprefix("/v1/")
     content = tenant.get(path).content
     rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
     own_columns = [one for one in rows[0] if one.startswith("custom_fields.")]
     assert sorted(own_columns) == [
         "custom_fields.budget.amount", "custom_fields.budget.currency_code",
-        "custom_fields.note", "custom_fields.score", "custom_fields.tier",
+        "custom_fields.note", "custom_fields.score", "custom_fields.since", "custom_fields.tier",
     ]  # fmt: skip
     first = next(one for one in rows if one["custom_fields.tier"])
     assert (first["custom_fields.tier"], first["custom_fields.note"]) == ("Gold", "'=1")
-    columns = [{"column": one, "field": one} for one in ("name", *own_columns)]
-    spec = json.dumps({"resource": "customers", "columns": columns})
+    numbers = [one["custom_fields.score"] for one in rows if one["custom_fields.since"]]
+    assert numbers == ["-5"], "a number is no text that a spreadsheet might run"
+    columns = [{"column": one, "field": one} for one in own_columns]
+    defaults = {"name": "Acme"}
+    spec = json.dumps({"resource": "customers", "columns": columns, "defaults": defaults})
     answer = tenant.http.post(
         "/v1/imports", params={"spec": spec}, content=content, headers={"content-type": "text/csv"}
     )
-    assert ended(tenant, answer)["counts"] == counts(created=2)
+    assert ended(tenant, answer)["counts"] == counts(created=3)
     assert sorted(map(str, values(tenant))) == sorted(map(str, before * 2))

@@ -61,6 +61,7 @@ def test_every_kind_is_stored_and_shown(tenant: Tenant, declared: dict[str, str]
     [
         ("nickname", 5), ("nickname", "x" * 4001), ("score", 5), ("score", "many"),
         ("score", "1e3"), ("fee", "12"), ("fee", {"currency_code": "ZZZ", "amount": "1"}),
+        ("fee", {"currency_code": [], "amount": "1"}),
         ("since", "2026-02-30"), ("since", "31.1.2026"), ("vip", "yes"), ("tier", "金"),
         ("needs", "speed"), ("guarantor", "nobody"), ("nothing", "x"),
         ("guarantor", "018f0000-0000-7000-8000-000000000000"),
@@ -80,6 +81,23 @@ def test_wrong_values_are_refused_at_the_field(
     batch = {"requests": [{"customer": {"name": "one"}}, {"customer": {"name": "two", **body}}]}
     place = f"requests[1].customer.custom_fields.{name}"
     refused(tenant.post("customers:batchCreate", batch), 400, place)
+
+
+def test_what_a_record_named_before_may_stay(tenant: Tenant, declared: dict[str, str]) -> None:
+    assert declared
+    friend = good(customer(tenant))
+    record = good(customer(tenant, guarantor=friend["id"]))
+    path = f"customers/{record['id']}"
+    good(tenant.delete(f"customers/{friend['id']}"))
+    own = {"guarantor": friend["id"], "score": "1"}
+    assert own_values(good(tenant.patch(path, {"custom_fields": own})))["score"] == "1"
+    assert own_values(good(tenant.patch(path, {"custom_fields": {"score": "2"}})))["score"] == "2"
+    batch = {"requests": [{"customer": {"id": record["id"], "custom_fields": {"score": "3"}}}]}
+    good(tenant.post("customers:batchUpdate", batch))
+    refused(customer(tenant, guarantor=friend["id"]), 400, "custom_fields.guarantor")
+    good(tenant.patch(path, {"custom_fields": {"guarantor": None}}))
+    again = {"custom_fields": {"guarantor": friend["id"]}}
+    refused(tenant.patch(path, again), 400, "custom_fields.guarantor")
 
 
 def test_retired_choices_stay_and_never_come(tenant: Tenant, declared: dict[str, str]) -> None:

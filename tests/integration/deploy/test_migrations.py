@@ -8,8 +8,14 @@ import asyncpg
 import pytest
 
 from chassis.db.migrate import differences, wait_until_migrated
+from chassis.ids import new_id
 from deploy.local.platform import Platform
 from deploy.local.settings import POSTGRES, ROOT, SERVICES
+
+OLD = """
+    INSERT INTO base.customer (tenant_id, id, version, create_time, update_time, kind, name)
+    SELECT $1, uuidv7(), 1, now(), now(), 'COMPANY', 'customer ' || n FROM generate_series(1, $2) n
+"""
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +34,47 @@ def test_revisions_lead_to_the_declared_tables(platform: Platform) -> None:
             assert differences(tables.metadata, url) == [], service
     finally:
         platform.down()
+
+
+def test_customers_that_there_are_get_numbers(platform: Platform) -> None:
+    sizes = {new_id(): 3, new_id(): 1200}
+    platform.start(POSTGRES)
+    try:
+        platform.migrate("customer")
+        asyncio.run(before_numbers(platform, sizes))
+        platform.migrate("customer")
+        for tenant_id, size in sizes.items():
+            numbers, last, given = asyncio.run(numbers_of(platform, tenant_id))
+            assert numbers == [f"C{at:06d}" for at in range(1, size + 1)]
+            assert (last, given) == (size, [(1, size + 1)])
+    finally:
+        platform.down()
+
+
+async def before_numbers(platform: Platform, sizes: dict[str, int]) -> None:
+    """Customers as they were before the revision that numbers them."""
+    owner = await asyncpg.connect(platform.database_url("customer", "owner"))
+    for tenant_id, size in sizes.items():
+        await owner.execute(OLD, tenant_id, size)
+    await owner.execute("UPDATE base.alembic_version SET version_num = '0003'")
+    await owner.close()
+
+
+async def numbers_of(
+    platform: Platform, tenant_id: str
+) -> tuple[list[str], int, list[tuple[int, int]]]:
+    """The numbers of a tenant's customers in the order of their ids, and their series."""
+    worker = await asyncpg.connect(platform.database_url("customer", "worker"))
+    rows = await worker.fetch(
+        "SELECT number FROM customer WHERE tenant_id = $1 ORDER BY id", tenant_id
+    )
+    series = await worker.fetchrow(
+        "SELECT last, given FROM number_series WHERE tenant_id = $1", tenant_id
+    )
+    await worker.close()
+    assert series is not None
+    given = [(block.lower, block.upper) for block in series["given"]]
+    return [row["number"] for row in rows], series["last"], given
 
 
 def test_revisions_are_numbered_in_a_row() -> None:

@@ -96,6 +96,9 @@ async def gateway(
         targets=dict.fromkeys(TARGETS, upstream.address),
         log_level="CRITICAL",
         rate_per_s=100_000,
+        metrics_listen="",
+        otlp_endpoint="",
+        trace_ratio=0.0,
         public_url="https://crm.example",
         tls_dir="",
     )

@@ -104,6 +104,30 @@ async def test_pinned_ones_come_first_and_times_bound_what_is_shown(firm: Firm) 
     assert refusal.reason == "INVALID_FIELDS"
 
 
+async def test_the_inbox_has_pages(firm: Firm) -> None:
+    told = {await firm.tell(f"number {at}", pinned=at % 2 == 0) for at in range(5)}
+    whole, _ = await inbox(firm.leaf)
+    assert [int(one[-1]) % 2 for one in whole] == [0, 0, 0, 1, 1]
+    found: list[receipts.ListInboxResponse.Entry] = []
+    request = receipts.ListInboxRequest(page_size=2)
+    for left in (True, True, False):
+        page = await firm.leaf.call(f"{RECEIPTS}/ListInbox", request)
+        assert isinstance(page, receipts.ListInboxResponse)
+        assert page.unread_count == 5
+        found += page.entries
+        assert bool(page.next_page_token) is left
+        request.page_token = page.next_page_token or request.page_token
+    assert [one.announcement.title for one in found] == whole
+    assert {one.announcement.id for one in found} == told
+    token = request.page_token
+    for other in (
+        receipts.ListInboxRequest(page_token=token, unread_only=True),
+        receipts.ListInboxRequest(page_token=token[:-2] + "zz"),
+    ):
+        refusal = await firm.leaf.refused(f"{RECEIPTS}/ListInbox", other)
+        assert refusal.reason == "PAGE_TOKEN_INVALID"
+
+
 async def test_reading_counts_once(firm: Firm) -> None:
     first, second = await firm.tell("one"), await firm.tell("two")
     read = await mark(firm.leaf, first)

@@ -7,7 +7,7 @@ from chassis.access.scope import reach_values
 from chassis.db.pool import Database
 from chassis.filter.condition import compile_filter
 from chassis.filter.parser import parse_filter
-from chassis.resource.listing import filter_context
+from chassis.resource.query import filter_context
 from deploy.local.platform import Platform
 from services.reporting.methods.dimensions import FILTERS
 from services.reporting.methods.sums import Question, SumsReader

@@ -8,6 +8,7 @@ import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from hashlib import sha256
+from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
@@ -43,6 +44,12 @@ class Forge:
         self.good = good
         self.header = {"alg": "Ed25519", "kid": self.kid, "typ": "crm-internal+jwt"}
 
+    @property
+    def strangers(self) -> frozenset[str]:
+        """Those of the variants that are signed well and name just nobody."""
+        names = ("sub nobody", "kind client nobody", "tenant is no tenant", "tenant another one")
+        return frozenset(f"claims: {name}" for name in names)
+
     def token(
         self, header: Header, claims: Mapping[str, object] | bytes, sign: Sign | None = None
     ) -> str:
@@ -76,6 +83,16 @@ class Forge:
             },
             **self._odd_claims(),
             **self._broken(),
+        }
+
+    def unsendable(self) -> dict[str, str]:
+        """More of them, which no header can carry."""
+        return {
+            "line break inside": self._respelt(1, lambda part: f"{part[:8]}\n{part[8:]}"),
+            "zero width space inside": self._respelt(1, lambda part: f"{part[:8]}\u200b{part[8:]}"),
+            "full width digits": self._respelt(
+                0, lambda part: part.replace("1", "\uff11") + "\uff11"
+            ),
         }
 
     def _unsigned(self) -> dict[str, str]:
@@ -206,6 +223,18 @@ class Forge:
             "tenant number": {"tenant": 1},
             "tenant list": {"tenant": [tenant]},
             "tenant is no tenant": {"tenant": user},
+            "tenant another one": {"tenant": str(uuid4())},
+            "tenant in capitals and spaces": {"tenant": f" {tenant.upper()}"},
+            "sub in full width": {"sub": "".join(chr(ord(one) + 0xFEE0) for one in user)},
+            "sub with a zero byte": {"sub": f"{user}\0"},
+            "iss in full width": {"iss": "".join(chr(ord(one) + 0xFEE0) for one in "crm-identity")},
+            "aud with a space": {"aud": "crm-internal "},
+            "kind in capitals": {"kind": "USER"},
+            "service of a name": {"kind": "service", "sub": ""},
+            "service with a tenant": {"kind": "service", "sub": "sales"},
+            "iat float": {"iat": now + 0.5},
+            "iat true": {"iat": True, "exp": 2},
+            "exp with nbf of next year": {"exp": now + 31_536_000, "nbf": now},
         }
         return {f"claims: {name}": self.with_claims(**fields) for name, fields in wrong.items()}
 
@@ -235,7 +264,25 @@ class Forge:
             "spaces": self.with_claims() + " x",
             "twice": f"{self.with_claims()}, Bearer {self.with_claims()}",
             "padded": self.with_claims() + "==",
+            "padded header": self._respelt(0, lambda part: part + "="),
+            "signature in the other alphabet": self._respelt(2, lambda part: part[:-1] + "+/"),
+            "a token in a token": self.token(self.header, self.with_claims().encode()),
+            "claims under b64 twice": self.token(
+                self.header, encoded(json.dumps(self.good).encode()).encode()
+            ),
+            "JSON serialization": json.dumps(
+                dict(zip(("protected", "payload", "signature"), self._parts(), strict=True))
+            ),
         }
+
+    def _parts(self) -> list[str]:
+        return self.with_claims().split(".")
+
+    def _respelt(self, at: int, spell: Callable[[str], str]) -> str:
+        """The good token with one of its parts written in another way."""
+        parts = self._parts()
+        parts[at] = spell(parts[at])
+        return ".".join(parts)
 
 
 def _hs256(secret: bytes) -> Sign:

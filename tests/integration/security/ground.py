@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 
-from chassis.codec import fields
+from chassis.codec import fields as codec_fields
 from chassis.rpc.methods import method_facts
-from tests.integration.drive import Person
-from tests.integration.security.policy import COLLECTIONS, PLURALS, policy, processes
+from tests.integration.drive import Drive, Person
+from tests.integration.security.policy import COLLECTIONS, PLURALS
 
 # What a record needs; "@x" is the id of the tenant's own x.
 MINIMAL: Mapping[str, Mapping[str, object]] = {
@@ -33,13 +33,25 @@ MINIMAL: Mapping[str, Mapping[str, object]] = {
     "CampaignMember": {"campaign_id": "@Campaign", "customer_id": "@Customer"},
 }
 
-# Services that every process has for its own records, and one resource of each that has an owner.
-EVERYWHERE = frozenset({"Share", "History", "Access", "Purge"})
+# One resource of each process that has an owner.
 OWNED = {
     "identity": "User",
     "customer": "Customer",
     "sales": "Opportunity",
     "marketing": "Campaign",
+}
+# What the id of a method that is not standard names, where it is not that one.
+RECORDS = {
+    "RevokeSession": "session",
+    "ResetPassword": "User",
+    "InviteUser": "User",
+    "ResetSecondFactor": "User",
+    "AddSecret": "ApiClient",
+    "RemoveSecret": "ApiClient",
+    "MarkRead": "Announcement",
+    "ListReceipts": "Announcement",
+    "CreateTransfer": "User",
+    "DeleteShare": "share",
 }
 
 
@@ -50,6 +62,11 @@ class Ground:
     person: Person
     tag: str
     ids: dict[str, str] = field(default_factory=dict)
+    login: str = "admin"
+
+    async def renew(self, drive: Drive) -> None:
+        """Sign the person in again: tokens last for five minutes, long tests for longer."""
+        self.person = await drive.sign_in(self.person.slug, self.login)
 
     async def fill(self) -> "Ground":
         """Create one record of each resource."""
@@ -62,6 +79,13 @@ class Ground:
             self.ids[name] = str(getattr(made, "id"))  # noqa: B009  # a record of any resource
         return self
 
+    async def another_customer(self) -> str:
+        """The id of one more customer."""
+        create = method_facts("crm.customer.v1.CustomerService")["CreateCustomer"]
+        request = create.request(customer={"name": f"Another {self.tag}"})
+        made = await self.person.call("customer.CustomerService/CreateCustomer", request)
+        return str(getattr(made, "id"))  # noqa: B009  # a record of any resource
+
     def values(self, name: str, tag: str = "") -> dict[str, object]:
         """What a new record is made of."""
         return {key: self._value(value, tag or self.tag) for key, value in MINIMAL[name].items()}
@@ -70,47 +94,67 @@ class Ground:
         text = str(value)
         return self.ids[text[1:]] if text.startswith("@") else text.format(tag=tag)
 
-    async def everything(self) -> dict[str, bytes]:
-        """All records of the tenant as they are now."""
-        found: dict[str, bytes] = {}
-        for name, process in resources():
-            method = f"List{PLURALS.get(name, f'{name}s')}"
-            facts = method_facts(f"crm.{process}.v1.{name}Service")[method]
-            request = facts.request(page_size=1000, show_deleted=True)
-            page = await self.person.call(f"{process}.{name}Service/{method}", request)
-            found[name] = page.SerializeToString(deterministic=True)
-        return found
-
     def request(self, method: str, tag: str, process: str = "") -> Message:
         """A request of any method for users, right as far as the records of this tenant go; of
         what every service has, about the records of this process.
         """
         service, _, name = method.partition("/")
-        facts = method_facts(service)[name]
-        message = facts.request()
+        request = method_facts(service)[name].request
         resource = service.rpartition(".")[2].removesuffix("Service")
-        first = facts.request.DESCRIPTOR.fields[0]
-        record = first.message_type
-        if record is not None and record.name == resource and resource in MINIMAL:
-            values = self.values(resource, tag)
-            if name.startswith("Update"):
-                values = {"id": self.ids[resource], "name": f"{resource} {tag}"}
-                if "name" not in record.fields_by_name:
-                    del values["name"]
-            return facts.request(**{first.name: values})
-        if resource in EVERYWHERE and process in OWNED:
-            return self._about(facts.request, OWNED[process])
-        if "id" in message.DESCRIPTOR.fields_by_name:
-            own = self.ids.get(resource, self.ids["Opportunity"])
-            return facts.request(id=own)
-        return message
-
-    def _about(self, request: type[Message], name: str) -> Message:
-        """The request about the ground's record of that name."""
-        values = {"id": self.ids[name], "record_id": self.ids[name], "user_id": self.person.id}
-        values |= {"resource": PLURALS.get(name, f"{name}s").lower(), "verb": "READ"}
+        if resource in MINIMAL:
+            return self._standard(request, resource, name, tag)
+        values = self._about(name, process)
         known = request.DESCRIPTOR.fields_by_name
         return request(**{key: value for key, value in values.items() if key in known})
+
+    def _standard(self, request: type[Message], resource: str, name: str, tag: str) -> Message:
+        """A request of a standard method."""
+        if not request.DESCRIPTOR.fields:
+            return request()
+        first, own = codec_fields.descriptor_of(request).fields[0], self.ids[resource]
+        if first.name == "ids":
+            return request(ids=[own])
+        if first.name == "requests":
+            inner = codec_fields.message_of(first)
+            one = self._standard(GetMessageClass(inner), resource, name[len("Batch") :], tag)
+            return request(requests=[one])
+        if first.message_type is None:
+            return request(**{"id": own} if "id" in request.DESCRIPTOR.fields_by_name else {})
+        values = self.values(resource, tag)
+        if name.startswith("Update"):
+            values = {"id": own, "tags": [tag]}
+        return request(**{first.name: values})
+
+    def _about(self, name: str, process: str) -> dict[str, object]:
+        """What is asked of methods that are not standard, about the ground's own records."""
+        about = OWNED.get(process, "Opportunity")
+        own, user = self.ids[about], self.person.id
+        plural = PLURALS.get(about, f"{about}s").lower()
+        values: dict[str, object] = {
+            "id": self.ids.get(RECORDS.get(name, ""), own),
+            "record_id": own,
+            "user_id": user,
+            "opportunity_id": self.ids["Opportunity"],
+            "secret_id": self.ids.get("secret", user),
+            "resource": plural,
+            "verb": "READ",
+            "group_by": "owner",
+            "share": {"user_id": self.ids["User"]},
+            "ids": [own],
+            "action": {"tag": {"add": ["replayed"]}},
+            "field": "name",
+            "file_id": self.ids.get(f"file {process}", "none"),
+            "spec": {"resource": plural, "columns": [{"column": "name", "field": "name"}]},
+            "custom_field": {"name": "replayed", "label": "Replayed", "kind": "TEXT"},
+            "choice": {"field": "source_id", "label": "Replayed"},
+        }
+        if name == "UpdateCustomField":
+            values["custom_field"] = {"id": self.ids.get(f"field {plural}", own), "label": "Own"}
+        if name == "UpdateChoice":
+            values["choice"] = {"id": self.ids.get("choice", own), "label": "Own"}
+        if name.endswith(("Tenant", "Preferences")):
+            values = {}
+        return values
 
 
 def resources() -> Iterator[tuple[str, str]]:
@@ -120,41 +164,19 @@ def resources() -> Iterator[tuple[str, str]]:
         yield from ((name, process) for name in names)
 
 
-def user_methods() -> list[tuple[str, str]]:
-    """(process, method) of every unary method that users may call and that takes an id."""
-    found = []
-    for method, rule in policy().items():
-        if rule in {"open", "internal"} or method.endswith(
-            ("UploadFile", "DownloadErrors", "DownloadResult")
-        ):
-            continue
-        facts = method_facts(method.split("/")[0])[method.split("/")[1]]
-        if id_paths(fields.descriptor_of(facts.request)):
-            found += [(process, method) for process in processes(method)]
-    return found
-
-
-def id_paths(message: Descriptor, depth: int = 0) -> list[tuple[FieldDescriptor, ...]]:
-    """Paths of the string fields that hold ids of records."""
-    paths: list[tuple[FieldDescriptor, ...]] = []
-    for one in message.fields:
-        if one.message_type is not None and depth < 2 and not one.is_repeated:
-            paths += [(one, *rest) for rest in id_paths(fields.message_of(one), depth + 1)]
-        is_id = one.name in {"id", "file_id"} or one.name.endswith(("_id", "_ids"))
-        if is_id and one.type == FieldDescriptor.TYPE_STRING and one.name != "external_id":
-            paths.append((one,))
-    return paths
-
-
-def planted(request: Message, path: tuple[FieldDescriptor, ...], value: str) -> Message:
-    """A copy of the request with the id at the path."""
-    copy = type(request)()
-    copy.CopyFrom(request)
-    target: Message = copy
-    for one in path[:-1]:
-        target = getattr(target, one.name)
-    if path[-1].is_repeated:
-        getattr(target, path[-1].name).append(value)
+def id_fields(method: str, process: str) -> list[str]:
+    """The fields that hold ids in the records that a method lists or works on."""
+    service, _, name = method.partition("/")
+    facts = method_facts(service)[name]
+    first = codec_fields.descriptor_of(facts.response).fields[:1]
+    listed = name.startswith("List") and first and first[0].message_type is not None
+    if listed:
+        record = codec_fields.message_of(first[0])
     else:
-        setattr(target, path[-1].name, value)
-    return copy
+        about = OWNED.get(process, "Opportunity")
+        owner = process if process in OWNED else "sales"
+        get = method_facts(f"crm.{owner}.v1.{about}Service")[f"Get{about}"]
+        record = codec_fields.descriptor_of(get.response)
+    return [
+        one.name for one in record.fields if one.name == "id" or one.name.endswith(("_id", "_ids"))
+    ]

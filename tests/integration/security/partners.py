@@ -57,7 +57,9 @@ async def partners(drive: Drive) -> Partners:
     for tag in ("one", "two"):
         department_id = await new_department(admin, tag, partner=True)
         chief = await new_person(drive, admin, f"chief.{tag}", [role], department_id)
-        companies.append(Company(department_id, chief, await Ground(chief, tag).fill()))
+        companies.append(
+            Company(department_id, chief, await Ground(chief, tag, login=f"chief.{tag}").fill())
+        )
     return Partners(await Ground(admin, "office").fill(), *companies)
 
 

@@ -8,6 +8,7 @@ from crm.chassis.v1 import (
     access_pb2,
     bulk_pb2,
     choice_pb2,
+    custom_field_index_pb2,
     custom_field_pb2,
     describe_pb2,
     export_pb2,
@@ -17,7 +18,7 @@ from crm.chassis.v1 import (
     purge_pb2,
     share_pb2,
 )
-from crm.customer.v1 import contact_pb2, customer_pb2
+from crm.customer.v1 import contact_pb2, customer_pb2, customer_transition_pb2
 from crm.event.v1 import change_pb2
 from crm.identity.v1 import (
     announcement_pb2,
@@ -50,9 +51,10 @@ from tests.integration.security.wire import SERVICES
 
 # Every file with services; importing them puts them into the descriptor pool.
 FILES = (
-    access_pb2, choice_pb2, custom_field_pb2, describe_pb2, history_pb2, share_pb2,
+    access_pb2, choice_pb2, custom_field_index_pb2, custom_field_pb2, describe_pb2, history_pb2,
+    share_pb2,
     import_pb2, operation_pb2, purge_pb2, contact_pb2, credential_pb2,
-    customer_pb2, change_pb2, department_pb2, log_entry_pb2, role_pb2,
+    customer_pb2, customer_transition_pb2, change_pb2, department_pb2, log_entry_pb2, role_pb2,
     session_pb2, tenant_pb2, user_pb2, campaign_member_pb2, campaign_pb2, report_pb2,
     opportunity_pb2, opportunity_transition_pb2, pipeline_pb2, product_pb2, stage_move_pb2,
     stage_pb2, announcement_pb2, announcement_receipt_pb2, api_client_pb2, api_client_secret_pb2,
@@ -82,6 +84,13 @@ STANDARD = {
     "BatchDelete": "delete",
 }  # fmt: skip
 PLURALS = {"Opportunity": "Opportunities"}
+
+
+def many(method: str) -> bool:
+    """Whether a standard method is named by the plural."""
+    return method == "List" or method.startswith("Batch")
+
+
 SPECIAL: Mapping[str, str] = {
     "crm.identity.v1.SessionService/CreateSession": "internal",
     "crm.identity.v1.SessionService/RefreshSession": "internal",
@@ -127,6 +136,7 @@ SPECIAL: Mapping[str, str] = {
     "crm.sales.v1.OpportunityTransitionService/LoseOpportunity": "opportunities update",
     "crm.sales.v1.OpportunityTransitionService/MoveOpportunity": "opportunities update",
     "crm.sales.v1.OpportunityTransitionService/ReopenOpportunity": "opportunities update",
+    "crm.customer.v1.CustomerTransitionService/ChangeLifeCycle": "customers update",
     "crm.sales.v1.StageMoveService/ListStageMoves": "opportunities read",
     "crm.reporting.v1.ReportService/GetPipelineSummary": "opportunities read",
     "crm.chassis.v1.AccessService/ExplainAccess": "self clients",
@@ -136,12 +146,12 @@ SPECIAL: Mapping[str, str] = {
     "crm.chassis.v1.ExportService/CreateExport": "self clients",
     "crm.chassis.v1.HistoryService/ListHistory": "self clients",
     **{
-        f"crm.chassis.v1.{name}Service/{method}{name}{'s' * (method == 'List')}": "self clients"
+        f"crm.chassis.v1.{name}Service/{method}{name}{'s' * many(method)}": "self clients"
         for name in ("CustomField", "Choice")
-        for method in ("Get", "List", "Create", "Update", "Delete", "Undelete")
+        for method in STANDARD
     },
-    "crm.chassis.v1.CustomFieldService/BuildCustomFieldIndex": "self clients",
-    "crm.chassis.v1.CustomFieldService/DropCustomFieldIndex": "self clients",
+    "crm.chassis.v1.CustomFieldIndexService/BuildCustomFieldIndex": "self clients",
+    "crm.chassis.v1.CustomFieldIndexService/DropCustomFieldIndex": "self clients",
     "crm.chassis.v1.DescribeService/DescribeResource": "self clients",
     "crm.chassis.v1.ShareService/ListShares": "self clients",
     "crm.chassis.v1.ShareService/CreateShare": "self clients",
@@ -191,6 +201,5 @@ def _standard() -> Iterator[tuple[str, str]]:
     for process, resources in COLLECTIONS.items():
         for name, plural in resources.items():
             for method, verb in STANDARD.items():
-                plural_named = method == "List" or method.startswith("Batch")
-                many = PLURALS.get(name, f"{name}s") if plural_named else name
-                yield f"crm.{process}.v1.{name}Service/{method}{many}", f"{plural} {verb}"
+                of = PLURALS.get(name, f"{name}s") if many(method) else name
+                yield f"crm.{process}.v1.{name}Service/{method}{of}", f"{plural} {verb}"

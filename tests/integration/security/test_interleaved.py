@@ -52,7 +52,8 @@ class Street:
     async def create(self, house: House) -> None:
         """A new customer, named after its tenant."""
         name = f"{house.name} {len(house.names)}"
-        row = self.collection.new_row(house.call, {"name": name, "kind": "COMPANY"})
+        values = {"name": name, "kind": "COMPANY", "life_cycle": "POTENTIAL", "is_supplier": False}
+        row = self.collection.new_row(house.call, values)
         async with self.database.transaction(house.call.tenant_id) as tx:
             await insert_record(house.call, tx, self.collection.plan, row, "created")
         house.names[str(row["id"])] = name

@@ -23,9 +23,12 @@ REFUSED = grpc.StatusCode.UNAUTHENTICATED
 
 
 @pytest.mark.parametrize("process", SERVICES)
-async def test_forged_tokens_are_refused(wire: Wire, forge: Forge, process: str) -> None:
+async def test_forged_tokens_are_refused(
+    wire: Wire, forge: Forge, figures: list[str], process: str
+) -> None:
     variants = forge.variants()
     assert len(variants) > 100
+    figures.append(f"{process}: {len(variants)} forged tokens, none accepted")
     for name, token in variants.items():
         for method in (USER_METHOD[process], INTERNAL_METHOD[process]):
             outcome = await wire.call(process, method, authorization=f"Bearer {token}")

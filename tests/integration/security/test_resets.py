@@ -9,11 +9,12 @@ import grpc
 import pytest
 
 from crm.identity.v1 import credential_pb2 as pb
+from crm.identity.v1 import session_pb2 as sessions
 from crm.identity.v1 import tenant_pb2 as tenants
 from crm.identity.v1 import user_pb2 as users
 from deploy.local.platform import Platform
 from services.identity.domain.mail import OPEN_MAX
-from tests.integration.drive import Drive, Person
+from tests.integration.drive import PASSWORD, Drive, Person
 from tests.integration.security.mailbox import mails_to
 from tests.integration.security.signing import (
     CREDENTIALS,
@@ -21,7 +22,9 @@ from tests.integration.security.signing import (
     forget_failures,
     identity_rows,
     new_user,
+    one_time_password,
     open_session,
+    person_of,
     reason,
     refusal,
 )
@@ -140,7 +143,26 @@ async def test_a_mail_that_cannot_be_sent_is_sent_later(
     await identity_rows(domain_platform, now, user_id)
     (mail,) = await mails_to(folder, f"patient@{admin.slug}.example")
     await confirm(drive, mail.token)
-    assert not await identity_rows(domain_platform, "SELECT FROM base.mail")
+    left = "SELECT FROM base.mail WHERE kind = 'INVITE'"
+    assert not await identity_rows(domain_platform, left)
+
+
+async def test_who_has_a_new_password_is_told(drive: Drive, admin: Person, folder: Path) -> None:
+    user_id = await new_user(admin, "told")
+    address = f"told@{admin.slug}.example"
+    session = await open_session(drive, login="told", tenant=admin.slug)
+    person = await person_of(drive, admin.slug, session)
+    change = sessions.ChangePasswordRequest(old_password=PASSWORD, new_password=NEW_PASSWORD)
+    await person.call("identity.SessionService/ChangePassword", change)
+    (mail,) = await mails_to(folder, address, linked=False)
+    assert "密码已更改" in mail.subject
+    await one_time_password(admin, user_id)
+    await ask(drive, login="told", tenant=admin.slug)
+    (link,) = await mails_to(folder, address)
+    await confirm(drive, link.token, "a third passphrase")
+    patched = users.User(id=user_id, password="a fourth passphrase")
+    await admin.call("identity.UserService/UpdateUser", users.UpdateUserRequest(user=patched))
+    assert len(await mails_to(folder, address, 4, linked=False)) == 4
 
 
 def _replaced_by_a_file(folder: Path) -> Path:

@@ -12,47 +12,17 @@ from chassis.codec import fields as codec_fields
 from chassis.rpc.methods import method_facts
 from crm.chassis.v1 import import_pb2, operation_pb2
 from crm.type.v1.requests_pb2 import ListRequest
-from tests.integration.security.ground import Ground, id_paths, resources
+from tests.integration.security.belongings import uploaded
+from tests.integration.security.ground import Ground, resources
 from tests.integration.security.policy import COLLECTIONS, PLURALS
-from tests.integration.security.replay import replayed, told
+from tests.integration.security.replay import told
 from tests.integration.security.wire import Outcome, Wire
 
 
-async def test_every_id_of_another_tenant_in_every_field_looks_absent(
-    wire: Wire, a: Ground, b: Ground, figures: list[str]
-) -> None:
-    before, own_before = await a.everything(), await b.everything()
-    foreign = [*a.ids.values(), a.person.id, a.person.tenant_id]
-    calls, wrong = await replayed(wire, b, foreign)
-    assert not wrong, "\n".join(wrong)
-    assert await a.everything() == before, "nothing of A has changed"
-    assert await b.everything() == own_before, "and nothing of B"
-    figures.append(f"tenants: {calls} calls of B with ids of A")
-    assert calls > 1000
-
-
-async def test_filters_and_page_tokens_reach_no_other_tenant(
-    wire: Wire, a: Ground, b: Ground
-) -> None:
-    calls = 0
+async def test_page_tokens_reach_no_other_tenant(wire: Wire, a: Ground, b: Ground) -> None:
     for name, process in resources():
         method = f"crm.{process}.v1.{name}Service/List{PLURALS.get(name, f'{name}s')}"
-        facts = method_facts(method.split("/", maxsplit=1)[0])[method.split("/")[1]]
-        plural = facts.response.DESCRIPTOR.fields[0].name
-        record = codec_fields.message_of(codec_fields.descriptor_of(facts.response).fields[0])
-        for field in (*[path[0].name for path in id_paths(record)], "external_id"):
-            for one in (*a.ids.values(), a.person.id):
-                request = ListRequest(filter=f'{field} = "{one}"', show_deleted=True, count="exact")
-                outcome = await wire.call(
-                    process, method, request.SerializeToString(),
-                    authorization=f"Bearer {b.person.token}",
-                )  # fmt: skip
-                calls += 1
-                assert outcome.code in {grpc.StatusCode.OK, grpc.StatusCode.INVALID_ARGUMENT}
-                page = facts.response.FromString(outcome.data)
-                assert len(getattr(page, plural)) == 0, f"{method} {field} {one}"
         await _token_of_a(wire, a, b, process, method)
-    assert calls > 300
 
 
 async def _token_of_a(wire: Wire, a: Ground, b: Ground, process: str, method: str) -> None:
@@ -64,7 +34,7 @@ async def _token_of_a(wire: Wire, a: Ground, b: Ground, process: str, method: st
     for tag in ("dd", "ee"):
         values = a.values(singular, tag)
         if singular == "CampaignMember":
-            values = {**values, "customer_id": await _customer(a, tag)}
+            values = {**values, "customer_id": await a.another_customer()}
         request = create.request(**{create.request.DESCRIPTOR.fields[0].name: values})
         await a.person.call(f"{process}.{singular}Service/Create{singular}", request)
     page = await a.person.call(f"{process}.{method.split('.v1.')[1]}", ListRequest(page_size=1))
@@ -74,13 +44,6 @@ async def _token_of_a(wire: Wire, a: Ground, b: Ground, process: str, method: st
     outcome = await wire.call(process, method, again, authorization=f"Bearer {b.person.token}")
     assert outcome.code is grpc.StatusCode.INVALID_ARGUMENT, outcome
     assert outcome.reason == "PAGE_TOKEN_INVALID"
-
-
-async def _customer(ground: Ground, tag: str) -> str:
-    create = method_facts("crm.customer.v1.CustomerService")["CreateCustomer"]
-    request = create.request(customer={"name": f"Member {tag}"})
-    made = await ground.person.call("customer.CustomerService/CreateCustomer", request)
-    return str(getattr(made, "id"))  # noqa: B009  # a record of any resource
 
 
 async def test_look_ups_find_nothing_of_another_tenant(wire: Wire, a: Ground, b: Ground) -> None:
@@ -101,7 +64,7 @@ async def test_look_ups_find_nothing_of_another_tenant(wire: Wire, a: Ground, b:
 async def test_files_operations_and_matches_stay_within_their_tenant(
     wire: Wire, a: Ground, b: Ground
 ) -> None:
-    file_a = await _upload(wire, a, b"name\nImported of A\n")
+    file_a = await uploaded(wire, a, "customer", b"name\nImported of A\n")
     spec = import_pb2.ImportSpec(
         resource="customers", columns=[import_pb2.ColumnMapping(column="name", field="name")]
     )
@@ -144,7 +107,7 @@ async def test_an_import_matches_no_record_of_another_tenant(
         import_pb2.ColumnMapping(column="customer", field="customer_id", match="name"),
     ]
     spec = import_pb2.ImportSpec(resource="contacts", columns=columns)
-    outcome = await _import(wire, b, await _upload(wire, b, rows), spec)
+    outcome = await _import(wire, b, await uploaded(wire, b, "customer", rows), spec)
     assert outcome.code is grpc.StatusCode.OK, outcome
     request = operation_pb2.GetOperationRequest(id=_name(outcome)).SerializeToString()
     bearer, lines = f"Bearer {b.person.token}", list[str]()
@@ -159,16 +122,6 @@ async def test_an_import_matches_no_record_of_another_tenant(
     assert len(lines) == 2, lines
     texts = [line.split(",", 2)[2] for line in lines]
     assert texts[0].replace("Customer aa", "X") == texts[1].replace("Nobody at all", "X")
-
-
-async def _upload(wire: Wire, ground: Ground, data: bytes) -> str:
-    request = operation_pb2.FileChunk(data=data).SerializeToString()
-    method = "crm.chassis.v1.ImportService/UploadFile"
-    outcome = await wire.call(
-        "customer", method, request, authorization=f"Bearer {ground.person.token}"
-    )
-    assert outcome.code is grpc.StatusCode.OK, outcome
-    return import_pb2.UploadFileResponse.FromString(outcome.data).file_id
 
 
 async def _import(wire: Wire, ground: Ground, file_id: str, spec: import_pb2.ImportSpec) -> Outcome:

@@ -96,8 +96,9 @@ class Walked:
 
 
 def walked() -> list[Walked]:
-    """All resources."""
-    plans = [make_plan(one.declared) for one in all_resources()]
+    """All resources that roles name."""
+    found = [one for one in all_resources() if not one.excused("field rules")]
+    plans = [make_plan(one.declared) for one in found]
     return [Walked(plan, plan.descriptor.name) for plan in plans]
 
 

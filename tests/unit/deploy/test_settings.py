@@ -50,3 +50,9 @@ def test_settings_refuse_what_is_no_database_url(tmp_path: Path, url: str) -> No
 def test_settings_pass_on_only_named_variables(tmp_path: Path) -> None:
     settings = read_settings(tmp_path, {"PATH": "bin", "SECRET": "no"})
     assert settings.inherited == {"PATH": "bin"}
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1.5", "745", "daily"])
+def test_settings_refuse_wrong_hours_of_backups(tmp_path: Path, text: str) -> None:
+    with pytest.raises(RunnerError, match=r"^BACKUP_HOURS="):
+        read_settings(tmp_path, {"BACKUP_HOURS": text})

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from deploy.backup.settings import KEEP_DEFAULT, read_installation
 from deploy.local.components import Wiring
 from deploy.local.credentials import load_secrets
 from deploy.local.databases import with_login
-from deploy.local.settings import read_settings
+from deploy.local.platform import Platform
+from deploy.local.settings import BACKUP, SERVICES, read_settings
 
 NOWHERE: Mapping[str, str] = {}
 
@@ -20,8 +22,8 @@ def test_service_environment_holds_only_its_own_secrets(tmp_path: Path) -> None:
     environment = wiring(tmp_path).service_environment("sales")
     assert set(environment) == {
         "BLOB_DIR", "CUSTOMER_TARGET", "DATABASE_URL", "GRPC_ENABLE_FORK_SUPPORT", "GRPC_LISTEN",
-        "IDENTITY_TARGET", "LOG_LEVEL", "MARKETING_TARGET", "NATS_URL", "REPORTING_TARGET",
-        "SALES_TARGET", "SERVICE_SECRET", "WORKER_DATABASE_URL",
+        "IDENTITY_TARGET", "LOG_LEVEL", "MARKETING_TARGET", "METRICS_LISTEN", "NATS_URL",
+        "REPORTING_TARGET", "SALES_TARGET", "SERVICE_SECRET", "WORKER_DATABASE_URL",
     }  # fmt: skip
     assert environment["DATABASE_URL"].startswith("postgresql://crm_sales:")
     assert environment["WORKER_DATABASE_URL"].endswith("@127.0.0.1:54320/crm_sales")
@@ -56,3 +58,29 @@ def test_given_database_keeps_its_name_and_owner(tmp_path: Path) -> None:
 
 def test_with_login_quotes_passwords() -> None:
     assert with_login("postgresql://a@h:1/x", "u", "p@/", "d") == "postgresql://u:p%40%2F@h:1/d"
+
+
+def test_backup_environment_names_all_databases_by_their_owners(tmp_path: Path) -> None:
+    environment = wiring(tmp_path, {"BACKUP_DIR": "elsewhere"}).backup_environment()
+    assert environment["SALES_DATABASE_URL"].startswith("postgresql://crm_sales_owner:")
+    assert environment["BACKUP_DIR"] == "elsewhere"
+    assert read_installation(environment).keep == KEEP_DEFAULT
+
+
+def test_settings_are_found_again_by_later_commands(tmp_path: Path) -> None:
+    told = {
+        "SALES_PORT": "6001", "NATS_URL": "nats://bus", "SALES_DATABASE_URL": "postgresql://a@db/s",
+        "BACKUP_HOURS": "6", "BACKUP_KEEP": "2",
+    }  # fmt: skip
+    settings = read_settings(tmp_path, told)
+    assert read_settings(tmp_path, settings.to_environment()) == settings
+
+
+def test_backups_are_scheduled_beside_a_whole_platform_unless_told_otherwise(
+    tmp_path: Path,
+) -> None:
+    assert Platform(tmp_path, {}, SERVICES).names()[-1] == BACKUP
+    assert BACKUP not in Platform(tmp_path, {"BACKUP_HOURS": "0"}, SERVICES).names()
+    assert BACKUP not in Platform(tmp_path, {}, ("sales",)).names()
+    command = wiring(tmp_path, {"BACKUP_HOURS": "6"}).component(BACKUP).command
+    assert command[-3:] == ("deploy.backup", "schedule", "--every=6")

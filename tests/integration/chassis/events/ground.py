@@ -101,9 +101,10 @@ class Ground:
         """Run something until the test ends."""
         self.tasks.append(asyncio.create_task(work))
 
-    def relay(self) -> Relay:
+    def relay(self, metrics: RelayMetrics | None = None) -> Relay:
         """A running relay."""
-        relay = Relay(self.database, self.bus, SERVICE, RelayMetrics(CollectorRegistry()))
+        metrics = metrics or RelayMetrics(CollectorRegistry())
+        relay = Relay(self.database, self.bus, SERVICE, metrics)
         self.relays.append(relay)
         self.tasks.append(asyncio.create_task(relay.run(), name="relay"))
         return relay

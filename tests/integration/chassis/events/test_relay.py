@@ -3,6 +3,9 @@
 import asyncio
 import random
 
+from prometheus_client import CollectorRegistry
+
+from chassis.events.metrics import RelayMetrics
 from chassis.ids import new_id
 from tests.integration.chassis.events.ground import Ground, change, ids, until
 from tests.integration.chassis.events.reading import all_out, published
@@ -52,3 +55,14 @@ async def test_relay_has_one_leader(ground: Ground) -> None:
     tenant = new_id()
     await ground.write(change(tenant, new_id(), 1), tenant=tenant)
     await until(lambda: all_out(ground))
+
+
+async def test_a_relay_that_stands_by_tells_no_age(ground: Ground) -> None:
+    leader = ground.relay()
+    await until(lambda: leader.leads)
+    registry = CollectorRegistry()
+    metrics = RelayMetrics(registry)
+    metrics.unpublished_age.set(99)  # as it was when it led last
+    ground.relay(metrics)
+    await until(lambda: registry.get_sample_value("crm_relay_unpublished_age_seconds") == 0)
+    assert leader.leads

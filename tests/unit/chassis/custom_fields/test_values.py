@@ -85,6 +85,17 @@ def test_money_is_rounded_half_even_at_the_currency(code: str, amount: str, stor
     assert stored_value(field(Kind.MONEY), money) == {**money, "amount": stored}
 
 
+def test_no_money_is_less_than_nothing() -> None:
+    money = {"currency_code": "CNY", "amount": "-0.001"}
+    assert stored_value(field(Kind.MONEY), money) == {**money, "amount": "0.00"}
+
+
+@pytest.mark.parametrize("code", [[], {}, ["CNY"], None, 1, "XXXX"])
+def test_a_currency_is_one_of_those_there_are(code: object) -> None:
+    with pytest.raises(BadValue):
+        stored_value(field(Kind.MONEY), {"currency_code": code, "amount": "1"})
+
+
 def test_retired_choices_may_stay_and_deleted_ones_too() -> None:
     one, many = field(Kind.CHOICE), field(Kind.MULTI_CHOICE)
     assert stored_value(one, "1") == "1"

@@ -2,7 +2,8 @@
 
 import pytest
 
-from chassis.imports.convert import BadValue, convert, items, scaled, shown
+from chassis.custom_fields.values import BadValue, items
+from chassis.imports.convert import convert, scaled, shown
 from chassis.resource.plan import make_plan
 from services.customer.methods.customer import CUSTOMER
 from services.identity.methods.passwords import Passwords

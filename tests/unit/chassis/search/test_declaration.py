@@ -31,7 +31,7 @@ def test_a_view_searches_what_it_shows() -> None:
     plan = make_plan(CUSTOMER)
     assert View(plan, FieldAccess(), NO_FIELDS).searched == CUSTOMER.searchable
     hidden = FieldAccess(hidden=frozenset({"phone", "email"}))
-    assert View(plan, hidden, NO_FIELDS).searched == ("name", "website")
+    assert View(plan, hidden, NO_FIELDS).searched == ("name", "website", "number")
     assert View(make_plan(STAGE), FieldAccess(), NO_FIELDS).searched == ()
 
 

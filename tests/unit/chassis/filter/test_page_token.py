@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.filter.order_by import KeyValue
-from chassis.resource.page_token import (
+from chassis.filter.page_token import (
     TOKEN_LENGTH_MAX,
     PageArguments,
     PageToken,

@@ -1,0 +1,156 @@
+"""One list as it is asked for: filter, order, position and reach; its conditions in SQL."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, bindparam
+
+from chassis.access.model import Reach
+from chassis.access.scope import beside, beside_values
+from chassis.call import Call
+from chassis.filter.condition import CompiledFilter, FilterSearch, compile_filter
+from chassis.filter.order_by import Order, OrderField, Position, parse_order_by
+from chassis.filter.page_token import PageArguments, decode_page_token
+from chassis.filter.parser import parse_filter
+from chassis.filter.values import FilterContext
+from chassis.resource.plan import Plan, reach_condition, reach_shape, reach_values
+from chassis.resource.view import View, view_of
+from crm.type.v1.requests_pb2 import ListRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A checked request for a page, for one caller."""
+
+    plan: Plan
+    view: View
+    request: ListRequest
+    names: tuple[str, ...]
+    filter: CompiledFilter
+    order: Order
+    position: Position | None
+    reach: Reach
+    # A second verb's, when it reaches others.
+    also: Reach | None
+    now: datetime
+
+    @property
+    def shape(self) -> Hashable:
+        """What decides about the SQL text."""
+        return (
+            self.names,
+            self.filter.shape,
+            self.order.text,
+            self.position.shape if self.position else None,
+            self.reach_shapes,
+            self.request.show_deleted,
+        )
+
+    @property
+    def narrow(self) -> bool:
+        """Whether the reach leaves out rows of the tenant."""
+        return any(reach_shape(self.plan, self.reach)) or self.also is not None
+
+    @property
+    def skewed(self) -> bool:
+        """Whether the best plan depends on the values."""
+        return self.narrow or bool(self.request.filter)
+
+    @property
+    def reach_shapes(self) -> Hashable:
+        """What of the reaches decides about it."""
+        plan, also = self.plan, self.also
+        return reach_shape(plan, self.reach), reach_shape(plan, also) if also else None
+
+    @property
+    def values(self) -> dict[str, object]:
+        """The values to bind."""
+        keys = self.position.values if self.position else {}
+        also = beside_values(self.also) if self.also else {}
+        reach = reach_values(self.reach)
+        return {**self.filter.values, **keys, **self.view.own_ids, **reach, **also}
+
+
+def filter_context(call: Call, now: datetime) -> FilterContext:
+    """What relative values in filters are relative to."""
+    member = call.access.members.get(call.user_id)
+    return FilterContext(
+        now=now,
+        zone=ZoneInfo(call.access.time_zone),
+        user_id=call.user_id,
+        department_id=(member.department_id or None) if member else None,
+    )
+
+
+def page_arguments(call: Call, plan: Plan, request: ListRequest) -> PageArguments:
+    """What a page token must have been given for."""
+    return PageArguments(
+        tenant_id=call.tenant_id,
+        resource=plan.plural,
+        principal=call.principal.id,
+        filter=request.filter,
+        order_by=request.order_by,
+        fields=request.fields,
+        show_deleted=request.show_deleted,
+    )
+
+
+def make_query(
+    call: Call, plan: Plan, request: ListRequest, arguments: PageArguments, key: bytes
+) -> Query:
+    """Check filter, order, fields and token; a wrong one raises InvalidArgument."""
+    view = view_of(call, plan)
+    order = parse_order_by(request.order_by, view.orders, plan.identifier)
+    now, position = call.now, None
+    if request.page_token:
+        token = decode_page_token(request.page_token, arguments, key)
+        now, position = token.now, order.after(token.keys)
+    return Query(
+        plan=plan,
+        view=view,
+        request=request,
+        names=view.names(request.fields),
+        filter=compile_filter(
+            parse_filter(request.filter),
+            view.filters,
+            filter_context(call, now),
+            _search(call, plan, view.searched),
+        ),
+        order=order,
+        position=position,
+        reach=call.reach(plan.plural, "READ"),
+        also=None,
+        now=now,
+    )
+
+
+def key_label(at: int) -> str:
+    """Name of the column that holds a key of the order."""
+    return f"order_key_{at}"
+
+
+def _search(call: Call, plan: Plan, names: tuple[str, ...]) -> FilterSearch | None:
+    return plan.search.filter(call.tenant_id, names) if plan.search and names else None
+
+
+def list_conditions(
+    query: Query, filters: Sequence[ColumnElement[bool]], ordered: Sequence[OrderField] = ()
+) -> list[ColumnElement[bool]]:
+    """Tenant, filters, reach, and no record of the recycle bin unless asked for."""
+    table = query.plan.resource.table
+    # A field of a side table that is filtered and ordered by is tied once.
+    used = [one.ties for one in query.filter.columns.values()] + [one.ties for one in ordered]
+    ties = {id(one): one for one in used}
+    conditions = [
+        table.c.tenant_id == bindparam("tenant_id"),
+        *filters,
+        *(condition for tie in ties.values() for condition in tie),
+        *reach_condition(query.plan, reach_shape(query.plan, query.reach)),
+    ]
+    if query.also:
+        conditions += beside(reach_condition(query.plan, reach_shape(query.plan, query.also)))
+    if not query.request.show_deleted and "delete_time" in table.c:
+        conditions.append(table.c.delete_time.is_(None))
+    return conditions

@@ -1,0 +1,1 @@
+"""Backups of a whole installation at one moment: made, verified, restored."""

@@ -1,0 +1,1 @@
+"""What watches an installation: Prometheus rules and alerts, Grafana dashboards."""
