@@ -25,8 +25,9 @@ from deploy.manifests.shape import Manifest, manifest, selector
 NAMESPACE_NAME: Final = "kubernetes.io/metadata.name"
 # Where the ingress controller runs; the operators' own overlay may name another.
 EDGE: Final = "crm-edge"
-# Where Prometheus and the collector of traces run; the same holds.
+# Where metrics are read from and spans go to (OTLP over gRPC).
 MONITORING: Final = "monitoring"
+TRACES_PORT: Final = 4317
 CLUSTER: Final = "cnpg.io/cluster"
 MAIL_PORTS: Final = (465, 587)
 
@@ -86,11 +87,11 @@ def _service(service: Service) -> Manifest:
         admitted = [_as_from(_ports([edge, tools], HTTP_PORT))]
     else:
         admitted = [_from(*callers(service.name), port=GRPC_PORT)]
+    monitoring = {"namespaceSelector": {"matchLabels": {NAMESPACE_NAME: MONITORING}}}
+    admitted.append(_as_from(_ports([monitoring], METRICS_PORT)))
     reached = [_to(*service.calls, port=GRPC_PORT), _to(NATS, port=NATS_PORT)]
     reached += [_database()] if service.has_database else []
-    watchers = [{"namespaceSelector": {"matchLabels": {NAMESPACE_NAME: MONITORING}}}]
-    admitted.append(_as_from(_ports(watchers, METRICS_PORT)))
-    reached.append(_as_to(_ports(watchers, TRACES_PORT)))
+    reached.append(_as_to(_ports([monitoring], TRACES_PORT)))
     if service.mails:
         reached.append(_as_to(_ports([{"ipBlock": {"cidr": "0.0.0.0/0"}}], *MAIL_PORTS)))
     return _rules(service.name, admitted, reached)

@@ -34,10 +34,10 @@ from deploy.manifests.shape import (
 GRACE_S: Final = 45
 PRE_STOP_S: Final = 5
 FILES: Final = "/var/lib/crm"
-# Calls that a process answers at this moment, exported by its metrics port.
-RPC_RUNNING: Final = "crm_rpc_running"
-HTTP_RUNNING: Final = "crm_http_running"
-RUNNING_MAX: Final = 20
+# Calls and requests that a process answers at this moment (chassis/telemetry/metrics.py).
+IN_FLIGHT: Final = "crm_rpc_running"
+REQUESTS: Final = "crm_http_running"
+IN_FLIGHT_MAX: Final = 20
 CPU_PERCENT: Final = 70
 
 # As the usual configuration of Prometheus finds pods.
@@ -71,6 +71,8 @@ def environment(service: Service) -> dict[str, str]:
         "GRPC_ENABLE_FORK_SUPPORT": "0",
         "LOG_LEVEL": "info",
         "METRICS_LISTEN": f"0.0.0.0:{METRICS_PORT}",
+        # The address of a collector is the operators'.
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "",
         "TLS_DIR": TLS_DIR,
         **{f"{name.upper()}_TARGET": f"{name}:{GRPC_PORT}" for name in service.calls},
         **service.settings,
@@ -149,10 +151,8 @@ def _deployment(service: Service) -> Manifest:
 
 def _process(service: Service) -> Manifest:
     port = ("http", HTTP_PORT) if service.name == GATEWAY else ("grpc", GRPC_PORT)
-    ports: list[Manifest] = [
-        {"name": port[0], "containerPort": port[1]},
-        {"name": "metrics", "containerPort": METRICS_PORT},
-    ]
+    ports: list[Manifest] = [{"name": port[0], "containerPort": port[1]}]
+    ports.append({"name": "metrics", "containerPort": METRICS_PORT})
     if service.has_database:
         ports.append({"name": "health", "containerPort": HEALTH_PORT})
     return container(
@@ -201,7 +201,6 @@ def _wait_for_migration(service: Service) -> Manifest:
 
 def _autoscaler(service: Service) -> Manifest:
     """By CPU, and by calls under way: those that wait for the database use no CPU."""
-    running = HTTP_RUNNING if service.name == GATEWAY else RPC_RUNNING
     metrics = [
         {
             "type": "Resource",
@@ -213,8 +212,8 @@ def _autoscaler(service: Service) -> Manifest:
         {
             "type": "Pods",
             "pods": {
-                "metric": {"name": running},
-                "target": {"type": "AverageValue", "averageValue": str(RUNNING_MAX)},
+                "metric": {"name": REQUESTS if service.name == GATEWAY else IN_FLIGHT},
+                "target": {"type": "AverageValue", "averageValue": str(IN_FLIGHT_MAX)},
             },
         },
     ]

@@ -3,14 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chassis.settings import (
-    TARGETS,
-    SettingsError,
-    address,
-    metrics_address,
-    number,
-    required,
-)
+from chassis.settings import TARGETS, SettingsError, address, metrics_address, number, required
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,4 @@
-"""python -m services.reporting [migrate | migrated | revision ... | parked ... | recompute ... |
-rebuild].
-"""
+"""python -m services.reporting [migrate | migrated | revision | parked | recompute | rebuild]."""
 
 import sys
 from pathlib import Path
