@@ -49,5 +49,6 @@ def test_nobody_is_no_owner() -> None:
     set_owner(call("user", "ada"), PLAN, {"owner_id": "ada"}, untouched)
     assert untouched == {"name": "x"}
     given: Row = {"owner_id": "ada"}
-    set_owner(call("user", "ada"), PLAN, {"owner_id": None}, given)
+    nobodys = dict.fromkeys(("owner_id", "department_id", "partner_company_id"))
+    set_owner(call("user", "ada"), PLAN, nobodys, given)
     assert given["department_id"] == "north"
