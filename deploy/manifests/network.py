@@ -15,7 +15,6 @@ from deploy.manifests.services import (
     OWNERS,
     SERVICES,
     TOOLBOX,
-    TRACES_PORT,
     Service,
     callers,
 )
