@@ -58,18 +58,14 @@ EDGE: Final = (
         (f"{SECURITY}/test_interleaved.py::test_interleaved_tenants_stay_apart",),
     ),
     Removal(
-        "the tenant in the statement of get, update and delete",
+        "the tenant in the statement of get, update, delete and batches",
         READ,
-        OF_TENANT + '        table.c.id == bindparam("id"),\n',
-        '        table.c.id == bindparam("id"),\n',
-        (f"{NO_WALL_TEST}::test_one_record_is_of_its_tenant",),
-    ),
-    Removal(
-        "the tenant in the statement of batches",
-        READ,
-        OF_TENANT + '        table.c.id == any_(bindparam("ids"',
-        '        table.c.id == any_(bindparam("ids"',
-        (f"{NO_WALL_TEST}::test_batches_are_of_their_tenant",),
+        OF_TENANT,
+        "",
+        (
+            f"{NO_WALL_TEST}::test_one_record_is_of_its_tenant",
+            f"{NO_WALL_TEST}::test_batches_are_of_their_tenant",
+        ),
     ),
     Removal(
         "the tenant in the statement of lists and counts",

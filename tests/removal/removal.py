@@ -1,11 +1,13 @@
 """One check that is taken out of the code, and the tests that must then fail."""
 
 import ast
+import re
 from dataclasses import dataclass
 from typing import Final
 
 from deploy.local.settings import ROOT
 
+CLOSING: Final = frozenset({r"\)", r"\]", r"\}"})
 SECURITY: Final = "tests/integration/security"
 
 
@@ -25,12 +27,16 @@ class Removal:
         """The file's text without the check; ValueError when it is not there exactly once, or the
         rest is no Python.
         """
-        found = text.count(self.taken)
+        removed, found = re.subn(self._pattern(), lambda _: self.put.strip(), text)
         if found != 1:
             raise ValueError(f"{self.check}: {found} times in {self.path}, not once")
-        removed = text.replace(self.taken, self.put)
         ast.parse(removed)
         return removed
+
+    def _pattern(self) -> str:
+        """Finds the text however the formatter breaks its lines."""
+        parts = [re.escape(one) for one in re.findall(r"\w+|[^\w\s]", self.taken)]
+        return r"\s*".join(rf",?\s*{one}" if one in CLOSING else one for one in parts)
 
     def problems(self) -> list[str]:
         """Why it could not be carried out on this tree."""

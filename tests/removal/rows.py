@@ -21,15 +21,15 @@ ROWS: Final = (
     Removal(
         "scope of get",
         READ,
-        "lambda: _one(plan, shape, names))",
-        f"lambda: _one(plan, {NO_LIMIT}, names))",
+        "lambda: _select(plan, shape, names))",
+        f"lambda: _select(plan, {NO_LIMIT}, names))",
         (f"{DELEGATION}::test_nobody_else_exists_for_him",),
     ),
     Removal(
         "scope of update and delete",
         READ,
-        "lambda: _one(plan, shape, (), lock=True))",
-        f"lambda: _one(plan, {NO_LIMIT}, (), lock=True))",
+        "lambda: _select(plan, shape, (), lock=True))",
+        f"lambda: _select(plan, {NO_LIMIT}, (), lock=True))",
         (f"{DELEGATION}::test_nobody_else_exists_for_him",),
     ),
     Removal(
@@ -53,15 +53,15 @@ ROWS: Final = (
     Removal(
         "scope of batch get",
         READ,
-        "lambda: _many(plan, shape, names))",
-        f"lambda: _many(plan, {NO_LIMIT}, names))",
+        "lambda: _select(plan, shape, names, many=True))",
+        f"lambda: _select(plan, {NO_LIMIT}, names, many=True))",
         (f"{PARTNERS}::test_batches_end_where_the_company_does",),
     ),
     Removal(
         "scope of batch update, batch delete and bulk",
         READ,
-        "lambda: _many(plan, shape, (), lock=True))",
-        f"lambda: _many(plan, {NO_LIMIT}, (), lock=True))",
+        "lambda: _select(plan, shape, (), many=True, lock=True))",
+        f"lambda: _select(plan, {NO_LIMIT}, (), many=True, lock=True))",
         (f"{PARTNERS}::test_batches_end_where_the_company_does",),
     ),
     Removal(
@@ -127,15 +127,15 @@ ROWS: Final = (
     Removal(
         "present rights at each batch of a bulk change",
         "chassis/bulk/work.py",
-        "            deputy.call.reach(self.step.collection.plan.plural, self.step.verb)\n",
+        "            self.step.collection.plan.reach(deputy.call, self.step.verb)\n",
         "",
         (f"{BULK}/test_bulk.py::test_rights_taken_away_end_the_change",),
     ),
     Removal(
         "verb of exports",
         LISTING,
-        "    also = call.reach(plan.plural, verb)\n",
-        '    also = call.reach(plan.plural, "READ")\n',
+        "    also = plan.reach(call, verb)\n",
+        '    also = plan.reach(call, "READ")\n',
         (f"{BULK}/test_export.py::test_only_what_may_be_read_and_exported",),
     ),
     Removal(
@@ -229,8 +229,8 @@ ROWS: Final = (
     Removal(
         "new records are within the reach of create",
         CHECKS,
-        "if not covers_row(plan.scope, call.reach(plan.plural, verb), row, call.access):",
-        "if False:",
+        "elif plan.owned and not covers_row(plan.scope, reach, row, call.access):",
+        "elif False:",
         (f"{PARTNERS}::test_rows_belong_to_the_company_of_their_owner",),
     ),
     Removal(
