@@ -50,7 +50,7 @@ def restore(
     Roles must exist and no service may run; `overwrite` allows databases that hold something.
     """
     asyncio.run(_require_free(installation, manifest, overwrite))
-    streams = asyncio.run(forget_streams(installation.nats_url))
+    streams = asyncio.run(forget_streams(installation.nats_url, installation.tls_dir))
     folder, now = installation.store / manifest.id, datetime.now(UTC)
     with ExitStack() as stack:
         loads = []

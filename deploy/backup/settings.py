@@ -23,7 +23,8 @@ ASIDE: Final = "before-"
 @dataclass(frozen=True)
 class Installation:
     """The databases by service (their owners' URLs), the broker, the folders by name, and `store`,
-    the folder of the backups, sealed with `key`, of which the newest `keep` stay.
+    the folder of the backups, sealed with `key`, of which the newest `keep` stay. `tls_dir` holds
+    the certificate for the broker; without one the connection is in clear.
     """
 
     databases: Mapping[str, str]
@@ -32,6 +33,7 @@ class Installation:
     store: Path
     key: bytes
     keep: int = KEEP_DEFAULT
+    tls_dir: str = ""
 
 
 def is_told(environment: Mapping[str, str]) -> bool:
@@ -51,6 +53,7 @@ def read_installation(environment: Mapping[str, str]) -> Installation:
         store=Path(_required(environment, "BACKUP_DIR")),
         key=_key(environment),
         keep=_keep(environment.get("BACKUP_KEEP", str(KEEP_DEFAULT))),
+        tls_dir=environment.get("TLS_DIR", ""),
     )
 
 

@@ -14,6 +14,7 @@ from nats.js.errors import APIError
 
 from chassis.events.housekeeping import INBOX_KEPT
 from chassis.events.streams import EDGE, STREAM_AGE_MAX_S, stream_name
+from chassis.rpc.tls import broker_context
 from deploy.backup.errors import BackupError
 from deploy.backup.settings import Installation
 from deploy.local.settings import SERVICES
@@ -58,14 +59,17 @@ def settle(installation: Installation) -> None:
     asyncio.run(_settle(installation))
 
 
-async def forget_streams(nats_url: str) -> list[str]:
+async def forget_streams(nats_url: str, tls_dir: str = "") -> list[str]:
     """Delete the streams: they tell of what never was. The relays make them anew; which there
     were.
     """
     ours = {EDGE, *map(stream_name, SERVICES)}
     try:
         client = await nats.connect(
-            nats_url, connect_timeout=int(BROKER_TIMEOUT_S), allow_reconnect=False
+            nats_url,
+            tls=broker_context(tls_dir),
+            connect_timeout=int(BROKER_TIMEOUT_S),
+            allow_reconnect=False,
         )
         try:
             jetstream = client.jetstream(timeout=BROKER_TIMEOUT_S)
@@ -103,7 +107,7 @@ async def _settle(installation: Installation) -> None:
         for service, url in installation.databases.items():
             sessions[service] = await asyncpg.connect(url)
             await require_quiet(service, sessions[service])
-        await forget_streams(installation.nats_url)
+        await forget_streams(installation.nats_url, installation.tls_dir)
         for service, session in sessions.items():
             moment = await session.fetchval(NEWEST)
             await session.execute(settling(service, moment, datetime.now(UTC)))
