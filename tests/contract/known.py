@@ -69,14 +69,9 @@ def make_known(tenant: Tenant) -> Known:
     """Some records of every collection, own fields and choices of customers, and operations."""
     ids: dict[str, list[str]] = {}
     for facts in all_resources():
-        ids[facts.path] = [
-            str(tenant.create(facts.plural, **facts.body(tenant))["id"]) for _ in range(RECORDS)
-        ]
-    for number in range(RECORDS):
-        field = {"name": f"own_{number}", "label": f"Own {number}"}
-        _add(ids, "customFields", tenant.post("customers/customFields", field))
-        choice = {"field": "source_id", "label": f"Source {number}"}
-        _add(ids, "choices", tenant.post("customers/choices", choice))
+        for _ in range(RECORDS):
+            made = tenant.post(facts.path, facts.body(tenant))
+            _add(ids, facts.path.rpartition("/")[2], made)
     _add(ids, "operations", tenant.post("customers:export", {}))
     return Known(ids)
 
