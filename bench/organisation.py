@@ -80,7 +80,7 @@ def found(platform: Platform, tenant: Tenant, slug: str) -> Organisation:
             tokens[name] = session["access_token"]
         salespeople = _salespeople(http, departments, people["subordinates"])
         score = {"name": "score", "label": "Score", "kind": "NUMBER"}
-        scores = {name: _create(http, f"{name}/custom_fields", **score) for name in FILTERS}
+        scores = {name: _create(http, f"{name}/customFields", **score) for name in FILTERS}
     own = (people["own"], departments[1])
     return Organisation(tenant, [own, *salespeople[1:]], people, tokens, scores)
 
@@ -156,7 +156,7 @@ def index_scores(platform: Platform, organisation: Organisation) -> dict[str, fl
         http.headers["authorization"] = f"Bearer {organisation.tenant.token}"
         for collection, field_id in organisation.scores.items():
             begun = time.monotonic()
-            path = f"/v1/{collection}/custom_fields/{field_id}:buildIndex"
+            path = f"/v1/{collection}/customFields/{field_id}:buildIndex"
             operation = http.post(path, json={}).raise_for_status().json()
             while not operation.get("done"):
                 time.sleep(0.5)

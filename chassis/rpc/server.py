@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from typing import TypeAlias
 
 import asyncpg
 import grpc
@@ -59,6 +60,7 @@ DRAIN_MAX_S = 30.0
 LIVENESS = "liveness"
 UNREADABLE: Message = Empty()
 
+Work: TypeAlias = Callable[[Call, Message], Awaitable[Message]]
 log = structlog.get_logger()
 
 
@@ -147,7 +149,7 @@ class RpcServer:
                     _refuse(check(request))
                     # A client that gives up must not tear a transaction apart: the work goes on
                     # by itself.
-                    task = asyncio.ensure_future(work(call, request))
+                    task = asyncio.ensure_future(self._known(work, call, request))
                     self._running.add(task)
                     task.add_done_callback(self._running.discard)
                     return await asyncio.shield(task)
@@ -157,14 +159,12 @@ class RpcServer:
 
         return serve
 
-    def _in_transaction(
-        self, facts: MethodFacts, handler: Unary
-    ) -> Callable[[Call, Message], Awaitable[Message]]:
+    def _in_transaction(self, facts: MethodFacts, handler: Unary) -> Work:
         database, run, reread = self._database, handler.run, handler.reread
         if facts.changes != (reread is not None):
             raise ValueError(f"{facts.full_name}: reread is for methods that change records")
 
-        async def attempt(call: Call, request: Message) -> Message:
+        async def work(call: Call, request: Message) -> Message:
             try:
                 async with database.transaction(call.tenant_id, call.traceparent) as tx:
                     answer = await run(call, tx, request)
@@ -180,13 +180,14 @@ class RpcServer:
                 self.on_change(call.tenant_id)
             return answer
 
-        async def work(call: Call, request: Message) -> Message:
-            try:
-                return await attempt(call, request)
-            except AccessBehind:
-                return await attempt(await self._authority.renewed(call), request)
-
         return work
+
+    async def _known(self, work: Work, call: Call, request: Message) -> Message:
+        """The answer, after a second try when the call names somebody who is new."""
+        try:
+            return await work(call, request)
+        except AccessBehind:
+            return await work(await self._authority.renewed(call), request)
 
     async def _repeat(self, call: Call, reread: Reread, error: Exception) -> Message:
         """The answer to a repeated call whose first one has succeeded; else the error."""
