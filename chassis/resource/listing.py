@@ -80,13 +80,13 @@ async def _rows(tx: Tx, query: Query, values: Mapping[str, object]) -> Sequence[
     the page is full; only when WALKED_MAX records were not enough all that have it are gathered.
     """
     plan = query.plan
+    if query.skewed:
+        await tx.execute(_AS_IT_IS, {})
     if query.filter.frequent:
         walk = plan.cached(("walk", query.shape), lambda: _walk_statement(query))
         rows = await tx.fetch(walk, values)
         if not any(row[_NUMBER] == WALKED_MAX for row in rows):
             return rows
-    if query.skewed:
-        await tx.execute(_AS_IT_IS, {})
     run = plan.cached(("list", query.shape), lambda: _page_statement(query))
     return await tx.fetch(run, values)
 
