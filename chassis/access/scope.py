@@ -83,15 +83,17 @@ def table_reach_shape(columns: Columns, reach: Reach) -> Shape:
     return narrowed, bool(reach.company_id), shared
 
 
-def table_reach_condition(columns: Columns, shape: Shape) -> list[ColumnElement[bool]]:
-    """The conditions that keep a statement to the rows within reach."""
+def table_reach_condition(
+    columns: Columns, shape: Shape, *, walked: bool = False
+) -> list[ColumnElement[bool]]:
+    """The conditions that keep a statement to the rows within reach; `walked` row by row."""
     owner, department, company = columns.owner, columns.department, columns.company
     conditions: list[ColumnElement[bool]] = []
     if shape[0]:
         pairs = ((owner, _OWNERS), (department, _DEPARTMENTS))
         ways = [one == any_(ids) for one, ids in pairs if one is not None]
         if shape[2] and columns.shared is not None:
-            ways.append(is_shared(columns.shared, shape[2]))
+            ways.append(is_shared(columns.shared, shape[2], walked=walked))
         conditions.append(or_(*ways))
     if shape[1] and company is not None:
         conditions.append(company == _COMPANY)

@@ -102,7 +102,7 @@ def _page(
     keys = [term.field.column.label(key_label(at)) for at, term in enumerate(query.order.terms)]
     return (
         select(*columns, *keys)
-        .where(*list_conditions(query, [*filters, *after], ordered))
+        .where(*list_conditions(query, [*filters, *after], ordered, walked=query.walked))
         .order_by(*query.order.expressions())
     )
 
@@ -112,7 +112,7 @@ def _page_statement(query: Query) -> Statement:
     of the page are read.
     """
     columns, limit = query.plan.columns_of(query.names), bindparam("limit", type_=Integer)
-    if query.request.filter or not query.narrow:
+    if not query.walked:
         return statement(_page(query, [query.filter.expression()], columns).limit(limit))
     table = query.plan.resource.table
     page = _page(query, [], [table.c.id.label(_ID)]).limit(limit).subquery()

@@ -229,6 +229,6 @@ def reach_shape(plan: Plan, reach: Reach) -> Shape:
     return table_reach_shape(plan.scope, reach)
 
 
-def reach_condition(plan: Plan, shape: Shape) -> list[ColumnElement[bool]]:
-    """The conditions that keep a statement to the rows within reach."""
-    return table_reach_condition(plan.scope, shape)
+def reach_condition(plan: Plan, shape: Shape, *, walked: bool = False) -> list[ColumnElement[bool]]:
+    """The conditions that keep a statement to the rows within reach; `walked` row by row."""
+    return table_reach_condition(plan.scope, shape, walked=walked)

@@ -54,6 +54,11 @@ class Query:
         return any(reach_shape(self.plan, self.reach)) or self.also is not None
 
     @property
+    def walked(self) -> bool:
+        """Whether the reach is decided row by row within the index of the order."""
+        return self.narrow and not self.request.filter
+
+    @property
     def skewed(self) -> bool:
         """Whether the best plan depends on the values."""
         return self.narrow or bool(self.request.filter)
@@ -136,10 +141,15 @@ def _search(call: Call, plan: Plan, names: tuple[str, ...]) -> FilterSearch | No
 
 
 def list_conditions(
-    query: Query, filters: Sequence[ColumnElement[bool]], ordered: Sequence[OrderField] = ()
+    query: Query,
+    filters: Sequence[ColumnElement[bool]],
+    ordered: Sequence[OrderField] = (),
+    *,
+    walked: bool = False,
 ) -> list[ColumnElement[bool]]:
     """Tenant, filters, reach, and no record of the recycle bin unless asked for."""
-    table = query.plan.resource.table
+    plan = query.plan
+    table = plan.resource.table
     # A field of a side table that is filtered and ordered by is tied once.
     used = [one.ties for one in query.filter.columns.values()] + [one.ties for one in ordered]
     ties = {id(one): one for one in used}
@@ -147,10 +157,11 @@ def list_conditions(
         table.c.tenant_id == bindparam("tenant_id"),
         *filters,
         *(condition for tie in ties.values() for condition in tie),
-        *reach_condition(query.plan, reach_shape(query.plan, query.reach)),
+        *reach_condition(plan, reach_shape(plan, query.reach), walked=walked),
     ]
     if query.also:
-        conditions += beside(reach_condition(query.plan, reach_shape(query.plan, query.also)))
+        also = reach_condition(plan, reach_shape(plan, query.also), walked=walked)
+        conditions += beside(also)
     if not query.request.show_deleted and "delete_time" in table.c:
         conditions.append(table.c.delete_time.is_(None))
     return conditions

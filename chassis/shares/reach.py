@@ -10,11 +10,13 @@ SHARE = chassis_tables(new_metadata())["share"]
 _GRANTEES = bindparam("reach_grantees", type_=ARRAY(UUID(as_uuid=False)))
 
 
-def is_shared(record_id: Column[object], level: str) -> ColumnElement[bool]:
+def is_shared(
+    record_id: Column[object], level: str, *, walked: bool = False
+) -> ColumnElement[bool]:
     """Whether the record with this id is shared with the caller at this level.
 
     The ids are gathered into an array once per statement, so that they are an index condition like
-    those of owner and department beside it.
+    those of owner and department beside it. When rows are `walked` they are kept in a hash table.
     """
     found = select(SHARE.c.record_id).where(
         SHARE.c.tenant_id == bindparam("tenant_id"),
@@ -23,4 +25,6 @@ def is_shared(record_id: Column[object], level: str) -> ColumnElement[bool]:
     )
     if level == WRITE:
         found = found.where(SHARE.c.level == WRITE)
-    return record_id == any_(func.array(found.scalar_subquery()))
+    return (
+        record_id.in_(found) if walked else record_id == any_(func.array(found.scalar_subquery()))
+    )

@@ -68,7 +68,8 @@ async def opened(domain_platform: Platform) -> AsyncIterator[Open]:
     database = Database("customer", owner, owner)
     customers = collection(CUSTOMER, b"key", nobody, {}, "customer")
     own, foreign = call_of(str(uuid4())), call_of(str(uuid4()))
-    row = customers.new_row(own, {"name": NAME, "kind": "COMPANY"})
+    told = {"kind": "COMPANY", "life_cycle": "POTENTIAL", "is_supplier": False}
+    row = customers.new_row(own, {"name": NAME, **told})
     async with database.transaction(own.tenant_id) as tx:
         schema = await tx.connection.fetchval("select current_schema()")
         assert schema == "base", "the owner sees the tables, not the views"

@@ -21,8 +21,8 @@ CUSTOMERS = 10_000
 WITHIN_S = 5.0
 MORE = """
     insert into base.customer select (jsonb_populate_record(c, jsonb_build_object(
-        'id', gen_random_uuid(), 'number', null, 'name', 'customer ' || number))).*
-    from base.customer c, generate_series(2, $2) number where c.id = $1
+        'id', gen_random_uuid(), 'number', null, 'name', 'customer ' || n))).*
+    from base.customer c, generate_series(2, $2) n where c.id = $1
 """
 MARKS = "select count(*), sum(version), max(update_time) from base.customer where tenant_id = $1"
 

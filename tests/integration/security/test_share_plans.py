@@ -98,7 +98,8 @@ async def test_lists_of_ones_own_find_shares_by_index(
     _, plan = await crowd.explained("OWN", question)
     assert "Seq Scan" not in plan, plan
     assert "ix_share_grantee" in plan
-    # The ids are looked up, never compared with row by row: that would cost rows times shares.
+    # The ids are looked up or hashed, never compared with one by one: that would cost rows times
+    # shares.
     filters = [line for line in plan.splitlines() if line.strip().startswith("Filter:")]
     assert not [line for line in filters if "InitPlan" in line], plan
     took = plan.rpartition("Execution Time: ")[2]
