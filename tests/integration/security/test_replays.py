@@ -208,7 +208,11 @@ async def test_imports_refer_to_nothing_of_others(wire: Wire, scene: Scene) -> N
 async def test_keys_of_others_are_free(scene: Scene) -> None:
     """An idempotency key that somebody else has used is one's own to use."""
     caller = scene.caller
+    # The catalogue is the head office's: partner companies read it.
+    beyond = SHARED if scene.name == "partner companies" else frozenset[str]()
     for name, process in resources():
+        if name in beyond:
+            continue
         service = f"crm.{process}.v1.{name}Service"
         create, key = method_facts(service)[f"Create{name}"], str(uuid4())
         method = f"{process}.{name}Service/Create{name}"
