@@ -1,6 +1,6 @@
 """What the API description says of the routes that no descriptor describes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from google.longrunning.operations_pb2 import Operation
 from google.protobuf.message import Message
@@ -47,13 +47,15 @@ _ONE = Takes(names=True)
 Paths = dict[str, dict[str, object]]
 
 
-def handwritten_paths(schemas: Schemas) -> Paths:
-    """Path items of sessions, OAuth, operations, imports and live updates."""
+def handwritten_paths(schemas: Schemas, resources: Sequence[str]) -> Paths:
+    """Path items of sessions, OAuth, operations, imports (into these resources) and live
+    updates.
+    """
     return {
         **_session_paths(schemas),
         **oauth_paths(schemas),
         **_operation_paths(schemas),
-        **_import_paths(schemas),
+        **_import_paths(schemas, resources),
         **_event_paths(),
         **_own_document_path(),
     }
@@ -144,8 +146,9 @@ def _own_document_path() -> Paths:
     return {"/v1/openapi.json": {"get": own}}
 
 
-def _import_paths(schemas: Schemas) -> Paths:
-    spec = schemas.body(fields.descriptor_of(ImportSpec))
+def _import_paths(schemas: Schemas, resources: Sequence[str]) -> Paths:
+    known = {"required": ["resource"], "properties": {"resource": {"enum": [*resources]}}}
+    spec = {"allOf": [schemas.body(fields.descriptor_of(ImportSpec)), known]}
     form: Schema = {
         "type": "object",
         "required": ["spec", "file"],

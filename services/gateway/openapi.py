@@ -53,7 +53,7 @@ def document() -> Schema:
         paths.setdefault(path, {})[method.verb.lower()] = operation.described()
         if operation.tag not in tags or method.template == f"/v1/{operation.tag}":
             tags[operation.tag] = operation.tag_comment(contracts.comments)
-    for path, operations in handwritten_paths(schemas).items():
+    for path, operations in handwritten_paths(schemas, sorted(contracts.owners)).items():
         paths.setdefault(path, {}).update(operations)
     return {
         "openapi": "3.1.0",

@@ -184,6 +184,8 @@ class Schemas:
                 schema["maxProperties"] = rules.map.max_pairs
             return schema
         one = self._value(field, refer)
+        if fields.kind(field) is Kind.ENUM and rules.required:
+            one = {**one, "enum": [value.name for value in fields.enum_of(field).values[1:]]}
         if fields.kind(field) is Kind.INT:
             low, high = fields.INT_RANGES[field.cpp_type]
             one = {**one, "minimum": low, "maximum": high}
