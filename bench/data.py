@@ -27,7 +27,8 @@ COLUMNS = (
 )  # fmt: skip
 # New customers are numbered behind those that are copied.
 SERIES = """
-    INSERT INTO base.number_series VALUES ($1, 'customer', $2, int8multirange(int8range(1, $2 + 1)))
+    INSERT INTO base.number_series
+    VALUES ($1, 'customer', $2::bigint, int8multirange(int8range(1, $2::bigint + 1)))
 """
 
 
