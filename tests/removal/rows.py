@@ -67,7 +67,7 @@ ROWS: Final = (
     Removal(
         "scope of lists and searches",
         QUERY,
-        "        *reach_condition(query.plan, reach_shape(query.plan, query.reach)),\n",
+        "        *reach_condition(plan, reach_shape(plan, query.reach), walked=walked),\n",
         "",
         (
             f"{PARTNERS}::test_lists_and_counts_end_where_the_company_does[User-identity.UserService/ListUsers]",
