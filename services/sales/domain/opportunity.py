@@ -132,7 +132,9 @@ def lose(
     _require_open(opportunity)
     if not reason.strip():
         raise InvalidArgument(
-            "INVALID_FIELDS", "A loss needs a reason.", fields=[("reason", "It must be given.")]
+            "INVALID_FIELDS",
+            "A loss needs a reason.",
+            fields=[("reason", "This field is required.")],
         )
     stage = stage_for(opportunity.pipeline_id, stages, LOST)
     return Transition("lost", _closed(stage, close_date, reason.strip()))
