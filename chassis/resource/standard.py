@@ -220,7 +220,7 @@ def set_owner(call: Call, plan: Plan, before: Record, row: Row) -> None:
     """Complete a change of the owner, which is a verb of its own; nobody is no owner."""
     if "owner_id" in row and str(before["owner_id"]) != str(row["owner_id"]):
         if row["owner_id"] is None:
-            raise invalid_fields([("owner_id", "This field is required.")])
+            raise invalid_fields([("owner_id", "An owner is only replaced by another one.")])
         check_assign(call, plan, before)
         row |= owned_by(call, row["owner_id"])
 

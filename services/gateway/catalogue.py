@@ -291,6 +291,7 @@ _FIELD_MESSAGES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"There is no such currency\.", "没有这种货币。"),
         (r"It must be a date, YYYY-MM-DD\.", "必须是日期，格式为 YYYY-MM-DD。"),
         (r"This field is required\.", "此字段为必填项。"),
+        (r"An owner is only replaced by another one\.", "负责人只能更换，不能清空。"),
         (
             r"It must be given: no user stands behind the client\.",
             "必须指定：该接口客户端没有对应的用户。",
