@@ -85,11 +85,11 @@ class Background:
         """Finish the batches under way, then end everything."""
         for stop in self._stops:
             stop()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=0.5)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        left = set(self._tasks)
+        while left:  # wait_for may swallow a cancellation, so it is said again
+            _, left = await asyncio.wait(left, timeout=0.5)
+            for task in left:
+                task.cancel()
         if self._bus is not None:
             await self._bus.close()
 
