@@ -4,8 +4,7 @@ import asyncio
 from collections import Counter
 
 import nats
-from nats.js import api
-from nats.js.errors import NotFoundError
+from nats.js import JetStreamContext, api
 
 from chassis.events.streams import stream_name
 from deploy.local.settings import SERVICES
@@ -59,26 +58,24 @@ def out_of_order(site: Site, tenant: Tenant) -> list[str]:
 async def _streams(url: str, tenant_id: str) -> list[tuple[str, str, int]]:
     """Every event of the tenant in the order of its stream: id, record, version."""
     client = await nats.connect(url)
-    told: list[tuple[str, str, int]] = []
     try:
-        for service in SERVICES:
-            config = api.ConsumerConfig(
-                filter_subject=f"crm.{tenant_id}.>", ack_policy=api.AckPolicy.NONE
-            )
-            try:
-                info = await client.jetstream().add_consumer(stream_name(service), config)
-            except NotFoundError:
-                continue
-            messages = await client.jetstream().pull_subscribe_bind(
-                consumer=info.name, stream=stream_name(service)
-            )
-            left = info.num_pending or 0
-            while left > 0:
-                for one in await messages.fetch(min(BATCH, left), timeout=5):
-                    headers = one.headers or {}
-                    record = f"{'.'.join(one.subject.split('.')[2:5:2])} {headers['ce-subject']}"
-                    told.append((headers["ce-id"], record, int(headers["ce-recordversion"])))
-                    left -= 1
+        found = [await _stream(client.jetstream(), one, tenant_id) for one in SERVICES]
     finally:
         await client.close()
+    return [one for told in found for one in told]
+
+
+async def _stream(
+    jetstream: JetStreamContext, service: str, tenant_id: str
+) -> list[tuple[str, str, int]]:
+    stream = stream_name(service)
+    config = api.ConsumerConfig(filter_subject=f"crm.{tenant_id}.>", ack_policy=api.AckPolicy.NONE)
+    info = await jetstream.add_consumer(stream, config)
+    messages = await jetstream.pull_subscribe_bind(consumer=info.name, stream=stream)
+    told: list[tuple[str, str, int]] = []
+    while len(told) < (info.num_pending or 0):
+        for one in await messages.fetch(BATCH, timeout=1):
+            headers = one.headers or {}
+            record = f"{one.subject.split('.')[4]} {headers['ce-subject']}"
+            told.append((headers["ce-id"], record, int(headers["ce-recordversion"])))
     return told

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TypeAlias, TypeVar
@@ -157,13 +157,12 @@ class Load:
 
     async def _client(self, tenant: Tenant, stages: Sequence[str], book: Book, number: int) -> None:
         caller = Caller(self.balancer, tenant)
-        with suppress(asyncio.CancelledError):
-            async with caller.http:
-                for at in count(1):
-                    if self._stopping:
-                        return
-                    await self._round(caller, book, f"{tenant.slug} {number}-{at}", stages)
-                    await asyncio.sleep(PAUSE_S)
+        numbers = count(1)
+        async with caller.http:
+            while not self._stopping:
+                name = f"{tenant.slug} {number}-{next(numbers)}"
+                await self._round(caller, book, name, stages)
+                await asyncio.sleep(PAUSE_S)
 
     async def _round(self, caller: Caller, book: Book, name: str, stages: Sequence[str]) -> None:
         """A customer, twice changed, found in a list, with an opportunity that is won."""
