@@ -157,7 +157,9 @@ class Wiring:
             name=POSTGRES,
             title=f"PostgreSQL 18 on port {port}",
             port=port,
-            command=postgres.serve_command(data, port, self._settings.replicas),
+            command=postgres.serve_command(
+                data, port, self._settings.shared_buffers, self._settings.replicas
+            ),
             environment=self._settings.inherited,
             prepare=lambda: postgres.initialise(data, self._secrets.postgres_password),
             ready=lambda: postgres.is_ready(port),

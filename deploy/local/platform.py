@@ -27,6 +27,7 @@ from deploy.local.settings import (
     POSTGRES,
     ROOT,
     SERVICES,
+    SHARED_BUFFERS,
     default_ports,
     port_variable,
     read_settings,
@@ -73,7 +74,7 @@ class Platform:
         free = zip(names, ports.pick(len(names)), strict=True)
         environment = {port_variable(name): str(port) for name, port in free}
         environment |= {"BACKUP_HOURS": "0", "REPLICAS": str(replicas)}
-        for name in (*INHERITED, "LOG_LEVEL"):
+        for name in (*INHERITED, SHARED_BUFFERS, "LOG_LEVEL"):
             if name in os.environ:
                 environment[name] = os.environ[name]
         return cls(folder, environment, services)

@@ -32,7 +32,6 @@ CONNECTIONS_SPARE: Final = 100
 OPTIONS: Final = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
-    "shared_buffers": "256MB",
     "fsync": "on",
     "synchronous_commit": "on",
     "full_page_writes": "on",
@@ -103,11 +102,11 @@ def initialise(data: Path, password: str) -> None:
     scratch.rename(data)
 
 
-def serve_command(data: Path, port: int, replicas: int) -> tuple[str, ...]:
+def serve_command(data: Path, port: int, shared_buffers: str, replicas: int) -> tuple[str, ...]:
     """The command line of the server, to be started with `disguise().login`."""
     connections = CONNECTIONS_SPARE + CONNECTIONS_PER_REPLICA * replicas
-    options = [f"--{name}={value}" for name, value in OPTIONS.items()]
-    options.append(f"--max_connections={connections}")
+    chosen = {"shared_buffers": shared_buffers, "max_connections": str(connections), **OPTIONS}
+    options = [f"--{name}={value}" for name, value in chosen.items()]
     server = (str(BINARIES / "postgres"), "-D", str(data), "-p", str(port), *options)
     return (*disguise().prefix, *server)
 

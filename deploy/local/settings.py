@@ -1,5 +1,6 @@
 """What the runner reads from the environment: ports, and servers that already run."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,8 @@ REPLICA_STEP: Final = 100
 
 BACKUP_VARIABLES: Final = ("BACKUP_DIR", "BACKUP_KEY", "BACKUP_KEY_FILE", "BACKUP_KEEP")
 BACKUP_HOURS_MAX: Final = 24 * 31
+# What PostgreSQL keeps of its tables in memory.
+SHARED_BUFFERS: Final = "POSTGRES_SHARED_BUFFERS"
 
 # Everything else a service sees is set by the runner.
 INHERITED: Final = (
@@ -61,6 +64,7 @@ class Settings:
     inherited: Mapping[str, str]
     backup_hours: int
     backup: Mapping[str, str]
+    shared_buffers: str
 
     def to_environment(self) -> dict[str, str]:
         """The variables that tell where the components are, for commands that come later."""
@@ -72,6 +76,7 @@ class Settings:
             **self.backup,
             "BACKUP_HOURS": str(self.backup_hours),
             "REPLICAS": str(self.replicas),
+            SHARED_BUFFERS: self.shared_buffers,
         }
 
     def instances(self, service: str) -> tuple[str, ...]:
@@ -126,7 +131,14 @@ def read_settings(run_dir: Path, environment: Mapping[str, str]) -> Settings:
             "BACKUP_HOURS", environment.get("BACKUP_HOURS", "24"), 0, BACKUP_HOURS_MAX
         ),
         backup={name: environment[name] for name in BACKUP_VARIABLES if name in environment},
+        shared_buffers=_memory(environment.get(SHARED_BUFFERS, "256MB")),
     )
+
+
+def _memory(text: str) -> str:
+    if re.fullmatch(r"[1-9][0-9]{0,5}[MG]B", text) is None:
+        raise RunnerError(f"{SHARED_BUFFERS}={text} must be a size such as 256MB or 2GB")
+    return text
 
 
 def _number(variable: str, text: str, least: int, most: int) -> int:
