@@ -1,8 +1,6 @@
-"""Builds the facts anew from what sales has, beside those that reports read, then takes them over.
-
-A tenant's facts and sums change in one transaction: reports show the old ones or the new ones,
-never a half. Events go on meanwhile, and a fact that one has made newer stays. What a killed run
-leaves behind is cleared by the next one.
+"""Builds the facts anew from what sales has, beside those that reports read, and takes them over:
+a tenant's facts and sums in one transaction. Events go on meanwhile, and a fact that one has made
+newer stays. What a killed run leaves behind is cleared by the next one.
 """
 
 import asyncio
