@@ -66,7 +66,7 @@ def rebuild(tell: Callable[[str], None]) -> Rebuilt:
 
     async def work() -> Rebuilt:
         database = Database("reporting", settings.database_url, settings.worker_database_url)
-        clients = Clients("reporting", settings.service_secret, settings.targets)
+        clients = Clients("reporting", settings.service_secret, settings.targets, settings.tls_dir)
         states = partial(Producers(clients).snapshot, "sales", "opportunity")
         try:
             return await rebuild_facts(database, states, tell)
