@@ -1,6 +1,7 @@
 """What operators do on the command line: backups, parked events, read models."""
 
 import asyncio
+import signal
 import sys
 from pathlib import Path
 
@@ -71,6 +72,7 @@ async def kill_before_it_takes_over(platform: Platform, tenant: Tenant) -> None:
             while not await owner.fetchval(BUILT, tenant.id):
                 assert first.returncode is None
                 await asyncio.sleep(0.02)
+            first.send_signal(signal.SIGSTOP)  # it is at work as long as we look
             _, told = await (await started(platform)).communicate()
             assert "Another rebuild is at work" in told.decode()
             first.kill()

@@ -66,9 +66,11 @@ _CLEAR = statement(
 )
 # Consumers wait for the tenant's turn, so this may take longer than a request.
 _PATIENCE = statement(
-    text("SELECT set_config('transaction_timeout', '5min', true), "
-         "set_config('lock_timeout', '7s', true)")
-)  # fmt: skip
+    text(
+        "SELECT set_config('transaction_timeout', '5min', true),"
+        " set_config('statement_timeout', '7s', true), set_config('lock_timeout', '7s', true)"
+    )
+)
 _wanted = (
     select(*rebuilt.c)
     .select_from(rebuilt.outerjoin(facts, _same))

@@ -75,7 +75,7 @@ async def opened(http: httpx.AsyncClient, token: str, **headers: str) -> AsyncIt
     async with http.stream("GET", "/v1/events", headers=sent) as answer:
         stream = Stream(answer)
         if answer.status_code == 200:
-            told = {"event": "release", "data": json.dumps({"version": VERSION}, separators=",:")}
+            told = {"event": "release", "data": f'{{"version":"{VERSION}"}}'}
             assert await stream.frame() == {"retry": "2000", **told}
             await asyncio.sleep(0.05)  # the subscription follows the first frame
         yield stream
