@@ -156,7 +156,7 @@ class Platform:
         """Start what does not run: servers, databases, migrations, services, gateway; seed once."""
         with self._locked():
             dead = [name for name in self.names() if name not in self.pids()]
-            for name in [name for name in dead if name != BACKUP]:
+            for name in dead:
                 self._require_port(name)
             for name in [name for name in dead if name in {POSTGRES, NATS}]:
                 self._start(name)
@@ -168,9 +168,7 @@ class Platform:
         write_private(self._run_dir / SETTINGS_FILE, self._settings.to_environment())
         write_private(self._run_dir / "credentials.json", self.credentials())
         write_private(self._run_dir / "operator.json", self.operator())
-        targets = self._metrics().items()
-        groups = [{"targets": [one], "labels": {"service": name}} for name, one in targets]
-        (self._run_dir / "prometheus.json").write_text(json.dumps(groups, indent=1))
+        (self._run_dir / "prometheus.json").write_text(json.dumps(self._targets(), indent=1))
         if seed is not None:
             self.seed_once(seed)
 
@@ -191,8 +189,7 @@ class Platform:
     def start(self, name: str) -> int:
         """Start one component, a service after its migrations, and wait for it; its pid."""
         if name not in self.pids():
-            if name != BACKUP:
-                self._require_port(name)
+            self._require_port(name)
             if name in SERVICES:
                 self.migrate(name)
             self._start(name)
@@ -279,6 +276,13 @@ class Platform:
     def _metrics(self) -> dict[str, str]:
         """Where Prometheus reads, by service."""
         return {name: f"{HOST}:{self.port(f'{name}_metrics')}" for name in self._services}
+
+    def _targets(self) -> list[dict[str, object]]:
+        """What Prometheus reads of this platform (file_sd_configs)."""
+        told = self._metrics()
+        if BACKUP in self.names():
+            told[BACKUP] = f"{HOST}:{self.port(f'{BACKUP}_metrics')}"
+        return [{"targets": [one], "labels": {"service": name}} for name, one in told.items()]
 
     def _migrate_all(self, services: Sequence[str]) -> None:
         """Two at a time: each is a Python process that mostly imports."""

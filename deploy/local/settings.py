@@ -25,7 +25,7 @@ DEFAULT_PORTS: Final[Mapping[str, int]] = {
     "sales": 50053,
     "marketing": 50054,
     "reporting": 50055,
-    **{f"{name}_metrics": 9101 + at for at, name in enumerate((GATEWAY, *SERVICES))},
+    **{f"{name}_metrics": 9101 + at for at, name in enumerate((GATEWAY, *SERVICES, BACKUP))},
 }
 
 BACKUP_VARIABLES: Final = ("BACKUP_DIR", "BACKUP_KEY", "BACKUP_KEY_FILE", "BACKUP_KEEP")

@@ -7,7 +7,7 @@ from typing import Final
 import yaml
 
 from deploy.local.settings import ROOT
-from deploy.manifests import broker, certificates, database, edge, network, secrets
+from deploy.manifests import backup, broker, certificates, database, edge, network, secrets
 from deploy.manifests.services import SERVICES
 from deploy.manifests.shape import NAMESPACE, Manifest, manifest
 from deploy.manifests.workload import migration, workload
@@ -27,7 +27,13 @@ def files() -> dict[Path, str]:
     base, production, dev = (
         FOLDER / name for name in ("base", "overlays/production", "overlays/dev")
     )
-    parts = {"namespace": [_namespace()], "network": _policies(), "toolbox": edge.toolbox()}
+    parts: dict[str, Iterable[Manifest]] = {
+        "namespace": [_namespace()],
+        "network": _policies(),
+        "volumes": backup.volumes(),
+        "toolbox": edge.toolbox(),
+        "backup": backup.backup(),
+    }
     for service in SERVICES:
         jobs = [migration(service)] if service.has_database else []
         parts[service.name] = [*workload(service), *jobs]

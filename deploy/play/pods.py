@@ -15,8 +15,8 @@ from deploy.local.errors import RunnerError
 from deploy.local.settings import ROOT
 from deploy.manifests.development import development_secrets
 from deploy.manifests.render import as_yaml
-from deploy.manifests.services import DATABASE, NATS
-from deploy.manifests.shape import Manifest
+from deploy.manifests.services import BLOBS, DATABASE, NATS, SERVICES, TOOLBOX, folder, volume
+from deploy.manifests.shape import RELEASE, Manifest
 
 FOLDER: Final = BUILD / "play"
 KUBECTL: Final = Path(sysconfig.get_path("scripts")) / "kubectl"
@@ -52,6 +52,8 @@ class Pods:
             self._played.append(path)
             arguments = ("kube", "play", "--network", NETWORK, self._engine.path(path))
             self._engine.run(*arguments, isolated=True)
+            if name == "servers":
+                self._make_parts()
 
     def down(self) -> None:
         """Remove every pod, volume and Secret of ours."""
@@ -59,6 +61,14 @@ class Pods:
             arguments = ("kube", "down", "--force", self._engine.path(path))
             self._engine.run(*arguments, check=False, isolated=True)
         self._engine.run("network", "rm", "--force", NETWORK, check=False, isolated=True)
+
+    def _make_parts(self) -> None:
+        """Kubernetes makes the folder that a `subPath` names, podman does not."""
+        parts = [one.name for one in SERVICES if BLOBS in one.folders]
+        script = f"import os; [os.makedirs(one, exist_ok=True) for one in {parts}]"
+        held = ("--volume", f"{volume(BLOBS)}:{folder(BLOBS)}", "--workdir", folder(BLOBS))
+        image = f"crm-{TOOLBOX}:{RELEASE}"
+        self._engine.run("run", "--rm", *held, image, "-c", script, isolated=True)
 
     def deployments(self) -> list[Manifest]:
         """What runs until it is stopped."""
