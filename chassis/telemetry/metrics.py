@@ -3,14 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from prometheus_client import (
-    REGISTRY,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    start_http_server,
-)
+from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
@@ -77,10 +70,10 @@ def watch_pool(role: str, size: int, busy: Callable[[], float]) -> None:
     _POOL_BUSY.labels(role).set_function(busy)
 
 
-def serve_metrics(listen: str, registry: CollectorRegistry = REGISTRY) -> None:
+def serve_metrics(listen: str) -> None:
     """Answer `GET /metrics` at host:port in the Prometheus format, from a thread; "" for nowhere.
     OSError when the address is taken.
     """
     if listen:
         host, _, port = listen.rpartition(":")
-        start_http_server(int(port), host.strip("[]"), registry)
+        start_http_server(int(port), host.strip("[]"))

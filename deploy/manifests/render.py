@@ -7,7 +7,16 @@ from typing import Final
 import yaml
 
 from deploy.local.settings import ROOT
-from deploy.manifests import backup, broker, certificates, database, edge, network, secrets
+from deploy.manifests import (
+    backup,
+    broker,
+    certificates,
+    database,
+    edge,
+    monitoring,
+    network,
+    secrets,
+)
 from deploy.manifests.services import SERVICES
 from deploy.manifests.shape import NAMESPACE, Manifest, manifest
 from deploy.manifests.workload import migration, workload
@@ -51,6 +60,8 @@ def files() -> dict[Path, str]:
     found[production / "certificates.yaml"] = _text(certificates.objects())
     found[production / "secrets.yaml"] = _text(secrets.external_secrets())
     found[production / "edge.yaml"] = _text(edge.entrance())
+    found[monitoring.FOLDER / "monitoring.yaml"] = _text(monitoring.objects())
+    found[monitoring.FOLDER / "kustomization.yaml"] = _text([monitoring.component()])
     found[dev / "database.yaml"] = _text(database.server())
     found[dev / "nats.yaml"] = _text(broker.single())
     found[dev / "nats.conf"] = NOTE + broker.configuration(1)
