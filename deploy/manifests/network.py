@@ -53,7 +53,9 @@ def policies() -> Iterator[Manifest]:
         yield _policy(
             f"{service.name}-migrate", _rules(f"{service.name}-migrate", [], [_database()])
         )
+    told = [BACKUP, *(service.name for service in SERVICES)]
     toolbox = [_to("identity", port=GRPC_PORT), _to(GATEWAY, port=HTTP_PORT)]
+    toolbox.append(_to(*told, port=METRICS_PORT))
     yield _policy(TOOLBOX, _rules(TOOLBOX, [], toolbox))
     yield _policy(BACKUP_JOB, _rules(BACKUP_JOB, [], [_database()]))
     # A restore deletes streams.
@@ -118,7 +120,7 @@ def _monitoring() -> Manifest:
 
 
 def _metrics() -> Manifest:
-    return _as_from(_ports([_monitoring()], METRICS_PORT))
+    return _as_from(_ports([_monitoring(), {"podSelector": selector(TOOLBOX)}], METRICS_PORT))
 
 
 def _database() -> Manifest:

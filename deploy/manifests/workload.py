@@ -55,6 +55,8 @@ def workload(service: Service) -> Iterator[Manifest]:
     # Without an address of its own the name leads to every replica, and clients choose among them.
     headless = {} if name == GATEWAY else {"clusterIP": "None"}
     ports = [{"name": port[0], "port": port[1], "targetPort": port[0], "appProtocol": port[0]}]
+    if name == GATEWAY:  # an address lets through only what is named
+        ports.append({"name": "metrics", "port": METRICS_PORT, "targetPort": "metrics"})
     spec = {**headless, "selector": selector(name)["matchLabels"], "ports": ports}
     yield manifest("Service", name, spec=spec)
     yield _autoscaler(service)

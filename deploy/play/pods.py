@@ -74,6 +74,20 @@ class Pods:
         """What runs until it is stopped."""
         return [one for one in self.manifests if one["kind"] == "Deployment"]
 
+    def stop(self, *names: str) -> None:
+        """Stop deployments, which keep what they have on volumes."""
+        self._engine.run("pod", "stop", *(f"{name}-pod" for name in names), isolated=True)
+
+    def start(self, *names: str) -> None:
+        """Start them again."""
+        self._engine.run("pod", "start", *(f"{name}-pod" for name in names), isolated=True)
+
+    def guard(self, deployment: str) -> str:
+        """User and read-only root as the engine has them."""
+        what = "{{.Config.User}} {{.HostConfig.ReadonlyRootfs}}"
+        container = f"{deployment}-pod-{deployment}"
+        return self._engine.run("inspect", "--format", what, container, isolated=True).strip()
+
     def inside(self, deployment: str, *command: str, given: str | None = None) -> str:
         """What a command prints that runs in the main container of a deployment."""
         container = f"{deployment}-pod-{deployment}"

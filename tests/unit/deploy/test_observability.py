@@ -120,6 +120,9 @@ def test_alerts_know_how_many_services_there_are() -> None:
 def test_promtool_tests_every_alert_and_every_query_that_may_be_empty() -> None:
     text = (FOLDER / "alerts_test.yaml").read_text()
     assert set(re.findall(r"alertname: (\w+)", text)) == set(ALERTS)
+    (order,) = re.findall(r"group_eval_order: \[(.*)\]", text)
+    files = "".join((FOLDER / f"{name}.yaml").read_text() for name in ("recording", "alerts"))
+    assert order.split(", ") == re.findall(r"^  - name: ([\w-]+)", files, re.MULTILINE)
     tested = {line.replace("sales", ".+") for line in re.findall(r"expr: (.*)", text)}
     assert {query for query in panel_queries() if may_be_empty(query)} == tested
 

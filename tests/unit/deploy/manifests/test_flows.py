@@ -18,6 +18,7 @@ from deploy.manifests.services import (
     GATEWAY,
     GRPC_PORT,
     HTTP_PORT,
+    METRICS_PORT,
     NATS,
     NATS_PORT,
     OWNERS,
@@ -50,6 +51,7 @@ def declared() -> set[Edge]:
     arrows |= {(one.name, DATABASE, DATABASE_PORT) for one in OWNERS}
     arrows |= {(f"{one.name}-migrate", DATABASE, DATABASE_PORT) for one in OWNERS}
     arrows |= {(TOOLBOX, "identity", GRPC_PORT), (TOOLBOX, GATEWAY, HTTP_PORT)}
+    arrows |= {(TOOLBOX, one, METRICS_PORT) for one in (BACKUP, *(each.name for each in SERVICES))}
     arrows |= {(one, DATABASE, DATABASE_PORT) for one in (BACKUP, BACKUP_JOB)}
     arrows |= {(BACKUP, NATS, NATS_PORT)}
     return arrows

@@ -4,9 +4,10 @@ from typing import Final
 
 import pytest
 
+from deploy.local.settings import ROOT
 from deploy.manifests.certificates import hosts
 from deploy.manifests.secrets import templates
-from deploy.manifests.services import OWNERS, SERVICES, connections_max
+from deploy.manifests.services import MEASURED_MIB, OWNERS, SERVICES, connections_max
 from deploy.manifests.shape import COMPONENT, RELEASE, Manifest
 from tests.unit.deploy.manifests.rendered import (
     OVERLAYS,
@@ -66,6 +67,16 @@ def test_containers_say_what_they_take(overlay: str) -> None:
             assert set(requests) == {"cpu", "memory"}, name
             assert set(limits) == {"cpu", "memory"}, name
             assert str(container["image"]).endswith(f":{RELEASE}"), name
+
+
+def test_requests_come_from_what_was_measured(overlay: str) -> None:
+    page = (ROOT / "docs/operations/kubernetes.md").read_text("utf-8")
+    for name, measured in MEASURED_MIB.items():
+        spec = at(of_kind(overlay, "Deployment")[name], "spec", "template", "spec")
+        (server,) = items(spec, "containers")
+        memory = texts(server, "resources", "requests")["memory"]
+        assert 1.2 * measured <= int(memory.removesuffix("Mi")) <= 2 * measured, name
+        assert f"{name} takes {measured} MiB" in page or f"{name} {measured} MiB" in page
 
 
 def test_what_serves_is_probed_and_stops_in_order(overlay: str) -> None:
