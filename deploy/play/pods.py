@@ -26,6 +26,7 @@ SERVERS: Final = {NATS, f"{DATABASE}-rw"}
 SHARED: Final = {"Secret", "ConfigMap", "PersistentVolumeClaim"}
 PROBES: Final = ("startupProbe", "readinessProbe", "livenessProbe")
 PATIENCE_S: Final = 120.0
+STOP_S: Final = 45
 
 
 class Pods:
@@ -75,23 +76,26 @@ class Pods:
         return [one for one in self.manifests if one["kind"] == "Deployment"]
 
     def stop(self, *names: str) -> None:
-        """Stop deployments, which keep what they have on volumes."""
-        self._engine.run("pod", "stop", *(f"{name}-pod" for name in names), isolated=True)
+        """Stop deployments, which keep what they have on volumes. Not their pods: those would lose
+        their network first, and nobody could say good-bye.
+        """
+        grace = ("--time", str(STOP_S))
+        self._engine.run("stop", *grace, *map(container_of, names), isolated=True)
 
     def start(self, *names: str) -> None:
         """Start them again."""
-        self._engine.run("pod", "start", *(f"{name}-pod" for name in names), isolated=True)
+        self._engine.run("start", *map(container_of, names), isolated=True)
 
     def guard(self, deployment: str) -> str:
         """User and read-only root as the engine has them."""
         what = "{{.Config.User}} {{.HostConfig.ReadonlyRootfs}}"
-        container = f"{deployment}-pod-{deployment}"
-        return self._engine.run("inspect", "--format", what, container, isolated=True).strip()
+        named = container_of(deployment)
+        return self._engine.run("inspect", "--format", what, named, isolated=True).strip()
 
     def inside(self, deployment: str, *command: str, given: str | None = None) -> str:
         """What a command prints that runs in the main container of a deployment."""
-        container = f"{deployment}-pod-{deployment}"
-        return self._engine.run("exec", "-i", container, *command, given=given, isolated=True)
+        named = container_of(deployment)
+        return self._engine.run("exec", "-i", named, *command, given=given, isolated=True)
 
     def logs(self) -> str:
         """The last lines of every container."""
@@ -104,6 +108,11 @@ class Pods:
             if not name.endswith("-infra")
         )
         return listing + "\n".join(f"-- {name}\n{tail}" for name, tail in tails)
+
+
+def container_of(deployment: str) -> str:
+    """The name that podman gives the main container of a deployment."""
+    return f"{deployment}-pod-{deployment}"
 
 
 def rendered(overlay: str) -> list[Manifest]:
