@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from deploy.backup.errors import BackupError
 
 VERIFIED: Final = "verify-full"
+UNGUARDED: Final = ("disable", "allow", "prefer")
 PORT: Final = 5432
 LOG: Final = logging.getLogger(__name__)
 FAREWELL_S: Final = 5.0
@@ -34,8 +35,8 @@ def near(url: str) -> Iterator[str]:
     """
     parts = urlsplit(url)
     asked = dict(parse_qsl(parts.query))
-    mode = asked.pop("sslmode", "disable")
-    if mode == "disable":
+    mode = asked.pop("sslmode", "prefer")
+    if mode in UNGUARDED:
         yield url
         return
     if mode != VERIFIED or "sslrootcert" not in asked:

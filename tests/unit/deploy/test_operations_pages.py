@@ -86,5 +86,14 @@ def test_objects_exist() -> None:
 
 def test_links_lead_somewhere() -> None:
     for page in PAGES:
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
-            assert (page.parent / target).exists(), (page.name, target)
+        links = re.findall(r"\]\(([^)#:]+)(?:#([^)]*))?\)", page.read_text("utf-8"))
+        for target, heading in links:
+            found = page.parent / target
+            assert found.exists(), (page.name, target)
+            assert not heading or heading in headings(found), (page.name, target, heading)
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors of a page."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles}
