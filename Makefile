@@ -98,10 +98,8 @@ manifests: $(PROTO) ## Render deploy/manifests into deploy/base and the overlays
 images: $(PROTO) ## Build all container images with podman or docker, and list what is in them (SBOM)
 	@$(BIN)/python -m deploy.images
 
-deploy-check: $(PROTO) ## Check the manifests, then play them as pods with podman and sign in
-	@$(PYTEST) -q tests/unit/deploy/manifests
-	@$(BIN)/python -m deploy.images
-	@$(BIN)/python -m deploy.play
+deploy-check: $(PROTO) ## Check manifests, rules and images, play the pods with podman: sign-in, backup, restore
+	@$(BIN)/python -m deploy.check
 
 migration: $(PROTO) ## Draft a migration (SERVICE=sales MESSAGE="what changes")
 	@$(BIN)/python -m deploy.local revision "$(SERVICE)" "$(MESSAGE)"

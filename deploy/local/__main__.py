@@ -46,7 +46,7 @@ def status() -> None:
     running = platform.pids()
     for name in platform.names():
         state = f"process {running[name]}" if name in running else "down"
-        port = "" if name == BACKUP else f"port {platform.port(name)}"
+        port = f"port {platform.port(f'{BACKUP}_metrics' if name == BACKUP else name)}"
         console.print(f"  {name:<12} {port:<11} {state}", highlight=False)
 
 

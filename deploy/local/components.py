@@ -184,12 +184,17 @@ class Wiring:
 
     def _backup(self) -> Component:
         every = self._settings.backup_hours
+        port = self._settings.ports[f"{BACKUP}_metrics"]
         return Component(
             name=BACKUP,
             title=f"backups every {every} hours",
-            port=0,
+            port=port,
             command=(sys.executable, "-m", "deploy.backup", "schedule", f"--every={every}"),
-            environment={**self._settings.inherited, **self.backup_environment()},
+            environment={
+                **self._settings.inherited,
+                **self.backup_environment(),
+                "METRICS_LISTEN": f"{HOST}:{port}",
+            },
             prepare=lambda: None,
             ready=lambda: True,
         )

@@ -177,7 +177,7 @@ class Platform:
             surplus = [name for name in self._recorded() if name not in self.names()]
             self._processes.terminate(surplus, signal.SIGTERM, GRACE_S)
             dead = [name for name in self.names() if name not in self.pids()]
-            for name in [name for name in dead if name != BACKUP]:
+            for name in dead:
                 self._require_port(name)
             for name in [name for name in dead if name in {POSTGRES, NATS}]:
                 self._start(name)
@@ -190,11 +190,7 @@ class Platform:
         write_private(self._run_dir / SETTINGS_FILE, self._settings.to_environment())
         write_private(self._run_dir / "credentials.json", self.credentials())
         write_private(self._run_dir / "operator.json", self.operator())
-        targets = self._metrics().items()
-        groups = [
-            {"targets": [one], "labels": {"service": service_of(name)}} for name, one in targets
-        ]
-        (self._run_dir / "prometheus.json").write_text(json.dumps(groups, indent=1))
+        (self._run_dir / "prometheus.json").write_text(json.dumps(self._targets(), indent=1))
         if seed is not None:
             self.seed_once(seed)
 
@@ -219,8 +215,7 @@ class Platform:
         migrations; its pid.
         """
         if name not in self.pids():
-            if name != BACKUP:
-                self._require_port(name)
+            self._require_port(name)
             if name in SERVICES:
                 self.migrate(name)
             self._start(name)
@@ -312,6 +307,16 @@ class Platform:
     def _recorded(self) -> list[str]:
         """The replicas that were started, also by an `up` that was asked for more of them."""
         return [name for name in self._processes.recorded() if service_of(name) in self._services]
+
+    def _targets(self) -> list[dict[str, object]]:
+        """What Prometheus reads of this platform (file_sd_configs)."""
+        told = self._metrics()
+        if BACKUP in self.names():
+            told[BACKUP] = f"{HOST}:{self.port(f'{BACKUP}_metrics')}"
+        return [
+            {"targets": [one], "labels": {"service": service_of(name)}}
+            for name, one in told.items()
+        ]
 
     def _migrate_all(self, services: Sequence[str]) -> None:
         """Two at a time: each is a Python process that mostly imports."""

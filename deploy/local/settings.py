@@ -26,7 +26,7 @@ DEFAULT_PORTS: Final[Mapping[str, int]] = {
     "sales": 50053,
     "marketing": 50054,
     "reporting": 50055,
-    **{f"{name}_metrics": 9101 + at for at, name in enumerate((GATEWAY, *SERVICES))},
+    **{f"{name}_metrics": 9101 + at for at, name in enumerate((GATEWAY, *SERVICES, BACKUP))},
 }
 
 REPLICAS_MAX: Final = 9

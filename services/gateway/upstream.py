@@ -150,5 +150,7 @@ def _serialize(message: Message) -> bytes:
 
 
 def _pause_s(attempt: int, jitter: Callable[[], float] = random.random) -> float:
-    """Seconds before the next attempt: 50 ms doubled each time, up to 500 ms, with full jitter."""
-    return jitter() * min(BACKOFF_MAX_S, BACKOFF_S * float(2 ** (attempt - 1)))
+    """Seconds before the next attempt: 50 ms doubled each time, up to 500 ms, at least half of it:
+    at once it would meet the same server that is about to stop.
+    """
+    return (0.5 + jitter() / 2) * min(BACKOFF_MAX_S, BACKOFF_S * float(2 ** (attempt - 1)))

@@ -90,7 +90,8 @@ class Load:
         headers: dict[str, str] | None = None,
     ) -> Json:  # fmt: skip
         turn = next(self._turns)
-        url = self.urls[turn % len(self.urls)]
+        urls = self.urls
+        url = urls[turn % len(urls)]
         keys = {"idempotency-key": f"load-{turn}"} if body is not None else {}
         began = time.monotonic()
         try:
@@ -158,28 +159,30 @@ def upgrade(
         version.start(EVERY)
         for name in EVERY:
             fronts.behind[name].append(version.ports[name])
-        load.urls.append(version.url)
+        load.urls = [previous.url, version.url]
         time.sleep(SIDE_BY_SIDE_S)
+        codes: dict[str, int] = {}
         for name in SERVICES:
-            replace(fronts, versions, name)
-        load.urls.remove(previous.url)
-        replace(fronts, versions, GATEWAY)
+            codes[name] = replace(fronts, versions, name)
+        load.urls = [version.url]
+        codes[GATEWAY] = replace(fronts, versions, GATEWAY)
     finally:
         load.stop()
     assert load.problems == []
     figures.append(
         f"upgrade: {load.requests} requests in {time.monotonic() - began:.0f} s through both"
-        f" versions, 0 failed, the slowest {load.slowest_s:.2f} s; migrations {migrated_s:.0f} s"
+        f" versions, 0 failed, the slowest {load.slowest_s:.2f} s; migrations {migrated_s:.0f} s;"
+        f" the previous version ended with {sorted(set(codes.values()))}"
     )
     settled(platform, load)
     tenant.http.close()
 
 
-def replace(fronts: Fronts, versions: tuple[Version, Version], name: str) -> None:
-    """Leave a component to the new version alone."""
+def replace(fronts: Fronts, versions: tuple[Version, Version], name: str) -> int:
+    """Leave a component to the new version alone; how the previous one ended."""
     fronts.behind[name] = [versions[1].ports[name]]
     time.sleep(LEAVE_S)
-    versions[0].stop(name)
+    return versions[0].stop(name)
 
 
 def settled(platform: Platform, load: Load) -> None:

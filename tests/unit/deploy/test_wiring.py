@@ -82,8 +82,9 @@ def test_backups_are_scheduled_beside_a_whole_platform_unless_told_otherwise(
     assert Platform(tmp_path, {}, SERVICES).names()[-1] == BACKUP
     assert BACKUP not in Platform(tmp_path, {"BACKUP_HOURS": "0"}, SERVICES).names()
     assert BACKUP not in Platform(tmp_path, {}, ("sales",)).names()
-    command = wiring(tmp_path, {"BACKUP_HOURS": "6"}).component(BACKUP).command
-    assert command[-3:] == ("deploy.backup", "schedule", "--every=6")
+    component = wiring(tmp_path, {"BACKUP_HOURS": "6"}).component(BACKUP)
+    assert component.command[-3:] == ("deploy.backup", "schedule", "--every=6")
+    assert component.environment["METRICS_LISTEN"] == f"127.0.0.1:{component.port}"
 
 
 def test_replicas_share_secrets_and_files_and_are_known_to_all(tmp_path: Path) -> None:
