@@ -85,7 +85,7 @@ async def _process(
     try:
         response = (await client.get(f"http://{address}/metrics")).raise_for_status()
         samples = [
-            Sample(service, address, one.name, one.labels, one.value)
+            Sample(service.partition(".")[0], address, one.name, one.labels, one.value)
             for family in text_string_to_metric_families(response.text)
             for one in family.samples
         ]

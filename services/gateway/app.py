@@ -102,8 +102,11 @@ class Gateway:
         return application
 
     def drain(self) -> None:
-        """Not ready any more; live streams end, what is under way goes on."""
+        """Not ready any more; live streams end, connections with their next answer, what is under
+        way goes on.
+        """
         self._ready = False
+        self._edge.leaving = True
         self._live.drain()
 
     def _silent_for_s(self) -> float:
