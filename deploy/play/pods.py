@@ -57,7 +57,9 @@ class Pods:
                 self._make_parts()
 
     def down(self) -> None:
-        """Remove every pod, volume and Secret of ours."""
+        """Remove every pod, volume and Secret of ours; who still has a network goes at once."""
+        named = [container_of(name_of(one)) for one in self.deployments()]
+        self._engine.run("stop", "--ignore", "--time", "5", *named, check=False, isolated=True)
         for path in reversed(self._played):
             arguments = ("kube", "down", "--force", self._engine.path(path))
             self._engine.run(*arguments, check=False, isolated=True)
