@@ -35,6 +35,7 @@ REGISTERS = LISTS = 10
 ACCOUNTS = 8
 BALANCE = 1000
 END_S = 300.0
+START_S = 30.0
 EXAMPLES = 50
 
 
@@ -69,6 +70,7 @@ class Result:
                 last[event.op] = event
         outcomes = Counter(one.kind for one in last.values())
         recoveries = sorted(one.recovery_s for one in self.faults if one.kills)
+        restarts = sorted(one.restart_s for one in self.faults if one.kills)
         retried = sum(one.kind == "info" for one in self.history)
         return {
             "seed": self.size.seed,
@@ -82,6 +84,8 @@ class Result:
             "read_model_differences": wrong["I7"],
             "recovery_s_p99": round(percentile(recoveries, 0.99), 2),
             "recovery_s_p50": round(percentile(recoveries, 0.5), 2),
+            "restart_s_p50": round(percentile(restarts, 0.5), 2),
+            "restart_s_p99": round(percentile(restarts, 0.99), 2),
             "planted_caught": None,
             "violations": wrong,
             "outcomes": dict(sorted(outcomes.items())),
@@ -111,7 +115,7 @@ class Campaign:
         """Tenants with the records that their clients share."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for number in range(self.size.tenants):
-            tenant = new_tenant(self.fleet.platform, f"fault{number}")
+            tenant = founded(self.fleet.platform, f"fault{number}")
             self.tenants.append(tenant)
             self.places.append(place_of(tenant))
 
@@ -150,6 +154,18 @@ class Campaign:
         return read(sorted(self.folder.glob("history-*.jsonl"))), gatherer.read()
 
 
+def founded(platform: Platform, slug: str) -> Tenant:
+    """A new tenant, also while a service has only just been started."""
+    deadline = time.monotonic() + START_S
+    while True:
+        try:
+            return new_tenant(platform, slug)
+        except AssertionError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+
+
 def place_of(tenant: Tenant) -> Place:
     """The records that the clients of a tenant share."""
     word = canary(tenant.slug)
@@ -180,7 +196,7 @@ def run(
     began = time.monotonic()
     campaign = Campaign(fleet, folder, size)
     campaign.prepare()
-    probe = new_tenant(fleet.platform, "probe")
+    probe = founded(fleet.platform, "probe")
     nemesis = Nemesis(fleet, folder, size.seed, probe, campaign.tenants)
     deck = nemesis.plan(size.kills) if only is None else only
     operations = progress.add_task("operations", total=size.operations)

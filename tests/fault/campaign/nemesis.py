@@ -26,7 +26,10 @@ Act: TypeAlias = Callable[[], bool]
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """One fault as it was: F1 to F18, seconds of the monotonic clock, kills that belong to it."""
+    """One fault as it was: F1 to F18, seconds of the monotonic clock, kills that belong to it.
+
+    After a kill `restart_s` pass until the process is back, `recovery_s` until everything works.
+    """
 
     name: str
     target: str
@@ -34,6 +37,7 @@ class Fault(msgspec.Struct, frozen=True):
     ended: float
     kills: int
     witnessed: bool
+    restart_s: float = 0.0
     recovery_s: float = 0.0
 
 
@@ -53,6 +57,7 @@ class Nemesis:
         self._random = random.Random(self.seed)
         self._file = (self.folder / "faults.jsonl").open("ab", buffering=0)
         self._number = 0
+        self._fell_at = 0.0
 
     def plan(self, kills: int) -> list[tuple[str, str]]:
         """Faults by name and target: as many kills as asked for, everything else in proportion."""
@@ -69,19 +74,22 @@ class Nemesis:
 
     def strike(self, name: str, target: str) -> Fault:
         """Do one fault and heal it."""
-        began = now()
+        began = self._fell_at = now()
         witnessed = getattr(self, f"_{name.replace('-', '_')}")(target)
-        kills = KILLS.get(name, 0)
-        recovery = self.recover(began) if kills else 0.0
-        fault = Fault(NUMBERS[name], target, began, now(), kills, witnessed, recovery)
+        kills, restart, recovery = KILLS.get(name, 0), 0.0, 0.0
+        if kills:
+            restart = now() - self._fell_at
+            self.recover()
+            recovery = now() - self._fell_at
+        fault = Fault(NUMBERS[name], target, began, now(), kills, witnessed, restart, recovery)
         self.faults.append(fault)
         self._file.write(msgspec.json.encode(fault) + b"\n")
         if self._random.random() < QUIET_SHARE:
             time.sleep(self._random.uniform(*QUIET_S))
         return fault
 
-    def recover(self, since: float) -> float:
-        """Seconds until everything works again from end to end: a change through the gateway into
+    def recover(self) -> None:
+        """Wait until everything works again from end to end: a change through the gateway into
         the operation log, and an answer of every service.
         """
         self._number += 1
@@ -97,7 +105,6 @@ class Nemesis:
         for path in ("customers", "opportunities", "reports/pipelineSummary"):
             eventually(lambda path=path: self._answers(path), RECOVERY_S, 0.1)  # type: ignore[misc]  # a default binds the loop's variable
         eventually(lambda: self._logged(str(record["id"])), RECOVERY_S, 0.1)
-        return now() - since
 
     def _answers(self, path: str) -> bool:
         query: dict[str, str | int] = (
@@ -129,6 +136,7 @@ class Nemesis:
         died = self.fleet.ended(name, CRASH_S) is not None
         if not died:
             self.fleet.kill(name)
+        self._fell_at = now()
         self.fleet.start([name])
         return gone and died
 
