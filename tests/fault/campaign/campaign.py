@@ -21,7 +21,7 @@ from tests.fault.campaign.client import Place
 from tests.fault.campaign.fleet import Fleet
 from tests.fault.campaign.gather import Gatherer
 from tests.fault.campaign.history import ASIDE, Event, canary, read
-from tests.fault.campaign.nemesis import Fault, Nemesis
+from tests.fault.campaign.nemesis import Fault, Nemesis, again, plan
 from tests.fault.campaign.plot import draw
 from tests.fault.campaign.workload import Plan, money
 from tests.fault.campaign.world import World
@@ -37,6 +37,7 @@ BALANCE = 1000
 END_S = 300.0
 START_S = 30.0
 EXAMPLES = 50
+PLANTED = "planted.json"
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ class Campaign:
 
     def gather(self, nemesis: Nemesis) -> tuple[list[Event], World]:
         """The history and the world at the end."""
-        tenants = [*self.tenants, nemesis.probe]
+        tenants = [again(one) for one in (*self.tenants, nemesis.probe)]
         canaries = {one.id: canary(one.slug) for one in tenants}
         gatherer = Gatherer(self.fleet.platform, tenants, canaries)
         gatherer.world.accounts = {one.id: tuple(one.accounts) for one in self.places}
@@ -181,7 +182,7 @@ def place_of(tenant: Tenant) -> Place:
     return Place(
         tenant.id, word, str(tenant.session["access_token"]),
         made("register", REGISTERS), made("list", LISTS),
-        made("account", ACCOUNTS, amount=money(BALANCE)),
+        made("account", ACCOUNTS, amount=money(BALANCE)), tenant.slug, tenant.email,
     )  # fmt: skip
 
 
@@ -198,7 +199,7 @@ def run(
     campaign.prepare()
     probe = founded(fleet.platform, "probe")
     nemesis = Nemesis(fleet, folder, size.seed, probe, campaign.tenants)
-    deck = nemesis.plan(size.kills) if only is None else only
+    deck = plan(size.seed, size.kills) if only is None else only
     operations = progress.add_task("operations", total=size.operations)
     faults = progress.add_task("faults", total=len(deck))
     with campaign.load():
@@ -232,6 +233,9 @@ def write(folder: Path, result: Result) -> None:
     """The figures, the faults, examples of what was wrong, and the picture."""
     folder.mkdir(parents=True, exist_ok=True)
     summary = result.summary()
+    planted = folder / PLANTED
+    if planted.exists():
+        summary["planted_caught"] = json.loads(planted.read_text())["planted_caught"]
     (folder / "results.json").write_text(json.dumps(summary, indent=1) + "\n")
     (folder / "faults.json").write_bytes(msgspec.json.encode(result.faults))
     examples = {name: lines[:EXAMPLES] for name, lines in result.violations.items() if lines}

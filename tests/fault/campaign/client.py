@@ -10,12 +10,15 @@ import httpx
 import msgspec
 
 from tests.fault.campaign.history import ASIDE, CHANGES, Event, History, Kind, now, other_canaries
+from tests.live import PASSWORD
 
 Json: TypeAlias = dict[str, object]
 TIMEOUT_S = 10.0
 # How long an outcome is asked for, and how long a client rests after it has heard nothing.
 PATIENCE_S = 90.0
 PAUSE_S = 0.15
+# A token lives for an hour.
+RENEW_S = 2700.0
 REPLAYED = 0.1
 # Refusals that say nothing about the change: it may be asked for again under the same key.
 UNDECIDED = frozenset({408, 409, 425, 429})
@@ -48,6 +51,9 @@ class Place:
     registers: Sequence[str] = ()
     lists: Sequence[str] = ()
     accounts: Sequence[str] = ()
+    # Who signs in again before the token ends.
+    slug: str = ""
+    email: str = ""
 
 
 class Client:
@@ -61,6 +67,7 @@ class Client:
         self._number = 0
         self._history = history
         self._foreign = other_canaries(place.canary)
+        self._renewed_at = now()
         headers = {"authorization": f"Bearer {place.token}"}
         self._http = httpx.AsyncClient(base_url=url, headers=headers, timeout=TIMEOUT_S)
 
@@ -111,6 +118,7 @@ class Client:
         if ask.match:
             headers["if-match"] = f'"{ask.match}"'
         try:
+            await self._renew()
             if ask.upload is not None:
                 spec, content = ask.upload
                 return await self._http.post(
@@ -123,6 +131,15 @@ class Client:
             )  # fmt: skip
         except httpx.HTTPError:
             return None
+
+    async def _renew(self) -> None:
+        if now() - self._renewed_at < RENEW_S:
+            return
+        body = {"email": self.place.email, "password": PASSWORD, "tenant": self.place.slug}
+        answer = await self._http.post("/v1/sessions", json=body)
+        if answer.status_code == httpx.codes.OK:
+            self._renewed_at = now()
+            self._http.headers["authorization"] = f"Bearer {answer.json()['access_token']}"
 
     def _tell(self, op: str, kind: Kind, ask: Ask, answer: httpx.Response | None) -> None:
         if answer is None:

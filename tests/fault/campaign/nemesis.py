@@ -12,10 +12,11 @@ import msgspec
 
 from deploy.local.settings import GATEWAY, NATS, POSTGRES
 from tests.fault.campaign import disturb
+from tests.fault.campaign.client import RENEW_S
 from tests.fault.campaign.crashes import PLACES
 from tests.fault.campaign.fleet import Fleet
 from tests.fault.campaign.history import now
-from tests.live import Tenant, as_dict, eventually
+from tests.live import Tenant, as_dict, eventually, signed_in
 
 DOWN_S = (0.0, 0.8)
 QUIET_S = (0.5, 2.0)
@@ -58,19 +59,7 @@ class Nemesis:
         self._file = (self.folder / "faults.jsonl").open("ab", buffering=0)
         self._number = 0
         self._fell_at = 0.0
-
-    def plan(self, kills: int) -> list[tuple[str, str]]:
-        """Faults by name and target: as many kills as asked for, everything else in proportion."""
-        every = [(name, target) for name, targets in DECK.items() for target in targets]
-        deck: list[tuple[str, str]] = []
-        left = kills
-        while left > 0:
-            self._random.shuffle(every)
-            for one in every:
-                if KILLS.get(one[0], 0) <= left:
-                    deck.append(one)
-                    left -= KILLS.get(one[0], 0)
-        return deck
+        self._signed_in_at = now()
 
     def strike(self, name: str, target: str) -> Fault:
         """Do one fault and heal it."""
@@ -92,6 +81,9 @@ class Nemesis:
         """Wait until everything works again from end to end: a change through the gateway into
         the operation log, and an answer of every service.
         """
+        if now() - self._signed_in_at > RENEW_S:
+            self.probe, self.tenants = again(self.probe), [again(one) for one in self.tenants]
+            self._signed_in_at = now()
         self._number += 1
         key = f"probe-{self.seed}-{self._number}"
 
@@ -203,6 +195,26 @@ class Nemesis:
         self._number += 1
         tenant = self._random.choice(self.tenants)
         return disturb.storm(tenant, self.folder, 10_000 + self._number) > 0
+
+
+def again(tenant: Tenant) -> Tenant:
+    """The tenant with a new session, for work that takes longer than a token lives."""
+    return signed_in(tenant.url, tenant.slug, tenant.id, tenant.email)
+
+
+def plan(seed: int, kills: int) -> list[tuple[str, str]]:
+    """Faults by name and target: as many kills as asked for, everything else in proportion."""
+    chance = random.Random(seed)
+    every = [(name, target) for name, targets in DECK.items() for target in targets]
+    deck: list[tuple[str, str]] = []
+    left = kills
+    while left > 0:
+        chance.shuffle(every)
+        for one in every:
+            if KILLS.get(one[0], 0) <= left:
+                deck.append(one)
+                left -= KILLS.get(one[0], 0)
+    return deck
 
 
 NUMBERS = {

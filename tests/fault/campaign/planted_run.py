@@ -10,6 +10,7 @@ from rich.progress import Progress
 
 from deploy.local.platform import Platform
 from tests.fault.campaign.__main__ import RESULTS
+from tests.fault.campaign.campaign import PLANTED as RECORD
 from tests.fault.campaign.campaign import Size, run
 from tests.fault.campaign.fleet import Fleet
 from tests.fault.campaign.planted import PLANTED
@@ -49,7 +50,11 @@ def main(names: list[str]) -> int:
             fleet.down()
     RESULTS.mkdir(parents=True, exist_ok=True)
     summary = {"planted": len(names), "planted_caught": caught, "bugs": bugs}
-    (RESULTS / "planted.json").write_text(json.dumps(summary, indent=1) + "\n")
+    (RESULTS / RECORD).write_text(json.dumps(summary, indent=1) + "\n")
+    whole = RESULTS / "results.json"
+    if whole.exists():
+        figures = {**json.loads(whole.read_text()), "planted_caught": caught}
+        whole.write_text(json.dumps(figures, indent=1) + "\n")
     return 0 if caught == len(names) else 1
 
 
