@@ -47,6 +47,7 @@ def main() -> None:
     """Measure on a platform of its own, print a table, write the figures to RESULT."""
     # The load comes from one tenant; what is measured is the work, not its refusal.
     os.environ["RATE_LIMIT_PER_SECOND"] = str(RATE_LIMIT_PER_S)
+    os.environ.setdefault("POSTGRES_SHARED_BUFFERS", "2GB")  # as the production manifest has it
     with tempfile.TemporaryDirectory(prefix="crm-bench-") as folder:
         platform = Platform.for_tests(Path(folder), SERVICES)
         try:

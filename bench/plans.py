@@ -1,17 +1,21 @@
 """Plans of lists as the runtime role gets them: no sequential scan over a big table."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import product
 from typing import Any  # a recorder stands where a transaction would
 
+from asyncpg import Connection
+
 from bench.organisation import FILTERS, Organisation
-from bench.pgbench import Recorder, read_frequencies
+from bench.pgbench import read_frequencies
 from chassis.access.model import AccessRecord
 from chassis.access.source import AccessSource
 from chassis.call import Call, Principal
 from chassis.custom_fields.source import CustomFieldSource
 from chassis.db.pool import Database
+from chassis.db.sql import Statement
 from chassis.resource.listing import list_records
 from chassis.resource.plan import Plan, make_plan
 from crm.type.v1.requests_pb2 import ListRequest
@@ -34,7 +38,7 @@ async def find_scans(
         for person, user_id in organisation.people.items():
             call = await _call(database, organisation.tenant.id, user_id)
             for request in _requests(orders[plan.plural], FILTERS[plan.plural]):
-                lines = await _explained(database, call, plan, request)
+                lines = (await explained(database, call, plan, request)).lines
                 asked = f"{person}: {plan.plural} by {request.order_by}, {request.filter}"
                 scans += ["\n  ".join([asked, *lines])] if SCAN in "".join(lines) else []
                 count += 1
@@ -48,8 +52,8 @@ def _plans() -> Iterator[tuple[str, Plan]]:
 
 
 def _requests(fields: Sequence[str], filters: Sequence[str]) -> Iterator[ListRequest]:
-    for field, way, condition in product(fields, ("", " desc"), ("", *filters)):
-        yield ListRequest(order_by=field + way, filter=condition, page_size=50)
+    for name, way, condition in product(fields, ("", " desc"), ("", *filters)):
+        yield ListRequest(order_by=name + way, filter=condition, page_size=50)
 
 
 async def _call(database: Database, tenant_id: str, user_id: str) -> Call:
@@ -66,10 +70,35 @@ async def _nobody(_tenant_id: str) -> Sequence[AccessRecord]:
     raise RuntimeError("the replica lacks the user")
 
 
-async def _explained(database: Database, call: Call, plan: Plan, request: ListRequest) -> list[str]:
-    recorder: Any = Recorder()  # Any: it stands where a Tx would
-    await list_records(call, recorder, plan, request, b"bench")
-    run, values = recorder.seen[-1]
+@dataclass
+class Explaining:
+    """Stands where a transaction would and keeps the plans of what is fetched, and its SQL."""
+
+    connection: Connection
+    lines: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    async def fetch(self, run: Statement, values: Mapping[str, object]) -> list[Any]:  # Any: rows
+        """Nothing is found."""
+        explain = f"EXPLAIN (ANALYZE, TIMING OFF) {run.sql}"
+        rows = await self.connection.fetch(explain, *run.arguments(values))
+        self.asked.append(run.sql)
+        self.lines += [str(row[0]) for row in rows]
+        return []
+
+    async def fetch_row(self, run: Statement, values: Mapping[str, object]) -> Any:  # Any: a row
+        """What decides about the plan."""
+        return await self.connection.fetchrow(run.sql, *run.arguments(values))
+
+    async def execute(self, run: Statement, values: Mapping[str, object]) -> None:
+        """How the plan is to be made."""
+        await self.connection.execute(run.sql, *run.arguments(values))
+
+
+async def explained(database: Database, call: Call, plan: Plan, request: ListRequest) -> Explaining:
+    """What PostgreSQL does for a list, as the runtime role has it."""
     async with database.transaction(call.tenant_id) as tx:
-        rows = await tx.connection.fetch(f"EXPLAIN {run.sql}", *run.arguments(values))
-    return [str(row[0]) for row in rows]
+        explaining: Any = Explaining(tx.connection)  # Any: it stands where a Tx would
+        await list_records(call, explaining, plan, request, b"bench")
+        done: Explaining = explaining
+    return done

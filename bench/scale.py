@@ -67,6 +67,7 @@ class Case:
 def main() -> None:
     """Load, read the plans, measure; fails on a scan, an error or a slow list."""
     os.environ["RATE_LIMIT_PER_SECOND"] = "100000"
+    os.environ.setdefault("POSTGRES_SHARED_BUFFERS", "2GB")  # as the production manifest has it
     with tempfile.TemporaryDirectory(prefix="crm-scale-") as folder:
         platform = Platform.for_tests(Path(folder), SERVICES)
         try:

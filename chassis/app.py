@@ -25,6 +25,7 @@ from chassis.events.change_rpc import SERVICE as CHANGE_SERVICE
 from chassis.events.change_rpc import change_methods
 from chassis.events.change_service import SnapshotSource
 from chassis.events.consumer import Consumer
+from chassis.events.snapshot import snapshot_source
 from chassis.explain.methods import SERVICE as ACCESS_SERVICE
 from chassis.explain.methods import Explanations
 from chassis.history.methods import SERVICE as HISTORY_SERVICE
@@ -38,7 +39,6 @@ from chassis.purge import SERVICE as PURGE_SERVICE
 from chassis.purge import Purge
 from chassis.resource.plan import Plan
 from chassis.resource.resource import Resource
-from chassis.resource.snapshot import snapshot_source
 from chassis.resource.standard import Collection, collection
 from chassis.rpc.authority import Authority
 from chassis.rpc.client import Clients

@@ -3,6 +3,7 @@ meant is a parameter, so that tenants share statements.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any  # the reason stands where it is used
@@ -91,6 +92,8 @@ class Source:
 
     def __init__(self, table: Table, place: str, one: Definition) -> None:
         self.definition = one
+        within = replace(one, index_state="NOT_INDEXED")
+        self._inside = Source(table, place, within) if one.indexed else None
         self._identity = f"{place} {one.kind} {one.indexed}"
         self._currency: ColumnElement[object] | None = None
         self._ties: Ties = ()
@@ -118,7 +121,10 @@ class Source:
     def order_field(self) -> OrderField:
         """The field in orders."""
         path, kind = self.definition.path, KINDS[self.definition.kind]
-        return OrderField(path, self._value, kind, identity=self._identity, ties=self._ties)
+        inside = self._inside.order_field() if self._inside else None
+        return OrderField(
+            path, self._value, kind, identity=self._identity, ties=self._ties, inside=inside
+        )
 
     def _from_json(self, table: Table, key: ColumnElement[str]) -> ColumnElement[object]:
         kind, stored = self.definition.kind, table.c[CUSTOM]

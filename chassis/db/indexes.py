@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Index, Table
+from sqlalchemy import ColumnElement, Index, Table
 
 from chassis.db.schema import SCOPE_COLUMNS
 
@@ -11,14 +11,18 @@ SCOPE_HELD = [*SCOPE_COLUMNS, "delete_time"]
 
 
 def list_indexes(
-    table: Table, orderable: Sequence[str] = (), filterable: Sequence[str] = ()
+    table: Table,
+    orderable: Sequence[str] = (),
+    filterable: Sequence[str] = (),
+    together: Sequence[tuple[str, str]] = (),
 ) -> None:
     """The indexes that lists of a resource walk: its times, what row scope needs, and the fields
     that may be ordered or filtered by.
 
     A plain index read backwards has its NULLs first, and lists have them last both ways: a field
     that may be NULL has two. Those that lists are ordered by hold what row scope needs, so that
-    rows out of reach are passed over without a look at the table.
+    rows out of reach are passed over without a look at the table. A filter and an order that go
+    `together` (what the one finds lies behind all else in the other) have indexes of their own.
     """
     scope = [name for name in SCOPE_COLUMNS if name in table.c]
     held = [name for name in SCOPE_HELD if name in table.c] if scope else None
@@ -34,3 +38,17 @@ def list_indexes(
         if name in orderable and column.nullable:
             back = (table.c.tenant_id, column.desc().nulls_last(), table.c.id.desc())
             Index(f"ix_{table.name}_{name}_desc", *back, postgresql_include=held)
+    for first, second in together:
+        name, begin, column = f"ix_{table.name}_{first}_{second}", table.c[first], table.c[second]
+        whole = (table.c.tenant_id, begin, column, table.c.id)
+        Index(name, *whole, postgresql_include=held)
+        last = (column.desc().nulls_last(), table.c.id.desc())
+        Index(f"{name}_desc", table.c.tenant_id, begin, *last, postgresql_include=held)
+
+
+def held_with(table: Table, column: ColumnElement[object]) -> set[ColumnElement[object]]:
+    """The columns that can be looked at within the indexes that have this one as a key."""
+    indexes = [one for one in table.indexes if column in one.columns.values()]
+    names = [name for one in indexes for name in one.dialect_options["postgresql"]["include"] or ()]
+    keys = [key for one in indexes for key in one.columns]
+    return {*keys, *(table.c[str(name)] for name in names)}

@@ -3,7 +3,7 @@
 NULL as users mean it: `!=` is IS DISTINCT FROM, NOT is IS NOT TRUE; `<` never matches NULL.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, and_, func, literal_column, null, or_, true
@@ -100,15 +100,34 @@ class CompiledFilter:
         """
         return _Builder(self, walked).build(self.shape)
 
+    def about(self, columns: Collection[ColumnElement[object]]) -> list[ColumnElement[bool]]:
+        """Those of the ANDed terms that look at these columns only."""
+        builder = _Builder(self, walked=False)
+        built = [(self._keys(term), builder.build(term)) for term in self._terms]
+        return [one for keys, one in built if keys and keys <= self._named(columns)]
+
     def parts(self) -> tuple[list[ColumnElement[bool]], list[ColumnElement[bool]]]:
         """The same condition in two parts that are ANDed: without frequent words, and with them."""
-        shape, builder = self.shape, _Builder(self, walked=True)
-        is_and = isinstance(shape, GroupShape) and shape.joined_by == "AND"
-        terms = shape.terms if isinstance(shape, GroupShape) and is_and else (shape,)
+        builder = _Builder(self, walked=True)
         parts: tuple[list[ColumnElement[bool]], list[ColumnElement[bool]]] = ([], [])
-        for term in terms:
+        for term in self._terms:
             parts[_is_frequent(term)].append(builder.build(term))
         return parts
+
+    @property
+    def _terms(self) -> tuple[Shape, ...]:
+        shape = self.shape
+        is_and = isinstance(shape, GroupShape) and shape.joined_by == "AND"
+        return shape.terms if isinstance(shape, GroupShape) and is_and else (shape,)
+
+    def _keys(self, shape: Shape) -> frozenset[str]:
+        """The fields that a term looks at; a search looks at "", which is none."""
+        if isinstance(shape, GroupShape):
+            return frozenset().union(*(self._keys(term) for term in shape.terms))
+        return frozenset({shape.key if isinstance(shape, ConditionShape) else ""})
+
+    def _named(self, columns: Collection[ColumnElement[object]]) -> frozenset[str]:
+        return frozenset(key for key, one in self.columns.items() if one.column in set(columns))
 
 
 def compile_filter(

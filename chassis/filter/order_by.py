@@ -37,7 +37,9 @@ class OrderError(InvalidArgument):
 
 @dataclass(frozen=True, slots=True)
 class OrderField:
-    """One orderable field; the rest as in FilterField; not `nullable` allows faster paging."""
+    """One orderable field; the rest as in FilterField; not `nullable` allows faster paging. One
+    that is kept beside the record too is read within the record by `inside`.
+    """
 
     name: str
     column: ColumnElement[object]
@@ -45,6 +47,7 @@ class OrderField:
     nullable: bool = True
     identity: str = ""
     ties: Ties = ()
+    inside: "OrderField | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +143,14 @@ class Order:
     def expressions(self) -> list[ColumnElement[object]]:
         """The ORDER BY terms."""
         return [term.expression for term in self.terms]
+
+    @property
+    def inside(self) -> "Order":
+        """The same order by what is in the records alone."""
+        terms = self.terms
+        return Order(
+            tuple(OrderTerm(one.field.inside or one.field, one.descending) for one in terms)
+        )
 
     def after(self, keys: Sequence[KeyValue]) -> Position:
         """The rows after the row with these keys, one per term; ValueError if of another order."""

@@ -1,7 +1,7 @@
 """One list as it is asked for: filter, order, position and reach; its conditions in SQL."""
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -11,6 +11,7 @@ from chassis.access.model import Reach
 from chassis.access.scope import beside, beside_values
 from chassis.call import Call
 from chassis.filter.condition import CompiledFilter, FilterSearch, compile_filter
+from chassis.filter.fields import FilterField
 from chassis.filter.order_by import Order, OrderField, Position, parse_order_by
 from chassis.filter.page_token import PageArguments, decode_page_token
 from chassis.filter.parser import parse_filter
@@ -54,9 +55,15 @@ class Query:
         return any(reach_shape(self.plan, self.reach)) or self.also is not None
 
     @property
-    def walked(self) -> bool:
-        """Whether the reach is decided row by row within the index of the order."""
-        return self.narrow and not self.request.filter
+    def sided(self) -> bool:
+        """Whether a side table has the order."""
+        return any(term.field.ties for term in self.order.terms)
+
+    @property
+    def inside(self) -> "Query":
+        """The same, ordered by what is in the records alone."""
+        order, position = self.order.inside, self.position
+        return replace(self, order=order, position=position and replace(position, order=order))
 
     @property
     def skewed(self) -> bool:
@@ -148,15 +155,22 @@ def list_conditions(
     walked: bool = False,
 ) -> list[ColumnElement[bool]]:
     """Tenant, filters, reach, and no record of the recycle bin unless asked for."""
+    used: list[FilterField | OrderField] = [*query.filter.columns.values(), *ordered]
+    return [*filters, *tied(used), *within(query, walked=walked)]
+
+
+def tied(fields: Iterable[FilterField | OrderField]) -> list[ColumnElement[bool]]:
+    """What ties side tables to the record; a field that is filtered and ordered by is tied once."""
+    ties = {id(one.ties): one.ties for one in fields}
+    return [condition for tie in ties.values() for condition in tie]
+
+
+def within(query: Query, *, walked: bool = False) -> list[ColumnElement[bool]]:
+    """Tenant, reach, and no record of the recycle bin unless asked for."""
     plan = query.plan
     table = plan.resource.table
-    # A field of a side table that is filtered and ordered by is tied once.
-    used = [one.ties for one in query.filter.columns.values()] + [one.ties for one in ordered]
-    ties = {id(one): one for one in used}
     conditions = [
         table.c.tenant_id == bindparam("tenant_id"),
-        *filters,
-        *(condition for tie in ties.values() for condition in tie),
         *reach_condition(plan, reach_shape(plan, query.reach), walked=walked),
     ]
     if query.also:

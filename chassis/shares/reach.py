@@ -1,6 +1,6 @@
 """Shared records as SQL: what shares add to the reach of a verb."""
 
-from sqlalchemy import Column, ColumnElement, any_, bindparam, func, select
+from sqlalchemy import Column, ColumnElement, Select, any_, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 from chassis.db.schema import chassis_tables, new_metadata
@@ -18,13 +18,17 @@ def is_shared(
     The ids are gathered into an array once per statement, so that they are an index condition like
     those of owner and department beside it. When rows are `walked` they are kept in a hash table.
     """
-    found = select(SHARE.c.record_id).where(
-        SHARE.c.tenant_id == bindparam("tenant_id"),
-        SHARE.c.grantee_id == any_(_GRANTEES),
-        SHARE.c.resource == record_id.table.name,
-    )
-    if level == WRITE:
-        found = found.where(SHARE.c.level == WRITE)
+    found = shared_ids(record_id.table.name, level)
     return (
         record_id.in_(found) if walked else record_id == any_(func.array(found.scalar_subquery()))
     )
+
+
+def shared_ids(table: str, level: str) -> Select[tuple[object]]:
+    """The ids of the table's records that are shared with the caller at this level."""
+    found = select(SHARE.c.record_id).where(
+        SHARE.c.tenant_id == bindparam("tenant_id"),
+        SHARE.c.grantee_id == any_(_GRANTEES),
+        SHARE.c.resource == table,
+    )
+    return found.where(SHARE.c.level == WRITE) if level == WRITE else found

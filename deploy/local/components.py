@@ -151,7 +151,7 @@ class Wiring:
             name=POSTGRES,
             title=f"PostgreSQL 18 on port {port}",
             port=port,
-            command=postgres.serve_command(data, port),
+            command=postgres.serve_command(data, port, self._settings.shared_buffers),
             environment=self._settings.inherited,
             prepare=lambda: postgres.initialise(data, self._secrets.postgres_password),
             ready=lambda: postgres.is_ready(port),

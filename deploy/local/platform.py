@@ -27,6 +27,7 @@ from deploy.local.settings import (
     POSTGRES,
     ROOT,
     SERVICES,
+    SHARED_BUFFERS,
     port_variable,
     read_settings,
 )
@@ -68,7 +69,7 @@ class Platform:
         free = zip(DEFAULT_PORTS, ports.pick(len(DEFAULT_PORTS)), strict=True)
         environment = {port_variable(name): str(port) for name, port in free}
         environment["BACKUP_HOURS"] = "0"
-        for name in (*INHERITED, "LOG_LEVEL"):
+        for name in (*INHERITED, SHARED_BUFFERS, "LOG_LEVEL"):
             if name in os.environ:
                 environment[name] = os.environ[name]
         return cls(folder, environment, services)

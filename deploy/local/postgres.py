@@ -29,7 +29,6 @@ UNPRIVILEGED: Final = "nobody"
 OPTIONS: Final = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
-    "shared_buffers": "256MB",
     "max_connections": "200",
     "fsync": "on",
     "synchronous_commit": "on",
@@ -101,9 +100,10 @@ def initialise(data: Path, password: str) -> None:
     scratch.rename(data)
 
 
-def serve_command(data: Path, port: int) -> tuple[str, ...]:
+def serve_command(data: Path, port: int, shared_buffers: str) -> tuple[str, ...]:
     """The command line of the server, to be started with `disguise().login`."""
-    options = [f"--{name}={value}" for name, value in OPTIONS.items()]
+    chosen = OPTIONS | {"shared_buffers": shared_buffers}
+    options = [f"--{name}={value}" for name, value in chosen.items()]
     server = (str(BINARIES / "postgres"), "-D", str(data), "-p", str(port), *options)
     return (*disguise().prefix, *server)
 

@@ -1,5 +1,6 @@
 """What the runner reads from the environment: ports, and servers that already run."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,8 @@ DEFAULT_PORTS: Final[Mapping[str, int]] = {
 
 BACKUP_VARIABLES: Final = ("BACKUP_DIR", "BACKUP_KEY", "BACKUP_KEY_FILE", "BACKUP_KEEP")
 BACKUP_HOURS_MAX: Final = 24 * 31
+# What PostgreSQL keeps of its tables in memory.
+SHARED_BUFFERS: Final = "POSTGRES_SHARED_BUFFERS"
 
 # Everything else a service sees is set by the runner.
 INHERITED: Final = (
@@ -55,6 +58,7 @@ class Settings:
     inherited: Mapping[str, str]
     backup_hours: int
     backup: Mapping[str, str]
+    shared_buffers: str
 
     def to_environment(self) -> dict[str, str]:
         """The variables that tell where the components are, for commands that come later."""
@@ -65,6 +69,7 @@ class Settings:
             **{name: url for name, url in servers.items() if url},
             **self.backup,
             "BACKUP_HOURS": str(self.backup_hours),
+            SHARED_BUFFERS: self.shared_buffers,
         }
 
 
@@ -91,7 +96,14 @@ def read_settings(run_dir: Path, environment: Mapping[str, str]) -> Settings:
         inherited={name: environment[name] for name in INHERITED if name in environment},
         backup_hours=_hours(environment.get("BACKUP_HOURS", "24")),
         backup={name: environment[name] for name in BACKUP_VARIABLES if name in environment},
+        shared_buffers=_memory(environment.get(SHARED_BUFFERS, "256MB")),
     )
+
+
+def _memory(text: str) -> str:
+    if re.fullmatch(r"[1-9][0-9]{0,5}[MG]B", text) is None:
+        raise RunnerError(f"{SHARED_BUFFERS}={text} must be a size such as 256MB or 2GB")
+    return text
 
 
 def _hours(text: str) -> int:

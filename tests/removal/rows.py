@@ -85,8 +85,8 @@ ROWS: Final = (
     Removal(
         "scope of searches for frequent words",
         LISTING,
-        "_page(query, plain, columns)",
-        "_page(replace(query, reach=type(query.reach)(everything=True)), plain, columns)",
+        ".where(*plain, *_after(query), *tied(used), *within(query, walked=walked))",
+        '.where(*plain, *_after(query), *tied(used), table.c.tenant_id == bindparam("tenant_id"))',
         (
             "tests/integration/chassis/search/test_paths.py::test_search_respects_the_scope_in_both_ways",
         ),

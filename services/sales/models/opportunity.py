@@ -70,5 +70,7 @@ list_indexes(
         "state",
         "engage_date",
     ),
+    # An open one has no close date.
+    together=[("state", "close_date")],
 )
 search_table(opportunity)

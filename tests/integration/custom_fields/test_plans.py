@@ -2,18 +2,16 @@
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Any  # a recorder stands where a transaction would
 
 import pytest
 from asyncpg import connect
 
-from bench.pgbench import Recorder
+from bench.plans import explained
 from chassis.access.model import VERBS, Access, Grant
 from chassis.call import Call, Principal
 from chassis.custom_fields.source import CustomFieldSource
 from chassis.db.pool import Database
 from chassis.ids import new_id
-from chassis.resource.listing import list_records
 from chassis.resource.plan import make_plan
 from crm.type.v1.requests_pb2 import ListRequest
 from deploy.local.platform import Platform, Role
@@ -80,7 +78,7 @@ async def scanning(platform: Platform, tenant_id: str) -> list[str]:
     who = Principal("user", new_id(), tenant_id, role_ids=("all",))
     call = Call(who, EVERYTHING, "", datetime.now(UTC), 0.0, custom=custom)
     try:
-        plans = [(one, await explained(database, call, *one)) for one in ASKED]
+        plans = [(one, await plan_of(database, call, *one)) for one in ASKED]
     finally:
         await database.close()
     return [f"{one}\n{plan}" for one, plan in plans if not by_index(plan, walked=not one[0])]
@@ -92,12 +90,7 @@ def by_index(plan: str, *, walked: bool) -> bool:
     return used and not (walked and "Sort" in plan)
 
 
-async def explained(database: Database, call: Call, text: str, order: str) -> str:
+async def plan_of(database: Database, call: Call, text: str, order: str) -> str:
     """The plan of a list."""
-    recorder: Any = Recorder()  # Any: it stands where a transaction would
     request = ListRequest(page_size=50, filter=text, order_by=order)
-    await list_records(call, recorder, PLAN, request, b"key")
-    run, values = recorder.seen[-1]
-    async with database.transaction(call.tenant_id) as tx:
-        rows = await tx.connection.fetch(f"EXPLAIN {run.sql}", *run.arguments(values))
-    return "\n".join(str(row[0]) for row in rows)
+    return "\n".join((await explained(database, call, PLAN, request)).lines)

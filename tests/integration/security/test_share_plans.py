@@ -3,13 +3,12 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any  # a recorder stands where a transaction would
 from uuid import uuid4
 
 import asyncpg
 import pytest
 
-from bench.pgbench import Recorder
+from bench.plans import explained
 from chassis.access.model import VERBS, Access, Grant, Member
 from chassis.call import Call, Principal
 from chassis.db.pool import Database
@@ -64,14 +63,8 @@ class Crowd:
 
     async def explained(self, scope: str, request: ListRequest) -> tuple[str, str]:
         """The statement of a list, and what PostgreSQL does for it."""
-        recorder: Any = Recorder()  # Any: it stands where a Tx would
-        await list_records(self.call(scope), recorder, make_plan(CUSTOMER), request, b"k" * 16)
-        run, values = recorder.seen[0]
-        async with self.database.transaction(self.tenant_id) as tx:
-            rows = await tx.connection.fetch(
-                f"EXPLAIN (ANALYZE, TIMING OFF) {run.sql}", *run.arguments(values)
-            )
-        return run.sql, "\n".join(row[0] for row in rows)
+        done = await explained(self.database, self.call(scope), make_plan(CUSTOMER), request)
+        return "\n".join(done.asked), "\n".join(done.lines)
 
 
 @pytest.fixture(scope="module")
