@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -192,12 +192,17 @@ def run(
     size: Size,
     progress: Progress,
     only: Sequence[tuple[str, str]] | None = None,
+    change: Callable[[], None] | None = None,
 ) -> Result:
-    """Prepare, load, break, heal, judge; `only` are the faults if not the whole deck."""
+    """Prepare, load, break, heal, judge; `only` are the faults if not the whole deck, `change` is
+    done once everything is prepared.
+    """
     began = time.monotonic()
     campaign = Campaign(fleet, folder, size)
     campaign.prepare()
     probe = founded(fleet.platform, "probe")
+    if change is not None:
+        change()
     nemesis = Nemesis(fleet, folder, size.seed, probe, campaign.tenants)
     deck = plan(size.seed, size.kills) if only is None else only
     operations = progress.add_task("operations", total=size.operations)

@@ -22,10 +22,13 @@ console = Console(soft_wrap=True)
 def find(fleet: Fleet, folder: Path, name: str) -> dict[str, int]:
     """The invariants that a bug breaks, with how often."""
     bug = PLANTED[name]
-    fleet.restart(bug.service, name)
+
+    def plant() -> None:
+        fleet.restart(bug.service, name)
+
     try:
         with Progress(disable=True) as progress:
-            result = run(fleet, folder / name, SIZE, progress, bug.faults)
+            result = run(fleet, folder / name, SIZE, progress, bug.faults, plant)
     finally:
         fleet.restart(bug.service)
     return {one: len(lines) for one, lines in result.violations.items() if lines}
