@@ -39,7 +39,7 @@ from services.identity import consumers as identity_consumers
 from services.identity.methods.log_append import append_events
 from services.reporting.methods import facts
 
-STALE_S = 1.0
+STALE_S = 60.0
 SLOW_S = 0.03
 
 
@@ -265,7 +265,7 @@ PLANTED: Final = {
     "counts-twice": Bug("reporting", "I7", counts_twice),
     "keeps-the-first": Bug("sales", "I7", keeps_the_first),
     "confuses-callers": Bug(GATEWAY, "I8", confuses_callers),
-    "reads-what-was": Bug("customer", "I9", reads_what_was),
+    "reads-what-was": Bug("sales", "I9", reads_what_was),
     "ignores-etags": Bug("sales", "I10", ignores_etags),
     "writes-half-a-batch": Bug("sales", "I10", writes_half_a_batch),
     "gives-up": Bug("reporting", "I11", gives_up, _BROKER_AWAY),
