@@ -33,7 +33,7 @@ lock: $(VENV) ## Resolve requirements.in into requirements.lock and the locks of
 	@sed '/^# Servers/,$$d' requirements.in | $(COMPILE) -c requirements.lock - -o deploy/docker/services.lock
 	@sed -n '/^# Servers/,/^$$/p' requirements.in | $(COMPILE) -c requirements.lock - -o deploy/docker/servers.lock
 
-up: $(PROTO) ## Start everything, load demo data, print URL and sign-in
+up: $(PROTO) ## Start everything (REPLICAS=3 of each service), load demo data, print URL and sign-in
 	@$(BIN)/python -m deploy.local up
 
 down: $(VENV) ## Stop what up started; data stays in .run
@@ -67,7 +67,7 @@ test-unit: $(PROTO) ## Unit and tidy tests: no sockets, no servers
 	@$(PYTEST) -q $(wildcard tests/unit tests/tidy)
 
 test-integration: $(PROTO) ## Tests against a real PostgreSQL and NATS
-	@$(PYTEST) -q tests/integration tests/contract tests/e2e tests/fault --fault-rounds=all
+	@$(PYTEST) -q tests/integration tests/contract tests/e2e tests/fault tests/scale --fault-rounds=all
 
 openapi: $(PROTO) ## Write docs/openapi.json from the protos
 	@mkdir -p docs && $(BIN)/python -m services.gateway openapi > docs/openapi.json
@@ -104,10 +104,8 @@ manifests: $(PROTO) ## Render deploy/manifests into deploy/base and the overlays
 images: $(PROTO) ## Build all container images with podman or docker, and list what is in them (SBOM)
 	@$(BIN)/python -m deploy.images
 
-deploy-check: $(PROTO) ## Check the manifests, then play them as pods with podman and sign in
-	@$(PYTEST) -q tests/unit/deploy/manifests
-	@$(BIN)/python -m deploy.images
-	@$(BIN)/python -m deploy.play
+deploy-check: $(PROTO) ## Check manifests, rules and images, play the pods with podman: sign-in, backup, restore
+	@$(BIN)/python -m deploy.check
 
 migration: $(PROTO) ## Draft a migration (SERVICE=sales MESSAGE="what changes")
 	@$(BIN)/python -m deploy.local revision "$(SERVICE)" "$(MESSAGE)"
@@ -131,6 +129,9 @@ schemathesis: $(PROTO) ## 50,000 requests made from the API description, every a
 bench-scale: $(PROTO) ## Measure lists under every scope over 1,000,000 customers and opportunities
 	@$(BIN)/python -m bench.scale
 
+bench-scaling: $(PROTO) ## Measure what one core of each service carries, by CPU seconds per request
+	@$(BIN)/python -m bench.scaling
+
 dashboards: $(VENV) ## Write the Grafana dashboards from deploy/observability/dashboards.yaml
 	@$(BIN)/python -m deploy.observability
 
@@ -141,4 +142,4 @@ clean: ## Remove everything generated, the environment included (not .run)
 	@rm -rf .venv .build build crm buf *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help venv proto lock up down status logs seed import-export fault fault-campaign fault-planted test test-unit test-integration openapi openapi-check lint breaking format types manifests images deploy-check migration bench bench-scale interleave remove-checks fuzz-filter dashboards observe-check schemathesis clean
+.PHONY: help venv proto lock up down status logs seed import-export fault fault-campaign fault-planted test test-unit test-integration openapi openapi-check lint breaking format types manifests images deploy-check migration bench bench-scale bench-scaling interleave remove-checks fuzz-filter dashboards observe-check schemathesis clean

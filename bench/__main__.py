@@ -6,9 +6,8 @@ import asyncio
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import quote
 
 import uvloop
 from rich.console import Console
@@ -16,15 +15,14 @@ from rich.table import Table
 
 from bench.data import (
     FREQUENT,
-    INDUSTRIES,
     Tenant,
     customer_texts,
     given_name,
     load_customers,
     make_tenant,
-    record_id,
 )
-from bench.load import Answer, NextRequest, Request, run_load
+from bench.load import NextRequest, run_load
+from bench.operations import create, get, page, search, update
 from bench.pgbench import run_pgbench, scripts
 from bench.search import copy_search
 from bench.usage import cpu_seconds, memory_mib
@@ -36,7 +34,6 @@ SECONDS = float(os.environ.get("BENCH_SECONDS", "5"))
 CONNECTIONS = int(os.environ.get("BENCH_CONNECTIONS", "16"))
 RESULT = Path(os.environ.get("RUN_DIR", ".run")) / "bench.json"
 RATE_LIMIT_PER_S = 100_000
-_PRIME = 7919
 SERVICES = ("identity", "customer", "gateway")
 
 console = Console(soft_wrap=True, width=140)
@@ -78,7 +75,7 @@ def measure(platform: Platform) -> dict[str, Result]:
         console.print(f"{name}: pgbench", end=" ")
         tps = run_pgbench(database, tenant, limits[name], CONNECTIONS, SECONDS)
         console.print(f"{tps:,.0f}/s, HTTP", end=" ")
-        results[name] = _over_http(platform, tenant, requests(), tps)
+        results[name] = _over_http(platform, tenant, requests, tps)
         console.print(f"{results[name]['requests_per_s']:,.0f}/s")
     return results
 
@@ -103,64 +100,14 @@ def _over_http(platform: Platform, tenant: Tenant, requests: NextRequest, tps: f
     }
 
 
-def _get() -> NextRequest:
-    def request(connection: int, count: int, _last: Answer | None) -> Request:
-        number = (connection * 1009 + count * _PRIME) % ROWS + 1
-        return "GET", f"/v1/customers/{record_id(number)}", b"", ""
-
-    return request
-
-
-def _create() -> NextRequest:
-    body = json.dumps({"name": "张三贸易有限公司", "phone": "+86 138 00000000"}).encode()
-
-    def request(_at: int, _count: int, _last: Answer | None) -> Request:
-        return "POST", "/v1/customers", body, ""
-
-    return request
-
-
-def _update() -> NextRequest:
-    """Each connection changes a record of its own, always with the entity tag it was last given."""
-
-    def request(connection: int, count: int, last: Answer | None) -> Request:
-        path = f"/v1/customers/{record_id(connection + 1)}"
-        if last is None or not last.etag:
-            return "GET", path, b"", ""
-        body = json.dumps({"phone": f"+86 139 {count:08d}"}).encode()
-        return "PATCH", path, body, f"If-Match: {last.etag}\r\n"
-
-    return request
-
-
-def _list() -> NextRequest:
-    matching = quote(f"industry = {INDUSTRIES[0]}")
-    path = f"/v1/customers?filter={matching}&order_by=name&page_size=50"
-
-    def request(_at: int, _count: int, _last: Answer | None) -> Request:
-        return "GET", path, b"", ""
-
-    return request
-
-
-def _search(sought: Callable[[int], str]) -> Callable[[], NextRequest]:
-    """Pages of 20 in the order of names, each for another word."""
-
-    def request(connection: int, count: int, _last: Answer | None) -> Request:
-        word = quote(sought((connection * 1009 + count * _PRIME) % ROWS))
-        return "GET", f"/v1/customers?filter={word}&order_by=name&page_size=20", b"", ""
-
-    return lambda: request
-
-
-OPERATIONS: Mapping[str, Callable[[], NextRequest]] = {
-    "get_customer": _get,
-    "create_customer": _create,
-    "update_customer": _update,
-    "list_customers": _list,
-    "search_two_characters": _search(given_name),
-    "search_pinyin": _search(lambda number: pinyin(given_name(number))),
-    "search_frequent_word": _search(lambda _number: FREQUENT),
+OPERATIONS: Mapping[str, NextRequest] = {
+    "get_customer": get(ROWS),
+    "create_customer": create(),
+    "update_customer": update(),
+    "list_customers": page(),
+    "search_two_characters": search(given_name, ROWS),
+    "search_pinyin": search(lambda number: pinyin(given_name(number)), ROWS),
+    "search_frequent_word": search(lambda _number: FREQUENT, ROWS),
 }
 
 

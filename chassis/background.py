@@ -20,6 +20,7 @@ from chassis.events.change_rpc import Producers
 from chassis.events.consumer import Consumer
 from chassis.events.feed import Feed
 from chassis.events.housekeeping import drop_representations, purge_idempotency, purge_inbox
+from chassis.events.leader import by_one
 from chassis.events.metrics import ConsumerMetrics, RelayMetrics
 from chassis.events.parked import COUNT_PARKED
 from chassis.events.relay import Relay
@@ -85,11 +86,11 @@ class Background:
         """Finish the batches under way, then end everything."""
         for stop in self._stops:
             stop()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=0.5)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        left = set(self._tasks)
+        while left:  # wait_for may swallow a cancellation, so it is said again
+            _, left = await asyncio.wait(left, timeout=0.5)
+            for task in left:
+                task.cancel()
         if self._bus is not None:
             await self._bus.close()
 
@@ -117,14 +118,18 @@ class Background:
         await asyncio.Event().wait()
 
     async def _keep_house(self) -> None:
-        """Clear what has served its time; months have their partitions before they begin."""
+        """Clear what has served its time; one process of several does."""
+        await by_one(self._database, f"{self._settings.service} housekeeping", self._clear)
+        await asyncio.sleep(HOUSEKEEPING_S)
+
+    async def _clear(self) -> None:
+        """Months have their partitions before they begin, too."""
         now = datetime.now(UTC)
         async with self._database.worker() as tx:
             await tx.execute(_PARTITIONS, {})
         await purge_idempotency(self._database, now)
         await purge_inbox(self._database, now)
         await drop_representations(self._database, now)
-        await asyncio.sleep(HOUSEKEEPING_S)
 
     async def _tell_backlog(self) -> None:
         """Show what waits for a person or a worker; every process of the service shows the same."""

@@ -17,7 +17,7 @@ from chassis.call import Call, service_call
 from chassis.db.pool import Database, Record, Tx
 from chassis.db.sql import Statement, statement
 from chassis.errors import FailedPrecondition, Unavailable
-from chassis.events.leader import leadership
+from chassis.events.leader import by_one
 from chassis.resource.fields import Form
 from chassis.resource.plan import Plan
 from chassis.resource.read import lock_record, plan_of
@@ -97,11 +97,12 @@ class Purge:
 
     async def run(self) -> None:
         """Purge what is due in this service, then wait an hour; one process of several does."""
-        async with leadership(self._database, f"{self._service} purge") as lead:
-            if lead is not None:
-                for plan in self._plans.values():
-                    await self.purge_due(plan)
+        await by_one(self._database, f"{self._service} purge", self._purge_all)
         await asyncio.sleep(INTERVAL_S)
+
+    async def _purge_all(self) -> None:
+        for plan in self._plans.values():
+            await self.purge_due(plan)
 
     async def purge_due(self, plan: Plan) -> int:
         """Purge the records of one resource whose time is over, in batches; how many."""

@@ -50,10 +50,23 @@ def required(environment: Mapping[str, str], name: str) -> str:
 def address(environment: Mapping[str, str], name: str) -> str:
     """A host:port value."""
     value = required(environment, name)
+    _require_address(name, value)
+    return value
+
+
+def targets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Where each service is: a name of all its replicas, or their IPv4 addresses with commas."""
+    found = {name: required(environment, f"{name.upper()}_TARGET") for name in TARGETS}
+    for name, value in found.items():
+        for one in value.split(","):
+            _require_address(f"{name.upper()}_TARGET", one)
+    return found
+
+
+def _require_address(name: str, value: str) -> None:
     host, _, port = value.rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
         raise SettingsError(f"{name} must be host:port, not {value!r}")
-    return value
 
 
 def metrics_address(environment: Mapping[str, str]) -> str:
@@ -88,7 +101,7 @@ def service_settings(service: str, environment: Mapping[str, str]) -> ServiceSet
         nats_url=required(environment, "NATS_URL"),
         grpc_listen=address(environment, "GRPC_LISTEN"),
         service_secret=secret,
-        targets={name: address(environment, f"{name.upper()}_TARGET") for name in TARGETS},
+        targets=targets(environment),
         blob_dir=required(environment, "BLOB_DIR"),
         log_level=environment.get("LOG_LEVEL", "INFO"),
         tls_dir=environment.get("TLS_DIR", ""),

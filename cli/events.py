@@ -14,6 +14,8 @@ from cli.context import signed_in
 from cli.repair import parked, replay
 
 RETRY_S = 2.0
+# The first event of each connection tells which version serves.
+RELEASE = "release"
 PASSING = frozenset({401, 429, 503})
 app = typer.Typer(help="Events: live, parked, applied again.", no_args_is_help=True)
 app.command("parked")(parked)
@@ -45,9 +47,10 @@ def tail(
 
 def follow(client: Client, last_event_id: str) -> Iterator[Event]:
     """Events without end; after a lost connection from the last one on."""
+    notice = Notice()
     while True:
         try:
-            for event in received(client, last_event_id):
+            for event in filter(notice.passes, received(client, last_event_id)):
                 last_event_id = event.id or last_event_id
                 yield event
         except UnreachableError as error:
@@ -57,6 +60,23 @@ def follow(client: Client, last_event_id: str) -> Iterator[Event]:
                 raise
             typer.echo(f"{error}\nTrying again.", err=True)
         time.sleep(RETRY_S)
+
+
+class Notice:
+    """Tells somebody who has followed one version when another one serves."""
+
+    def __init__(self) -> None:
+        self._version = ""
+
+    def passes(self, event: Event) -> bool:
+        """Whether the event is a change, and not the notice of a release."""
+        if event.name != RELEASE:
+            return True
+        before, self._version = self._version, str(json.loads(event.data)["version"])
+        if before not in {"", self._version}:
+            told = f"Version {self._version} serves now instead of {before}: see crm version."
+            typer.echo(told, err=True)
+        return False
 
 
 def received(client: Client, last_event_id: str) -> Iterator[Event]:

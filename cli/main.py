@@ -5,7 +5,19 @@ import sys
 
 import typer
 
-from cli import bulk, events, imports, log, operations, records, repair, reports, session, tenant
+from cli import (
+    bulk,
+    events,
+    imports,
+    log,
+    operations,
+    records,
+    release,
+    repair,
+    reports,
+    session,
+    tenant,
+)
 from cli.doctor.command import doctor
 from cli.errors import CliError
 from cli.options import command
@@ -34,6 +46,7 @@ app.command("export")(command(bulk.export, bulk.Export))
 app.command("bulk")(command(bulk.bulk, bulk.Bulk))
 app.command("import-export")(imports.import_export)
 app.command("doctor")(doctor)
+app.command("version")(release.version)
 app.add_typer(operations.app, name="operations")
 app.add_typer(reports.app, name="report")
 app.add_typer(events.app, name="events")

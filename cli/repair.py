@@ -53,28 +53,29 @@ def recompute() -> None:
 
 @reporting.command("rebuild")
 def rebuild() -> None:
-    """Compare every fact with what its service has and put it right, while reports go on."""
-    code, lines = run("reporting", "rebuild")
-    sys.stdout.writelines(f"{line}\n" for line in lines)
-    if code != 0:
-        raise CliError("The rebuild did not end: run it again.")
+    """Build the read model anew beside the live one, then switch; reports go on meanwhile."""
+    run("reporting", "rebuild", shown=True)
 
 
-def run(service: str, *arguments: str) -> tuple[int, list[str]]:
-    """Exit code and output of a service's own command; CliError when it could not work."""
+def run(service: str, *arguments: str, shown: bool = False) -> tuple[int, list[str]]:
+    """Exit code and output of a service's own command; CliError when it could not work.
+
+    One that is `shown` writes to the terminal itself while it works, and has to end well.
+    """
     done = subprocess.run(
         [sys.executable, "-m", f"services.{service}", *arguments],
         env=Platform.found(run_dir()).service_environment(service),
         cwd=ROOT,
         check=False,
-        capture_output=True,
+        stdout=None if shown else subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         timeout=COMMAND_TIMEOUT_S,
     )
     if done.returncode not in {0, 1} or (done.returncode and not done.stdout):
         told = done.stderr.strip().splitlines() or ["it said nothing"]
         raise CliError(f"{service} could not do it: {told[-1]}")
-    return done.returncode, done.stdout.splitlines()
+    return done.returncode, (done.stdout or "").splitlines()
 
 
 def _named(services: list[str] | None) -> list[str]:

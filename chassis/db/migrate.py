@@ -4,6 +4,8 @@ lock timeout.
 
 import asyncio
 import time
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -14,12 +16,16 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from chassis.db.partitions import build_partitions, is_partition
-from chassis.db.wall import build_wall, schemas
+from chassis.db.wall import missing_views, schemas, set_rights
 
-LOCK_TIMEOUT = "2s"
+# Below PostgreSQL's deadlock_timeout (1s), so that a migration gives way, never a request.
+LOCK_TIMEOUT = "500ms"
+LOCK_PAUSE_S = 0.5
+BUSY = frozenset({"55P03", "40P01"})  # lock not available, deadlock
 WAIT_MAX_S = 900.0
 WAIT_POLL_S = 2.0
 
@@ -31,14 +37,40 @@ def upgrade(service: str, folder: Path, metadata: MetaData, url: str) -> None:
     partitions.
     """
 
+    def finish(connection: Connection) -> None:
+        build_partitions(connection, service)
+        set_rights(connection, service, metadata)
+
     def work(connection: Connection) -> None:
         _open(connection, service)
-        _run(connection, folder)
-        build_partitions(connection, service)
-        build_wall(connection, service, metadata)
-        connection.commit()
+        _patiently(connection, lambda: _run(connection, folder))
+        for statements in missing_views(connection, service, metadata):
+            _patiently(connection, partial(_execute, connection, statements))
+        _patiently(connection, lambda: finish(connection))
 
     asyncio.run(_with_connection(url, work))
+
+
+def _patiently(connection: Connection, step: Callable[[], None]) -> None:
+    """Do and commit the step, again and again while requests hold what it locks: they go first."""
+    deadline = time.monotonic() + WAIT_MAX_S
+    while True:
+        try:
+            step()
+            connection.commit()
+            return
+        except DBAPIError as error:
+            connection.rollback()
+            busy = getattr(error.orig, "sqlstate", "") in BUSY
+            if not busy or time.monotonic() > deadline:
+                raise
+            log.info("migration waits for a lock", reason=str(error.orig))
+            time.sleep(LOCK_PAUSE_S)
+
+
+def _execute(connection: Connection, statements: Iterable[str]) -> None:
+    for statement in statements:
+        connection.exec_driver_sql(statement)
 
 
 def differences(metadata: MetaData, url: str) -> list[object]:

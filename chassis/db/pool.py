@@ -42,6 +42,10 @@ SERVER_SETTINGS = {
     "lock_timeout": "2s",
     "idle_in_transaction_session_timeout": "10s",
     "transaction_timeout": "15s",
+    # The locks of a machine that is gone, the relay's lead too, are free again after 25 s.
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
 }
 
 

@@ -3,12 +3,17 @@ tables only for owner and worker.
 """
 
 from collections.abc import Iterable
+from zlib import crc32
 
 from sqlalchemy import Connection, MetaData, Table
 
 SETTING = "NULLIF(current_setting('crm.tenant', true), '')::uuid"
 # The `info` of a table whose rows the runtime role may add and read, never change or remove.
 APPEND_ONLY = {"runtime": "SELECT, INSERT"}
+_COMMENTS = """
+    SELECT relname, obj_description(oid, 'pg_class') FROM pg_class
+    WHERE relnamespace = 'tenant'::regnamespace AND relkind = 'v'
+"""
 
 
 def schemas(database: str, owner: str, runtime: str, worker: str) -> list[str]:
@@ -32,21 +37,32 @@ def schemas(database: str, owner: str, runtime: str, worker: str) -> list[str]:
     ]
 
 
-def build_wall(connection: Connection, service: str, metadata: MetaData) -> None:
-    """Create or replace the view of every table that has a tenant and set all rights;
-    repeatable.
-    """
+def set_rights(connection: Connection, service: str, metadata: MetaData) -> None:
+    """Set all rights on tables; repeatable."""
     runtime, worker = f"crm_{service}", f"crm_{service}_worker"
     statements = [
         f"REVOKE ALL ON ALL TABLES IN SCHEMA base FROM {runtime}, {worker}, PUBLIC",
         f"GRANT SELECT ON ALL TABLES IN SCHEMA base TO {worker}",
+        *_worker_rights(metadata.tables.values(), worker),
     ]
-    for table in metadata.sorted_tables:
-        if "tenant_id" in table.c:
-            statements += _view(table, runtime)
-    statements += _worker_rights(metadata.tables.values(), worker)
     for statement in statements:
         connection.exec_driver_sql(statement)
+
+
+def missing_views(connection: Connection, service: str, metadata: MetaData) -> list[list[str]]:
+    """For each table with a tenant whose view is not as declared: what makes it so, to be run in a
+    transaction of its own. A view that requests use is locked for that moment, and only that one.
+    """
+    told: dict[str, str] = dict(connection.exec_driver_sql(_COMMENTS).tuples().all())
+    found = []
+    for table in metadata.sorted_tables:
+        if "tenant_id" in table.c:
+            statements = _view(table, f"crm_{service}")
+            stamp = f"{crc32(';'.join(statements).encode()):08x}"
+            if told.get(table.name) != stamp:
+                comment = f"COMMENT ON VIEW tenant.\"{table.name}\" IS '{stamp}'"
+                found.append([*statements, comment])
+    return found
 
 
 def _view(table: Table, runtime: str) -> list[str]:

@@ -1,6 +1,7 @@
 """One delivery of a message: what it says, how often it came, and how it is answered."""
 
 from base64 import b64encode
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +14,8 @@ from chassis.events.bus import BROKER_ERRORS
 from chassis.events.envelope import EnvelopeError, Event, from_message
 from chassis.ids import is_id
 
+# Less than half of what a consumer waits for an acknowledgement.
+KEEP_EVERY_S = 2.0
 NO_RECORD = "00000000-0000-0000-0000-000000000000"
 
 
@@ -44,6 +47,12 @@ class Delivery:
         """Still at it: the time for the acknowledgement begins anew."""
         with suppress(*BROKER_ERRORS):
             await self.message.in_progress()
+
+
+async def keep_all(deliveries: Iterable[Delivery]) -> None:
+    """Still at all of them; what is acknowledged by now stays so."""
+    for delivery in deliveries:
+        await delivery.keep()
 
 
 def read(message: Msg) -> Delivery:

@@ -7,12 +7,11 @@ from typing import TypeAlias
 import structlog
 
 from chassis.events.applier import Applier
-from chassis.events.delivery import Delivery, nak_delay_s
+from chassis.events.delivery import KEEP_EVERY_S, Delivery, keep_all, nak_delay_s
 from chassis.events.envelope import Event, Record
 
 # (service, resource, tenant id, record id, last version known) -> events after it, oldest first.
 Refill: TypeAlias = Callable[[str, str, str, str, int], Awaitable[list[Event]]]
-KEEP_EVERY_S = 10.0
 ATTEMPTS_MAX = 8
 
 log = structlog.get_logger()
@@ -70,9 +69,7 @@ class Gaps:
         count = sum([await self._refill_one(record, gap, now) for record, gap in overdue])
         if now >= self._keep_at:
             self._keep_at = now + KEEP_EVERY_S
-            for gap in self._gaps.values():
-                for delivery in gap.deliveries:
-                    await delivery.keep()
+            await keep_all(each for gap in self._gaps.values() for each in gap.deliveries)
         return count
 
     async def release(self) -> None:

@@ -1,6 +1,6 @@
 """Leadership: one process holds a session lock of PostgreSQL and works on that connection."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -31,6 +31,13 @@ async def leadership(database: Database, name: str) -> AsyncIterator[Tx | None]:
             yield Tx(connection)
         finally:
             await _close(connection)
+
+
+async def by_one(database: Database, name: str, work: Callable[[], Awaitable[object]]) -> None:
+    """Do the work, unless another process is doing it."""
+    async with leadership(database, name) as lead:
+        if lead is not None:
+            await work()
 
 
 async def _close(connection: asyncpg.Connection) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 import structlog
 from nats.aio.msg import Msg
@@ -13,10 +14,11 @@ from chassis.errors import Unavailable
 from chassis.events.applier import Applied, Applier
 from chassis.events.bus import BROKER_ERRORS, Bus
 from chassis.events.consumer import Source, ensure_consumer
-from chassis.events.delivery import Delivery, nak_delay_s, read
+from chassis.events.delivery import KEEP_EVERY_S, Delivery, keep_all, nak_delay_s, read
 from chassis.events.gaps import Gaps
 from chassis.events.metrics import ConsumerMetrics
 from chassis.events.streams import stream_name
+from chassis.meanwhile import meanwhile
 
 BATCH_MAX = 256
 PULL_TIMEOUT_S = 2.0
@@ -125,12 +127,14 @@ class SourceLoop:
 
     async def _process(self, came: Sequence[Delivery]) -> None:
         groups: dict[str, list[Delivery]] = {}
-        for delivery in [*self._gaps.take(), *came]:
+        taken = [*self._gaps.take(), *came]
+        for delivery in taken:
             if delivery.unreadable:
                 await self._reject(delivery)
             else:
                 groups.setdefault(delivery.event.tenant_id, []).append(delivery)
-        await asyncio.gather(*(self._slot(tenant, group) for tenant, group in groups.items()))
+        async with meanwhile(partial(keep_all, taken), KEEP_EVERY_S):
+            await asyncio.gather(*(self._slot(tenant, group) for tenant, group in groups.items()))
 
     async def _slot(self, tenant: str, group: Sequence[Delivery]) -> None:
         async with self._slots:
@@ -144,8 +148,6 @@ class SourceLoop:
             if len(group) == 1:
                 await self._fail(group[0], error)
                 return
-            for delivery in sorted(group, key=lambda each: each.event.version):
-                await delivery.keep()
             for delivery in sorted(group, key=lambda each: each.event.version):
                 await self._group(tenant, [delivery])
             return
@@ -166,8 +168,6 @@ class SourceLoop:
             except Unavailable:
                 if self._stop.is_set() or await self._database_answers(tenant):
                     raise
-            for delivery in group:
-                await delivery.keep()
             await self._pause(RETRY_S)
 
     async def _database_answers(self, tenant: str) -> bool:

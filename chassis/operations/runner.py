@@ -3,8 +3,8 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -25,6 +25,7 @@ from chassis.errors import (
     to_status,
 )
 from chassis.ids import new_id
+from chassis.meanwhile import meanwhile
 from chassis.operations import store
 from chassis.operations.blob import BlobStore
 from chassis.operations.deputy import Deputies
@@ -181,23 +182,6 @@ class Runner:
                     removed = await tx.execute(run, {"before": before})
         async with self._database.worker() as tx:
             return await tx.execute(store.FORGET, {"before": before})
-
-
-@asynccontextmanager
-async def meanwhile(again: Callable[[], Awaitable[None]], every_s: float) -> AsyncIterator[None]:
-    """Have something done again and again until the block ends."""
-
-    async def repeat() -> None:
-        while True:
-            await asyncio.sleep(every_s)
-            await again()
-
-    repeating = asyncio.create_task(repeat())
-    try:
-        yield
-    finally:
-        repeating.cancel()
-        await asyncio.wait([repeating])
 
 
 def shown_error(error: Exception) -> CrmError | None:

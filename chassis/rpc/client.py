@@ -11,14 +11,14 @@ from google.rpc.status_pb2 import Status
 
 from chassis.errors import Unavailable
 from chassis.rpc.methods import ANSWER_BYTES_MAX, MethodFacts, method_facts
-from chassis.rpc.tls import Channels
+from chassis.rpc.tls import BALANCING, Channels
 from crm.identity.v1 import session_pb2
 
 TIMEOUT_S = 3.0
 RENEW_BEFORE_S = 60.0
 SESSIONS = "crm.identity.v1.SessionService"
 _CONFIG = {
-    "loadBalancingConfig": [{"round_robin": {}}],
+    **BALANCING,
     "methodConfig": [
         {
             "name": [{}],
@@ -37,8 +37,6 @@ _CONFIG = {
 OPTIONS = (
     ("grpc.service_config", json.dumps(_CONFIG)),
     ("grpc.max_receive_message_length", ANSWER_BYTES_MAX),
-    ("grpc.keepalive_time_ms", 60000),
-    ("grpc.keepalive_timeout_ms", 10000),
 )
 
 

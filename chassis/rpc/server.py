@@ -54,6 +54,8 @@ OPTIONS = (
     ("grpc.so_reuseport", 0),
 )
 CONCURRENT_CALLS_MAX = 200
+# Clients hear that we are leaving and turn to other replicas before we refuse anything.
+LEAVE_S = 1.0
 STOP_GRACE_S = 20.0
 DRAIN_MAX_S = 30.0
 # What is alive while it refuses new calls is not to be killed.
@@ -111,8 +113,11 @@ class RpcServer:
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
     async def stop(self) -> None:
-        """Refuse new calls, finish those in flight within STOP_GRACE_S."""
+        """Send clients elsewhere, then refuse new calls, finish those in flight within
+        STOP_GRACE_S.
+        """
         await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+        await asyncio.sleep(LEAVE_S)
         await self._server.stop(STOP_GRACE_S)
         await self._health_server.stop(None)
         if self._running:

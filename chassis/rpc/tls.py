@@ -11,6 +11,17 @@ import grpc
 
 CERTIFICATE, KEY, AUTHORITY = "tls.crt", "tls.key", "ca.crt"
 CLOSE_GRACE_S = 30.0
+# Replicas come and go: their name is looked up again after so long, when one is lost.
+ALIVE = (
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.dns_min_time_between_resolutions_ms", 5_000),
+)
+# Calls go in turn to the replicas that say they serve; one that is about to stop says so first.
+BALANCING = {
+    "loadBalancingConfig": [{"round_robin": {}}],
+    "healthCheckConfig": {"serviceName": ""},
+}
 
 
 class Channels:
@@ -20,8 +31,8 @@ class Channels:
         self, targets: Mapping[str, str], options: Sequence[tuple[str, int | str]], tls_dir: str
     ) -> None:
         self.targets = tuple(targets)
-        self._addresses = {name: f"dns:///{address}" for name, address in targets.items()}
-        self._options = tuple(options)
+        self._addresses = {name: _uri(address) for name, address in targets.items()}
+        self._options = (*options, *ALIVE)
         self._folder = Path(tls_dir) if tls_dir else None
         self._channels: dict[str, tuple[int, grpc.aio.Channel]] = {}
         self._ending: set[asyncio.Task[None]] = set()
@@ -79,6 +90,10 @@ def add_port(server: grpc.aio.Server, listen: str, tls_dir: str) -> None:
 def broker_context(tls_dir: str) -> ssl.SSLContext | None:
     """How the broker, which knows us by password, proves itself; None without a folder."""
     return ssl.create_default_context(cafile=Path(tls_dir, AUTHORITY)) if tls_dir else None
+
+
+def _uri(address: str) -> str:
+    return f"ipv4:{address}" if "," in address else f"dns:///{address}"
 
 
 def _read(folder: Path) -> tuple[bytes, bytes, bytes]:

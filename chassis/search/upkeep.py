@@ -14,7 +14,7 @@ from chassis.custom_fields.model import OwnFields
 from chassis.custom_fields.source import CustomFieldSource
 from chassis.db.pool import Database, Record
 from chassis.db.sql import Statement, statement
-from chassis.events.leader import leadership
+from chassis.events.leader import by_one
 from chassis.resource.plan import Plan
 from chassis.search.pinyin import load
 from chassis.search.search import Search
@@ -46,9 +46,7 @@ class SearchUpkeep:
 
     async def keep_full(self) -> None:
         """The rows that are missing, written at the start and every hour by one process."""
-        async with leadership(self._database, f"{self._service} search") as lead:
-            if lead is not None:
-                await self.fill()
+        await by_one(self._database, f"{self._service} search", self.fill)
         await asyncio.sleep(FILL_S)
 
     async def refresh(self) -> None:

@@ -54,7 +54,15 @@ async def _gateway(client: httpx.AsyncClient, url: str) -> Probe:
     except httpx.HTTPError as error:
         return Probe(url, f"does not answer ({type(error).__name__})")
     problem = "" if response.is_success else f"is not ready ({response.status_code})"
-    return Probe(url, problem, _clock_off_s(response))
+    return Probe(f"version {_version(response)} at {url}", problem, _clock_off_s(response))
+
+
+def _version(response: httpx.Response) -> str:
+    """What a gateway says of itself when asked whether it is ready."""
+    try:
+        return str(response.json()["version"])
+    except (ValueError, TypeError, KeyError):
+        return "?"
 
 
 async def _metrics(
@@ -77,7 +85,7 @@ async def _process(
     try:
         response = (await client.get(f"http://{address}/metrics")).raise_for_status()
         samples = [
-            Sample(service, address, one.name, one.labels, one.value)
+            Sample(service.partition(".")[0], address, one.name, one.labels, one.value)
             for family in text_string_to_metric_families(response.text)
             for one in family.samples
         ]

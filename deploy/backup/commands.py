@@ -3,6 +3,7 @@ cluster, else the one of the local runner.
 """
 
 import os
+import signal
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,10 +20,12 @@ from deploy.backup.parts import verify
 from deploy.backup.restore import restore
 from deploy.backup.settings import KEEP_MAX, Installation, is_told, read_installation
 from deploy.backup.settle import settle
+from deploy.backup.watch import tell
 from deploy.local.platform import Platform
 from deploy.local.progress import Progress
 
 RETRY_S: Final = 900.0
+LISTEN: Final = "METRICS_LISTEN"
 
 Id = Annotated[str, typer.Argument(help="A backup's id, or latest.")]
 app = typer.Typer(help="Back up a whole installation and get it back.", no_args_is_help=True)
@@ -91,6 +94,7 @@ def schedule(
 ) -> None:
     """Make and verify backups for ever; what fails is tried again after a quarter of an hour."""
     wait = first * 60
+    tell(_installation()[0].store, os.environ.get(LISTEN, ""))
     while True:
         time.sleep(wait)
         try:
@@ -101,6 +105,15 @@ def schedule(
         except BackupError as error:
             console.print(f"{_moment(datetime.now(UTC))} no backup: {error}")
             wait = RETRY_S
+
+
+@app.command("watch")
+def watch() -> None:
+    """Tell Prometheus at METRICS_LISTEN when the newest good backup was made, until stopped."""
+    stops = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, stops)
+    tell(_installation()[0].store, os.environ.get(LISTEN, ""))
+    signal.sigwait(stops)
 
 
 def make(installation: Installation, progress: Progress, *, check: bool, keep: int = 0) -> Manifest:

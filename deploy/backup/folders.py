@@ -59,7 +59,9 @@ def unpack(archive: Iterable[bytes], into: Path | None) -> None:
 
 
 def replace(root: Path, aside: str) -> None:
-    """Move what lies in a folder aside and what was unpacked into its place."""
+    """Move what lies in a folder aside and what was unpacked into its place; a folder in it that
+    has nothing in the backup is there again all the same, since a process may have it mounted.
+    """
     old = [path for path in root.iterdir() if path.name != COMING]
     old = [path for path in old if not path.name.startswith(ASIDE)]
     if old:
@@ -69,6 +71,9 @@ def replace(root: Path, aside: str) -> None:
     for path in (root / COMING).iterdir():
         path.rename(root / path.name)
     (root / COMING).rmdir()
+    for path in old:
+        if (root / f"{ASIDE}{aside}" / path.name).is_dir():
+            path.mkdir(exist_ok=True)
 
 
 class _Reader(io.RawIOBase):

@@ -4,7 +4,7 @@ import re
 import shutil
 import time
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +12,7 @@ from deploy.backup.errors import BackupError
 from deploy.backup.manifest import verified
 
 ID: Final = re.compile(r"[0-9]{8}T[0-9]{6}Z\Z")
+NAME: Final = "%Y%m%dT%H%M%SZ"
 UNFINISHED: Final = ".unfinished"
 UNFINISHED_MAX_S: Final = 24 * 3600.0
 LATEST: Final = "latest"
@@ -19,13 +20,23 @@ LATEST: Final = "latest"
 
 def new_id(now: datetime) -> str:
     """Backups are named by the second (UTC) in which they began."""
-    return f"{now:%Y%m%dT%H%M%SZ}"
+    return now.strftime(NAME)
 
 
 def backups(store: Path) -> list[Path]:
     """The folders of all finished backups, the newest first."""
     found = store.iterdir() if store.is_dir() else ()
     return sorted((one for one in found if ID.match(one.name)), reverse=True)
+
+
+def newest_good(store: Path) -> Path | None:
+    """The newest backup that was read through and found good."""
+    return next((one for one in backups(store) if _is_good(one)), None)
+
+
+def moment_of(folder: Path) -> datetime:
+    """When a backup began, as its name says."""
+    return datetime.strptime(folder.name, NAME).replace(tzinfo=UTC)
 
 
 def find(store: Path, backup_id: str) -> Path:
@@ -42,8 +53,7 @@ def prune(store: Path, keep: int) -> Sequence[str]:
 
     The newest backup that was read through and found good always stays.
     """
-    found = backups(store)
-    good = next((one for one in found if _is_good(one)), None)
+    found, good = backups(store), newest_good(store)
     old = [one for one in found[keep:] if one != good]
     before = time.time() - UNFINISHED_MAX_S
     old += [one for one in store.glob(f"*{UNFINISHED}") if one.stat().st_mtime < before]

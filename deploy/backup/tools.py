@@ -11,6 +11,7 @@ from typing import IO, Final
 
 from deploy.backup.errors import BackupError
 from deploy.backup.sealed import CHUNK_BYTES, SealedWriter
+from deploy.backup.tunnel import near
 from deploy.local.databases import client
 from deploy.local.postgres import BINARIES
 
@@ -44,12 +45,12 @@ def server_version(name: str = "pg_dump") -> str:
 
 def dump(url: str, snapshot: str, into: SealedWriter) -> None:
     """Write what the database held in an exported snapshot."""
-    bare, environment = client(url)
-    command = [
-        program("pg_dump"), "--format=custom", "--compress=gzip:1", f"--snapshot={snapshot}",
-        "--lock-wait-timeout=10s", *CONTENT, "--dbname", bare,
-    ]  # fmt: skip
-    with tempfile.TemporaryFile() as errors:
+    with near(url) as reached, tempfile.TemporaryFile() as errors:
+        bare, environment = client(reached)
+        command = [
+            program("pg_dump"), "--format=custom", "--compress=gzip:1", f"--snapshot={snapshot}",
+            "--lock-wait-timeout=10s", *CONTENT, "--dbname", bare,
+        ]  # fmt: skip
         with subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=errors
         ) as running:
@@ -68,23 +69,20 @@ def read_through(archive: Iterable[bytes]) -> None:
 @contextmanager
 def loading(url: str) -> Iterator["Load"]:
     """A transaction on a database; what is not committed at the end is undone."""
-    bare, environment = client(url)
-    command = [program("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-o", os.devnull, "-d", bare]
-    with (
-        tempfile.TemporaryFile() as errors,
-        subprocess.Popen(
-            command,
+    with near(url) as reached, tempfile.TemporaryFile() as errors:
+        bare, environment = client(reached)
+        with subprocess.Popen(
+            [program("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-o", os.devnull, "-d", bare],
             env=environment | {"PGOPTIONS": PATIENT},
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
-        ) as psql,
-    ):
-        try:
-            yield Load(psql, errors)
-        finally:
-            psql.kill()
+        ) as psql:
+            try:
+                yield Load(psql, errors)
+            finally:
+                psql.kill()
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """python -m deploy.images: build every image, list what is in it (SPDX), and check its size."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,8 +8,11 @@ import sysconfig
 from pathlib import Path
 from typing import Final
 
+from rich.console import Console
+
 from deploy.images.engine import BUILD, CERTIFICATES, Engine, engine
 from deploy.local.errors import RunnerError
+from deploy.local.progress import Progress
 from deploy.local.settings import ROOT
 from deploy.manifests.services import DATABASE, NATS, SERVICES, TOOLBOX
 from deploy.manifests.shape import RELEASE
@@ -24,24 +28,25 @@ def main() -> int:
     """Build everything; 1 with one line when that cannot be."""
     try:
         with engine(plays=False) as found:
-            build_all(found)
+            build_all(found, Progress(Console(highlight=False)))
     except RunnerError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
 
 
-def build_all(found: Engine) -> None:
+def build_all(found: Engine, progress: Progress) -> None:
     """Build, measure and list every image."""
     arguments = _arguments(found)
     for target in TARGETS:
         image = f"crm-{target}:{RELEASE}"
-        found.run("build", *arguments, "--target", target, "--tag", image, found.path(ROOT))
-        size = int(found.run("image", "inspect", "--format", "{{.Size}}", image))
-        print(f"{image} {size / 1e6:.0f} MB", flush=True)
-        if size > BYTES_MAX:
-            raise RunnerError(f"{image} is larger than {BYTES_MAX / 1e6:.0f} MB")
-        _list_contents(found, target, image)
+        with progress.step(f"image {image}"):
+            found.run("build", *arguments, "--target", target, "--tag", image, found.path(ROOT))
+            size = int(found.run("image", "inspect", "--format", "{{.Size}}", image))
+            if size > BYTES_MAX:
+                raise RunnerError(f"{image} has {size} bytes, at most {BYTES_MAX} are allowed")
+            count = _list_contents(found, target, image)
+        progress.say(f"    {size / 1e6:.0f} MB, {count} packages")
 
 
 def _arguments(found: Engine) -> list[str]:
@@ -75,14 +80,19 @@ def _secrets(found: Engine) -> list[str]:
     ]
 
 
-def _list_contents(found: Engine, target: str, image: str) -> None:
-    """Write the SBOM of an image to .build/sbom, once for each state of it."""
+def _list_contents(found: Engine, target: str, image: str) -> int:
+    """Write the SBOM of an image to .build/sbom, once for each state of it; how many packages."""
     SBOM.mkdir(parents=True, exist_ok=True)
     identity = found.run("image", "inspect", "--format", "{{.Id}}", image).strip()
     mark, listing = SBOM / f"{target}.id", SBOM / f"{target}.spdx.json"
-    if listing.exists() and mark.exists() and mark.read_text() == identity:
-        return
-    archive = SBOM / f"{target}.tar"
+    if not (listing.exists() and mark.exists() and mark.read_text() == identity):
+        _scan(found, image, listing)
+        mark.write_text(identity)
+    return len(json.loads(listing.read_text("utf-8"))["packages"])
+
+
+def _scan(found: Engine, image: str, listing: Path) -> None:
+    archive = listing.with_suffix(".tar")
     archive.unlink(missing_ok=True)
     found.run("save", "--output", found.path(archive), image)
     what = (f"docker-archive:{archive}", "--quiet", "--output", f"spdx-json={listing}")
@@ -93,7 +103,6 @@ def _list_contents(found: Engine, target: str, image: str) -> None:
     archive.unlink()
     if done.returncode != 0:
         raise RunnerError(f"syft {image}: {done.stderr.strip()}")
-    mark.write_text(identity)
 
 
 if __name__ == "__main__":

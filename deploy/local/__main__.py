@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from deploy.local.errors import RunnerError
-from deploy.local.platform import Platform, Seed
+from deploy.local.platform import SETTINGS_FILE, Platform, Seed
 from deploy.local.progress import Progress
 from deploy.local.settings import BACKUP, GATEWAY, POSTGRES, ROOT, SERVICES
 
@@ -35,26 +35,27 @@ def up() -> None:
 @app.command()
 def down() -> None:
     """Stop what was started here; data stays."""
-    if not _platform().down():
+    if not _started().down():
         console.print("nothing runs")
 
 
 @app.command()
 def status() -> None:
     """Show the components with their ports and processes."""
-    platform = _platform()
+    platform = _started()
     running = platform.pids()
     for name in platform.names():
         state = f"process {running[name]}" if name in running else "down"
-        port = "" if name == BACKUP else f"port {platform.port(name)}"
+        port = f"port {platform.port(f'{BACKUP}_metrics' if name == BACKUP else name)}"
         console.print(f"  {name:<12} {port:<11} {state}", highlight=False)
 
 
 @app.command()
 def logs(names: Names = None) -> None:
-    """Follow the logs."""
-    platform = _platform()
-    paths = [platform.log_path(name) for name in names or platform.names()]
+    """Follow the logs; a service's are those of all its replicas."""
+    platform = _started()
+    wanted = [one for name in names or () for one in platform.instances(name)]
+    paths = [platform.log_path(name) for name in wanted or platform.names()]
     files = [str(path) for path in paths if path.exists()]
     if not files:
         raise RunnerError("no log yet: run make up")
@@ -88,8 +89,8 @@ def seed() -> None:
 
 @app.command()
 def restart(names: Names = None) -> None:
-    """Restart components, for example after a change of code."""
-    platform = _platform()
+    """Restart components one after the other, for example after a change of code."""
+    platform = _started()
     for name in names or platform.names():
         platform.restart(name)
 
@@ -107,6 +108,14 @@ def main() -> int:
 def _platform() -> Platform:
     run_dir = Path(os.environ.get("RUN_DIR", ROOT / ".run"))
     return Platform(run_dir, os.environ, progress=Progress(console))
+
+
+def _started() -> Platform:
+    """The platform as it was started, if it was."""
+    run_dir = Path(os.environ.get("RUN_DIR", ROOT / ".run"))
+    if not (run_dir / SETTINGS_FILE).exists():
+        return _platform()
+    return Platform.found(run_dir, Progress(console))
 
 
 def _seed() -> Seed | None:

@@ -21,6 +21,7 @@ from deploy.local.settings import (
     SERVICES,
     Settings,
     owner_variable,
+    service_of,
 )
 
 START_TIMEOUT_S: Final = 60.0
@@ -84,23 +85,23 @@ class Wiring:
         port = self._settings.ports[NATS]
         return f"nats://{broker.USER}:{self._secrets.nats_password}@{HOST}:{port}"
 
-    def service_environment(self, service: str) -> dict[str, str]:
-        """Exactly the variables a service process may read."""
-        ports = self._settings.ports
+    def service_environment(self, name: str) -> dict[str, str]:
+        """Exactly the variables that the process of a service, or a replica of it, may read."""
+        ports, service = self._settings.ports, service_of(name)
         environment = {
             **self._settings.inherited,
             "GRPC_ENABLE_FORK_SUPPORT": "0",
             "LOG_LEVEL": self._settings.log_level,
             "NATS_URL": self.nats_url(),
             "SERVICE_SECRET": self._secrets.service_secrets[service],
-            "METRICS_LISTEN": f"{HOST}:{ports[f'{service}_metrics']}",
-            **{f"{name.upper()}_TARGET": f"{HOST}:{ports[name]}" for name in SERVICES},
+            "METRICS_LISTEN": f"{HOST}:{ports[f'{name}_metrics']}",
+            **{f"{one.upper()}_TARGET": self._target(one) for one in SERVICES},
         }
         if service == GATEWAY:
-            return environment | {"HTTP_LISTEN": f"{HOST}:{ports[GATEWAY]}"}
+            return environment | {"HTTP_LISTEN": f"{HOST}:{ports[name]}"}
         logins = self.logins(service)
         environment |= {
-            "GRPC_LISTEN": f"{HOST}:{ports[service]}",
+            "GRPC_LISTEN": f"{HOST}:{ports[name]}",
             "DATABASE_URL": logins.runtime,
             "WORKER_DATABASE_URL": logins.worker,
             "BLOB_DIR": str(self._settings.run_dir / "blobs" / service),
@@ -116,6 +117,11 @@ class Wiring:
             # Everybody on this machine has the same address.
             environment["SIGN_IN_FAILURES_PER_ADDRESS"] = "100000"
         return environment
+
+    def _target(self, service: str) -> str:
+        """Where the replicas of a service are."""
+        ports = self._settings.ports
+        return ",".join(f"{HOST}:{ports[name]}" for name in self._settings.instances(service))
 
     def migration_environment(self, service: str) -> dict[str, str]:
         """The same with the owner's login, for `python -m services.<name> migrate`."""
@@ -151,7 +157,9 @@ class Wiring:
             name=POSTGRES,
             title=f"PostgreSQL 18 on port {port}",
             port=port,
-            command=postgres.serve_command(data, port, self._settings.shared_buffers),
+            command=postgres.serve_command(
+                data, port, self._settings.shared_buffers, self._settings.replicas
+            ),
             environment=self._settings.inherited,
             prepare=lambda: postgres.initialise(data, self._secrets.postgres_password),
             ready=lambda: postgres.is_ready(port),
@@ -176,25 +184,30 @@ class Wiring:
 
     def _backup(self) -> Component:
         every = self._settings.backup_hours
+        port = self._settings.ports[f"{BACKUP}_metrics"]
         return Component(
             name=BACKUP,
             title=f"backups every {every} hours",
-            port=0,
+            port=port,
             command=(sys.executable, "-m", "deploy.backup", "schedule", f"--every={every}"),
-            environment={**self._settings.inherited, **self.backup_environment()},
+            environment={
+                **self._settings.inherited,
+                **self.backup_environment(),
+                "METRICS_LISTEN": f"{HOST}:{port}",
+            },
             prepare=lambda: None,
             ready=lambda: True,
         )
 
     def _service(self, name: str) -> Component:
-        port = self._settings.ports[name]
-        is_ready = health.http_is_healthy if name == GATEWAY else health.grpc_is_serving
-        blobs = self._settings.run_dir / "blobs" / name
+        port, service = self._settings.ports[name], service_of(name)
+        is_ready = health.http_is_healthy if service == GATEWAY else health.grpc_is_serving
+        blobs = self._settings.run_dir / "blobs" / service
         return Component(
             name=name,
             title=f"{name} on port {port}",
             port=port,
-            command=(sys.executable, "-m", f"services.{name}"),
+            command=(sys.executable, "-m", f"services.{service}"),
             environment=self.service_environment(name),
             prepare=lambda: blobs.mkdir(parents=True, exist_ok=True),
             ready=lambda: is_ready(port),

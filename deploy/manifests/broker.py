@@ -10,7 +10,7 @@ from chassis.events.streams import (
     STREAM_BYTES_MAX,
     stream_name,
 )
-from deploy.manifests.services import NATS, NATS_PORT, OWNERS, SERVICES
+from deploy.manifests.services import BACKUP, NATS, NATS_PORT, OWNERS, SERVICES
 from deploy.manifests.shape import (
     RELEASE,
     Manifest,
@@ -39,6 +39,15 @@ TLS: Final = "/etc/nats/tls"
 # All streams of all services full, and as much again for what is being compacted.
 STORE_BYTES_MAX: Final = 2 * (len(OWNERS) * STREAM_BYTES_MAX + EDGE_BYTES_MAX)
 STORE_GIB: Final = -(-STORE_BYTES_MAX * 10 // 8 // 1024**3)
+# After a restore the streams tell of what never was: who restores deletes them.
+RESTORER: Final = {
+    BACKUP: [
+        "$JS.API.INFO",
+        "$JS.API.STREAM.LIST",
+        "$JS.API.STREAM.NAMES",
+        *(f"$JS.API.STREAM.DELETE.{one}" for one in (EDGE, *(stream_name(o.name) for o in OWNERS))),
+    ]
+}
 
 
 def configuration(nodes: int) -> str:
@@ -59,7 +68,8 @@ def configuration(nodes: int) -> str:
 
 def users_file() -> str:
     """The accounts: one for the platform with a user per service, one for operators."""
-    users = "\n".join(_user(service.name) for service in SERVICES)
+    writers = {service.name: _written(service.name) for service in SERVICES}
+    users = "\n".join(_user(name, publish) for name, publish in (writers | RESTORER).items())
     return ACCOUNTS.format(users=users)
 
 
@@ -184,7 +194,12 @@ def _cluster(names: Sequence[str]) -> str:
     return CLUSTER.format(port=ROUTES_PORT, routes=routes, tls=TLS)
 
 
-def _user(service: str) -> str:
+def _user(name: str, publish: Sequence[str]) -> str:
+    listed = ", ".join(f'"{subject}"' for subject in publish)
+    return USER.format(name=name, publish=listed)
+
+
+def _written(service: str) -> list[str]:
     """A service writes to its own stream alone; it may declare that one and consumers of any."""
     own = stream_name(service)
     declared = [] if service == "gateway" else [own, EDGE]
@@ -197,9 +212,7 @@ def _user(service: str) -> str:
         "$JS.ACK.>",
         "$JS.FC.>",
     ]
-    publish += [] if service == "gateway" else [f"crm.*.{service}.>"]
-    listed = ", ".join(f'"{subject}"' for subject in publish)
-    return USER.format(name=service, publish=listed)
+    return publish + ([] if service == "gateway" else [f"crm.*.{service}.>"])
 
 
 SERVER: Final = """\

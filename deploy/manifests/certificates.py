@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from deploy.manifests.services import DATABASE, NATS, SERVICES, TOOLBOX
+from deploy.manifests.services import BACKUP, DATABASE, NATS, SERVICES, TOOLBOX
 from deploy.manifests.shape import NAMESPACE, Manifest, manifest
 
 API: Final = "cert-manager.io/v1"
@@ -22,7 +22,8 @@ LONG_LIFE: Final = "8760h"
 
 def hosts() -> dict[str, list[str]]:
     """The short names that each Secret's certificate is good for, by the Secret's name."""
-    plain = {f"{name}-tls": [name] for name in (*(one.name for one in SERVICES), TOOLBOX)}
+    clients = (*(service.name for service in SERVICES), TOOLBOX, BACKUP)
+    plain = {f"{name}-tls": [name] for name in clients}
     servers = [f"{DATABASE}-rw", f"{DATABASE}-ro", f"{DATABASE}-r"]
     return {**plain, f"{DATABASE}-tls": servers, f"{NATS}-tls": [NATS, "*.nats-routes"]}
 

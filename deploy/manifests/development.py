@@ -51,6 +51,8 @@ def development_secrets(file: Path) -> Iterator[Manifest]:
 def _new(name: str) -> str:
     if name.endswith(("signing_keys", "log_keys")):
         return json.dumps([new_signing_key()])
+    if name == "backup_key":
+        return new_sealing_key()
     return json.dumps([new_sealing_key()]) if name.endswith("sealing_keys") else new_secret()
 
 

@@ -3,7 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from deploy.manifests.services import GATEWAY, GRPC_PORT, HTTP_PORT, TOOLBOX
+from deploy.manifests.services import (
+    GATEWAY,
+    GRPC_PORT,
+    HTTP_PORT,
+    METRICS_PORT,
+    SERVICES,
+    TOOLBOX,
+)
 from deploy.manifests.shape import (
     RELEASE,
     TLS_DIR,
@@ -65,6 +72,9 @@ def toolbox() -> Iterator[Manifest]:
     """A pod with the crm command: `kubectl exec deploy/toolbox -- crm tenant list`."""
     yield account(TOOLBOX)
     values = {
+        # Where `crm doctor` looks; a name of a service leads to all its processes.
+        "CRM_METRICS": ",".join(f"{one.name}={one.name}:{METRICS_PORT}" for one in SERVICES),
+        "CRM_URL": f"http://{GATEWAY}:{HTTP_PORT}",
         "HOME": "/tmp",  # noqa: S108  # the pod's own; sessions of operators end with it
         "IDENTITY_TARGET": f"identity:{GRPC_PORT}",
         "TLS_DIR": TLS_DIR,

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from deploy.manifests.services import (
+    BACKUP,
+    BACKUP_JOB,
     DATABASE,
     DATABASE_PORT,
     GATEWAY,
@@ -51,19 +53,26 @@ def policies() -> Iterator[Manifest]:
         yield _policy(
             f"{service.name}-migrate", _rules(f"{service.name}-migrate", [], [_database()])
         )
+    told = [BACKUP, *(service.name for service in SERVICES)]
     toolbox = [_to("identity", port=GRPC_PORT), _to(GATEWAY, port=HTTP_PORT)]
+    toolbox.append(_to(*told, port=METRICS_PORT))
     yield _policy(TOOLBOX, _rules(TOOLBOX, [], toolbox))
+    yield _policy(BACKUP_JOB, _rules(BACKUP_JOB, [], [_database()]))
+    # A restore deletes streams.
+    restore = [_database(), _to(NATS, port=NATS_PORT)]
+    yield _policy(BACKUP, _rules(BACKUP, [_metrics()], restore))
 
 
 def data_policies() -> Iterator[Manifest]:
     """The broker and the database: who uses them, and how their own nodes find each other."""
-    users = sorted([NATS, *(service.name for service in SERVICES)])
+    users = sorted([NATS, BACKUP, *(service.name for service in SERVICES)])
     routes = 6222
     admitted = [_from(*users, port=NATS_PORT), _from(NATS, port=routes)]
     yield _policy(NATS, _rules(NATS, admitted, [_to(NATS, port=routes)]))
     instances: Manifest = {"matchLabels": {CLUSTER: DATABASE}}
     jobs = [f"{service.name}-migrate" for service in OWNERS]
-    clients = _from(*(service.name for service in OWNERS), *jobs, port=DATABASE_PORT)
+    owners = [service.name for service in OWNERS]
+    clients = _from(*owners, *jobs, BACKUP, BACKUP_JOB, port=DATABASE_PORT)
     operator = {"namespaceSelector": {"matchLabels": {NAMESPACE_NAME: "cnpg-system"}}}
     peers = _ports([{"podSelector": instances}], DATABASE_PORT, 8000)
     # Instances ask the API server for their role, and archive to an object store outside.
@@ -86,11 +95,10 @@ def _service(service: Service) -> Manifest:
         admitted = [_as_from(_ports([edge, tools], HTTP_PORT))]
     else:
         admitted = [_from(*callers(service.name), port=GRPC_PORT)]
-    monitoring = {"namespaceSelector": {"matchLabels": {NAMESPACE_NAME: MONITORING}}}
-    admitted.append(_as_from(_ports([monitoring], METRICS_PORT)))
+    admitted.append(_metrics())
     reached = [_to(*service.calls, port=GRPC_PORT), _to(NATS, port=NATS_PORT)]
     reached += [_database()] if service.has_database else []
-    reached.append(_as_to(_ports([monitoring], TRACES_PORT)))
+    reached.append(_as_to(_ports([_monitoring()], TRACES_PORT)))
     if service.mails:
         reached.append(_as_to(_ports([{"ipBlock": {"cidr": "0.0.0.0/0"}}], *MAIL_PORTS)))
     return _rules(service.name, admitted, reached)
@@ -105,6 +113,14 @@ def _rules(
         **({"ingress": list(admitted)} if admitted else {}),
         "egress": list(reached),
     }
+
+
+def _monitoring() -> Manifest:
+    return {"namespaceSelector": {"matchLabels": {NAMESPACE_NAME: MONITORING}}}
+
+
+def _metrics() -> Manifest:
+    return _as_from(_ports([_monitoring(), {"podSelector": selector(TOOLBOX)}], METRICS_PORT))
 
 
 def _database() -> Manifest:

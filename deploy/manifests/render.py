@@ -7,7 +7,16 @@ from typing import Final
 import yaml
 
 from deploy.local.settings import ROOT
-from deploy.manifests import broker, certificates, database, edge, network, secrets
+from deploy.manifests import (
+    backup,
+    broker,
+    certificates,
+    database,
+    edge,
+    monitoring,
+    network,
+    secrets,
+)
 from deploy.manifests.services import SERVICES
 from deploy.manifests.shape import NAMESPACE, Manifest, manifest
 from deploy.manifests.workload import migration, workload
@@ -27,7 +36,13 @@ def files() -> dict[Path, str]:
     base, production, dev = (
         FOLDER / name for name in ("base", "overlays/production", "overlays/dev")
     )
-    parts = {"namespace": [_namespace()], "network": _policies(), "toolbox": edge.toolbox()}
+    parts: dict[str, Iterable[Manifest]] = {
+        "namespace": [_namespace()],
+        "network": _policies(),
+        "volumes": backup.volumes(),
+        "toolbox": edge.toolbox(),
+        "backup": backup.backup(),
+    }
     for service in SERVICES:
         jobs = [migration(service)] if service.has_database else []
         parts[service.name] = [*workload(service), *jobs]
@@ -45,6 +60,8 @@ def files() -> dict[Path, str]:
     found[production / "certificates.yaml"] = _text(certificates.objects())
     found[production / "secrets.yaml"] = _text(secrets.external_secrets())
     found[production / "edge.yaml"] = _text(edge.entrance())
+    found[monitoring.FOLDER / "monitoring.yaml"] = _text(monitoring.objects())
+    found[monitoring.FOLDER / "kustomization.yaml"] = _text([monitoring.component()])
     found[dev / "database.yaml"] = _text(database.server())
     found[dev / "nats.yaml"] = _text(broker.single())
     found[dev / "nats.conf"] = NOTE + broker.configuration(1)

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from deploy.local.databases import database_name
+from deploy.local.settings import owner_variable
 from deploy.manifests.broker import users_file
 from deploy.manifests.services import (
+    BACKUP,
     DATABASE,
     DATABASE_PORT,
     NATS,
@@ -36,6 +38,11 @@ def templates() -> dict[str, dict[str, str]]:
         url = database_url(service.name, "owner")
         found[f"{service.name}-migration"] = {"MIGRATION_DATABASE_URL": url}
     found[TOOLBOX] = {"SERVICE_SECRET": "{{ .operator_service_secret }}"}
+    found[BACKUP] = {
+        "BACKUP_KEY": value(BACKUP, "key"),
+        "NATS_URL": _nats_url(BACKUP),
+        **{owner_variable(one.name): database_url(one.name, "owner") for one in OWNERS},
+    }
     found["nats-users"] = {"users.conf": users_file()}
     return found
 
@@ -91,7 +98,7 @@ def database_url(service: str, role: str) -> str:
 def _of_service(service: Service) -> dict[str, str]:
     name = service.name
     found = {
-        "NATS_URL": f"tls://{name}:{value(name, 'nats_password')}@{NATS}:{NATS_PORT}",
+        "NATS_URL": _nats_url(name),
         "SERVICE_SECRET": value(name, "service_secret"),
         **service.secrets,
     }
@@ -102,6 +109,10 @@ def _of_service(service: Service) -> dict[str, str]:
         known = [*(one.name for one in SERVICES), "operator"]
         found["SERVICE_SECRETS"] = json.dumps({one: value(one, "service_secret") for one in known})
     return found
+
+
+def _nats_url(user: str) -> str:
+    return f"tls://{user}:{value(user, 'nats_password')}@{NATS}:{NATS_PORT}"
 
 
 def _needed(template: Mapping[str, str]) -> list[str]:

@@ -4,12 +4,15 @@ from collections.abc import Iterator
 from typing import Final
 
 from deploy.manifests.services import (
+    BLOBS,
     GATEWAY,
     GRPC_PORT,
     HEALTH_PORT,
     HTTP_PORT,
     METRICS_PORT,
     Service,
+    folder,
+    volume,
 )
 from deploy.manifests.shape import (
     RELEASE,
@@ -33,7 +36,6 @@ from deploy.manifests.shape import (
 # preStop 5 s, calls under way 20 s, the rest of the stop 10 s, and slack (app.py gives up at 35 s).
 GRACE_S: Final = 45
 PRE_STOP_S: Final = 5
-FILES: Final = "/var/lib/crm"
 # Calls and requests that a process answers at this moment (chassis/telemetry/metrics.py).
 IN_FLIGHT: Final = "crm_rpc_running"
 REQUESTS: Final = "crm_http_running"
@@ -53,16 +55,12 @@ def workload(service: Service) -> Iterator[Manifest]:
     # Without an address of its own the name leads to every replica, and clients choose among them.
     headless = {} if name == GATEWAY else {"clusterIP": "None"}
     ports = [{"name": port[0], "port": port[1], "targetPort": port[0], "appProtocol": port[0]}]
+    if name == GATEWAY:  # an address lets through only what is named
+        ports.append({"name": "metrics", "port": METRICS_PORT, "targetPort": "metrics"})
     spec = {**headless, "selector": selector(name)["matchLabels"], "ports": ports}
     yield manifest("Service", name, spec=spec)
     yield _autoscaler(service)
     yield disruption_budget(name, minAvailable=1)
-    for variable, gib in service.folders.items():
-        claim = {
-            "accessModes": ["ReadWriteMany"],
-            "resources": {"requests": {"storage": f"{gib}Gi"}},
-        }
-        yield manifest("PersistentVolumeClaim", _claim(service, variable), spec=claim)
 
 
 def environment(service: Service) -> dict[str, str]:
@@ -76,7 +74,7 @@ def environment(service: Service) -> dict[str, str]:
         "TLS_DIR": TLS_DIR,
         **{f"{name.upper()}_TARGET": f"{name}:{GRPC_PORT}" for name in service.calls},
         **service.settings,
-        **{variable: _folder(variable) for variable in service.folders},
+        **{variable: folder(variable) for variable in service.folders},
     }
     if service.name == GATEWAY:
         return values | {"HTTP_LISTEN": f"0.0.0.0:{HTTP_PORT}"}
@@ -117,7 +115,7 @@ def migration(service: Service) -> Manifest:
 def _deployment(service: Service) -> Manifest:
     volumes = [
         secret_volume("tls", f"{service.name}-tls"),
-        *(claim_volume(_volume(one), _claim(service, one)) for one in service.folders),
+        *(claim_volume(volume(one), volume(one)) for one in service.folders),
     ]
     first = {"initContainers": [_wait_for_migration(service)]} if service.has_database else {}
     spec = pod(
@@ -167,7 +165,7 @@ def _process(service: Service) -> Manifest:
         lifecycle={"preStop": {"sleep": {"seconds": PRE_STOP_S}}},
         volumeMounts=[
             mount("tls", TLS_DIR),
-            *(mount(_volume(one), _folder(one), read_only=False) for one in service.folders),
+            *(_folder_mount(service, one) for one in service.folders),
         ],
     )
 
@@ -228,13 +226,7 @@ def _autoscaler(service: Service) -> Manifest:
     return manifest("HorizontalPodAutoscaler", service.name, "autoscaling/v2", spec=spec)
 
 
-def _volume(variable: str) -> str:
-    return variable.removesuffix("_DIR").lower().replace("_", "-") + "s"
-
-
-def _folder(variable: str) -> str:
-    return f"{FILES}/{_volume(variable)}"
-
-
-def _claim(service: Service, variable: str) -> str:
-    return f"{service.name}-{_volume(variable)}"
+def _folder_mount(service: Service, variable: str) -> Manifest:
+    """A folder of files: a service sees its own part of what all of them have."""
+    part = {"subPath": service.name} if variable == BLOBS else {}
+    return mount(volume(variable), folder(variable), read_only=False) | part

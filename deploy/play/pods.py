@@ -15,8 +15,8 @@ from deploy.local.errors import RunnerError
 from deploy.local.settings import ROOT
 from deploy.manifests.development import development_secrets
 from deploy.manifests.render import as_yaml
-from deploy.manifests.services import DATABASE, NATS
-from deploy.manifests.shape import Manifest
+from deploy.manifests.services import BLOBS, DATABASE, NATS, SERVICES, TOOLBOX, folder, volume
+from deploy.manifests.shape import RELEASE, Manifest
 
 FOLDER: Final = BUILD / "play"
 KUBECTL: Final = Path(sysconfig.get_path("scripts")) / "kubectl"
@@ -26,6 +26,7 @@ SERVERS: Final = {NATS, f"{DATABASE}-rw"}
 SHARED: Final = {"Secret", "ConfigMap", "PersistentVolumeClaim"}
 PROBES: Final = ("startupProbe", "readinessProbe", "livenessProbe")
 PATIENCE_S: Final = 120.0
+STOP_S: Final = 45
 
 
 class Pods:
@@ -52,6 +53,8 @@ class Pods:
             self._played.append(path)
             arguments = ("kube", "play", "--network", NETWORK, self._engine.path(path))
             self._engine.run(*arguments, isolated=True)
+            if name == "servers":
+                self._make_parts()
 
     def down(self) -> None:
         """Remove every pod, volume and Secret of ours."""
@@ -60,14 +63,39 @@ class Pods:
             self._engine.run(*arguments, check=False, isolated=True)
         self._engine.run("network", "rm", "--force", NETWORK, check=False, isolated=True)
 
+    def _make_parts(self) -> None:
+        """Kubernetes makes the folder that a `subPath` names, podman does not."""
+        parts = [one.name for one in SERVICES if BLOBS in one.folders]
+        script = f"import os; [os.makedirs(one, exist_ok=True) for one in {parts}]"
+        held = ("--volume", f"{volume(BLOBS)}:{folder(BLOBS)}", "--workdir", folder(BLOBS))
+        image = f"crm-{TOOLBOX}:{RELEASE}"
+        self._engine.run("run", "--rm", *held, image, "-c", script, isolated=True)
+
     def deployments(self) -> list[Manifest]:
         """What runs until it is stopped."""
         return [one for one in self.manifests if one["kind"] == "Deployment"]
 
+    def stop(self, *names: str) -> None:
+        """Stop deployments, which keep what they have on volumes. Not their pods: those would lose
+        their network first, and nobody could say good-bye.
+        """
+        grace = ("--time", str(STOP_S))
+        self._engine.run("stop", *grace, *map(container_of, names), isolated=True)
+
+    def start(self, *names: str) -> None:
+        """Start them again."""
+        self._engine.run("start", *map(container_of, names), isolated=True)
+
+    def guard(self, deployment: str) -> str:
+        """User and read-only root as the engine has them."""
+        what = "{{.Config.User}} {{.HostConfig.ReadonlyRootfs}}"
+        named = container_of(deployment)
+        return self._engine.run("inspect", "--format", what, named, isolated=True).strip()
+
     def inside(self, deployment: str, *command: str, given: str | None = None) -> str:
         """What a command prints that runs in the main container of a deployment."""
-        container = f"{deployment}-pod-{deployment}"
-        return self._engine.run("exec", "-i", container, *command, given=given, isolated=True)
+        named = container_of(deployment)
+        return self._engine.run("exec", "-i", named, *command, given=given, isolated=True)
 
     def logs(self) -> str:
         """The last lines of every container."""
@@ -80,6 +108,11 @@ class Pods:
             if not name.endswith("-infra")
         )
         return listing + "\n".join(f"-- {name}\n{tail}" for name, tail in tails)
+
+
+def container_of(deployment: str) -> str:
+    """The name that podman gives the main container of a deployment."""
+    return f"{deployment}-pod-{deployment}"
 
 
 def rendered(overlay: str) -> list[Manifest]:

@@ -24,6 +24,7 @@ from services.gateway.operations import Operations
 from services.gateway.own_document import OwnDocument
 from services.gateway.presence import Presence
 from services.gateway.ratelimit import RateLimiter
+from services.gateway.release import VERSION, release_endpoint
 from services.gateway.revocation import Revocations
 from services.gateway.ring import Ring
 from services.gateway.routing import Router
@@ -69,6 +70,7 @@ class Gateway:
                 *Imports(contracts, self._upstreams).endpoints(),
                 *OwnDocument(contracts, self._upstreams).endpoints(),
                 *self._live.endpoints(),
+                release_endpoint(),
             ]
         )
         self._presence = Presence(self._upstreams, service_token)
@@ -100,8 +102,11 @@ class Gateway:
         return application
 
     def drain(self) -> None:
-        """Not ready any more; live streams end, what is under way goes on."""
+        """Not ready any more; live streams end, connections with their next answer, what is under
+        way goes on.
+        """
         self._ready = False
+        self._edge.leaving = True
         self._live.drain()
 
     def _silent_for_s(self) -> float:
@@ -140,7 +145,8 @@ class Gateway:
 
     async def _readiness(self, _: Request) -> Response:
         status = 200 if self._ready else 503
-        return JSONResponse({"status": "ready" if self._ready else "draining"}, status)
+        told = {"status": "ready" if self._ready else "draining", "version": VERSION}
+        return JSONResponse(told, status)
 
 
 def _bus_closed() -> None:

@@ -48,6 +48,7 @@ DETAILS: Mapping[str, str] = {
     "PIPELINE_MISSING": "没有默认的销售流程，请先创建。",
     "PIPELINE_STAGE_MISSING": "该销售流程缺少所需的阶段。",
     "QUERY_TIMEOUT": "查询时间过长，请缩小范围。",
+    "REBUILD_RUNNING": "另一次重建正在进行，请等待其完成。",
     "RECORD_BUSY": "他人正在修改该记录，请稍后重试。",
     "RECORD_DELETED": "记录在回收站中，请先还原。",
     "RECORD_HAS_CHILDREN": "仍有 {resource} 记录属于该记录，不能删除。",

@@ -75,6 +75,8 @@ class Edge:
         self._trace_ratio = trace_ratio
         self._clock = clock
         self._working = 0
+        # Whoever still has a connection is to open his next one elsewhere.
+        self.leaving = False
         HTTP_RUNNING.set_function(lambda: self._working)
         self._red: dict[tuple[str, str], Red] = {}
         self._policy = limiter.policy.encode("ascii")
@@ -90,6 +92,8 @@ class Edge:
         headers = response.raw_headers
         headers += _SECURITY
         headers.append((b"x-request-id", exchange.request_id.encode("ascii")))
+        if self.leaving:
+            headers.append((b"connection", b"close"))
         if outcome.rate_limit:
             headers.append((b"ratelimit", outcome.rate_limit.encode("ascii")))
             headers.append((b"ratelimit-policy", self._policy))

@@ -22,6 +22,7 @@ from services.gateway.limits import Schema
 from services.gateway.oauth_docs import oauth_paths
 from services.gateway.operations import ID, MEDIA_TYPES
 from services.gateway.refusals import Takes, refusals
+from services.gateway.release import PATH, SCHEMA
 from services.gateway.schemas import TEXT, Schemas
 from services.gateway.uploads import XLSX
 
@@ -31,6 +32,7 @@ HANDWRITTEN_TAGS: Mapping[str, str] = {
     "oauth": "Tokens for API clients (RFC 6749, RFC 7009, RFC 8414)",
     "operations": "Work that takes longer than a request",
     "passwordResets": "Links to set a password by",
+    "release": "Which version serves, and what is new in it",
 }
 _ID: Schema = {
     "name": "id",
@@ -58,6 +60,7 @@ def handwritten_paths(schemas: Schemas, resources: Sequence[str]) -> Paths:
         **_import_paths(schemas, resources),
         **_event_paths(),
         **_own_document_path(),
+        **_release_path(),
     }
 
 
@@ -146,6 +149,13 @@ def _own_document_path() -> Paths:
     return {"/v1/openapi.json": {"get": own}}
 
 
+def _release_path() -> Paths:
+    content: Schema = {"application/json": {"schema": SCHEMA}}
+    summary = "The version that serves, with what is new in it in English and Chinese"
+    found = _operation("GetRelease", "release", summary, content, Takes(caller=False))
+    return {PATH: {"get": {**found, **_PUBLIC}}}
+
+
 def _import_paths(schemas: Schemas, resources: Sequence[str]) -> Paths:
     known = {"required": ["resource"], "properties": {"resource": {"enum": [*resources]}}}
     spec = {"allOf": [schemas.body(fields.descriptor_of(ImportSpec)), known]}
@@ -198,7 +208,7 @@ def _event_paths() -> Paths:
         "description": "The same for clients that cannot set headers.",
         "schema": sequence,
     }
-    summary = "Follow what changes, as it does"
+    summary = "Follow what changes, as it does; the first event tells which version serves"
     follow = _operation("StreamEvents", "events", summary, stream, Takes())
     return {"/v1/events": {"get": {**follow, "parameters": [header, query]}}}
 

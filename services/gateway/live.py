@@ -16,6 +16,7 @@ from chassis.events.feed import Told
 from services.gateway.contracts import Contracts, Resource
 from services.gateway.exchange import Caller, Exchange
 from services.gateway.query import single
+from services.gateway.release import TOLD
 from services.gateway.ring import STREAM, LiveEvent, Ring, Subscription, event_of
 from services.gateway.routing import Endpoint
 from services.gateway.tokens import Tokens
@@ -30,6 +31,7 @@ BACKLOG_TIMEOUT_S = 5.0
 _SEQUENCE_DIGITS_MAX = 18
 _HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 _RETRY = f"retry: {RETRY_MS}\n\n".encode()
+_OPENING = f"retry: {RETRY_MS}\n".encode() + TOLD + b"\n"
 _HEARTBEAT = b": still here\n\n"
 
 log = structlog.get_logger()
@@ -84,7 +86,7 @@ class Live:
         return await self._visibility.covers(viewer_of(caller), resource, event)
 
     async def _frames(self, exchange: Exchange, position: int | None) -> AsyncIterator[bytes]:
-        yield _RETRY
+        yield _OPENING
         with self._ring.subscription(exchange.signed_in.tenant_id) as subscription:
             try:
                 async for frame in self._changes(exchange, subscription, position):

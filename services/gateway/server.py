@@ -18,6 +18,8 @@ HEADER_BYTES_MAX = 16_384
 HEADERS_MAX = 100
 HEADER_TIMEOUT_S = 15.0
 DROPPED_BYTES_MAX = 64 * 1024 * 1024
+# So long requests on open connections are still taken, each answered with "connection: close".
+LEAVE_S = 1.0
 GRACE_S = 20
 GIVE_UP_S = 35.0
 
@@ -100,14 +102,20 @@ class Server(uvicorn.Server):
 
     gateway: Gateway | None = None
     loop: asyncio.AbstractEventLoop | None = None
+    _leaving = False
 
     def handle_exit(self, _sig: int, _frame: FrameType | None) -> None:
-        """End live streams first, since uvicorn waits for them; then what is under way."""
-        if self.should_exit or self.loop is None or self.gateway is None:
+        """Send clients elsewhere and end live streams, since uvicorn waits for them; then stop."""
+        if self._leaving or self.loop is None or self.gateway is None:
             os._exit(1)
-        self.should_exit = True
+        self._leaving = True
         self.loop.call_soon_threadsafe(self.gateway.drain)
+        self.loop.call_soon_threadsafe(self.loop.call_later, LEAVE_S, self._end)
         self.loop.call_soon_threadsafe(self.loop.call_later, GIVE_UP_S, os._exit, 1)
+
+    def _end(self) -> None:
+        """Have uvicorn close idle connections, finish what is under way and return."""
+        self.should_exit = True
 
 
 def server_config(

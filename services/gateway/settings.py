@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chassis.settings import TARGETS, SettingsError, address, metrics_address, number, required
+from chassis.settings import (
+    SettingsError,
+    address,
+    metrics_address,
+    number,
+    required,
+    targets,
+)
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,7 @@ def gateway_settings(environment: Mapping[str, str]) -> GatewaySettings:
         http_port=int(port),
         nats_url=required(environment, "NATS_URL"),
         service_secret=required(environment, "SERVICE_SECRET"),
-        targets={name: address(environment, f"{name.upper()}_TARGET") for name in TARGETS},
+        targets=targets(environment),
         log_level=environment.get("LOG_LEVEL", "INFO"),
         rate_per_s=number(
             environment, "RATE_LIMIT_PER_SECOND", usual=5000, least=1, most=1_000_000

@@ -1,6 +1,7 @@
 """Calls to the services: one channel per target, deadlines, and retries of what may be repeated."""
 
 import asyncio
+import json
 import random
 from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
@@ -10,7 +11,7 @@ from google.protobuf.message import Message
 
 from chassis.access.field_rules import HIDDEN_FIELDS
 from chassis.rpc.methods import ANSWER_BYTES_MAX
-from chassis.rpc.tls import Channels
+from chassis.rpc.tls import BALANCING, Channels
 from services.gateway.exchange import RPC_TIMEOUT_S, Metadata
 
 Answer = TypeVar("Answer", bound=Message)
@@ -22,12 +23,10 @@ _OPTIONS = (
     ("grpc.max_receive_message_length", ANSWER_BYTES_MAX),
     ("grpc.max_send_message_length", _MESSAGE_MAX_BYTES + 64 * 1024),
     ("grpc.max_metadata_size", 16_384),
-    ("grpc.keepalive_time_ms", 60_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
-    ("grpc.service_config", '{"loadBalancingConfig":[{"round_robin":{}}]}'),
+    ("grpc.service_config", json.dumps(BALANCING)),
     # This module retries, because whether a call may be repeated is known per call only.
     ("grpc.enable_retries", 0),
 )
@@ -151,5 +150,7 @@ def _serialize(message: Message) -> bytes:
 
 
 def _pause_s(attempt: int, jitter: Callable[[], float] = random.random) -> float:
-    """Seconds before the next attempt: 50 ms doubled each time, up to 500 ms, with full jitter."""
-    return jitter() * min(BACKOFF_MAX_S, BACKOFF_S * float(2 ** (attempt - 1)))
+    """Seconds before the next attempt: 50 ms doubled each time, up to 500 ms, at least half of it:
+    at once it would meet the same server that is about to stop.
+    """
+    return (0.5 + jitter() / 2) * min(BACKOFF_MAX_S, BACKOFF_S * float(2 ** (attempt - 1)))

@@ -9,6 +9,7 @@ from sqlalchemy import Column, Date, Text, bindparam, delete, func, select, text
 
 from chassis.db.pool import Database
 from chassis.db.sql import statement
+from chassis.events.leader import by_one
 from services.identity.domain.attempt import FORGET_AFTER
 from services.identity.methods.log_sign import RootSigner
 from services.identity.methods.mail import Mailer
@@ -64,7 +65,8 @@ def jobs(
         await asyncio.sleep(SIGN_EVERY_S)
 
     async def drop() -> None:
-        await drop_old(database, datetime.now(UTC), kept)
+        now = datetime.now(UTC)
+        await by_one(database, "identity log retention", lambda: drop_old(database, now, kept))
         await asyncio.sleep(DROP_EVERY_S)
 
     async def send() -> None:
@@ -79,9 +81,12 @@ def jobs(
     )
 
     async def clear() -> None:
+        await by_one(database, "identity clearing", clear_all)
+        await asyncio.sleep(CLEAR_EVERY_S)
+
+    async def clear_all() -> None:
         for one in clearings:
             await one.run(database, datetime.now(UTC))
-        await asyncio.sleep(CLEAR_EVERY_S)
 
     return {"log roots": sign, "log retention": drop, "mail": send, "clearing": clear}
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Callable
 from functools import partial
 
 from chassis.app import Parts, Run, Toolbox
@@ -59,16 +60,16 @@ def recompute(*, check: bool) -> list[str]:
     return asyncio.run(work())
 
 
-def rebuild() -> Rebuilt:
-    """Compare every tenant's facts with what sales has and put them right."""
+def rebuild(tell: Callable[[str], None]) -> Rebuilt:
+    """Build every tenant's facts anew from what sales has and take them over, telling how far."""
     settings = read_settings(os.environ)
 
     async def work() -> Rebuilt:
         database = Database("reporting", settings.database_url, settings.worker_database_url)
-        clients = Clients("reporting", settings.service_secret, settings.targets)
+        clients = Clients("reporting", settings.service_secret, settings.targets, settings.tls_dir)
         states = partial(Producers(clients).snapshot, "sales", "opportunity")
         try:
-            return await rebuild_facts(database, states)
+            return await rebuild_facts(database, states, tell)
         finally:
             await clients.close()
             await database.close()

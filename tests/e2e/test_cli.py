@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
+
 from deploy.local.settings import ROOT
 from tests.e2e.conftest import Crm, ok
 from tests.live import Tenant
@@ -161,6 +163,19 @@ def test_events_are_tailed(signed_in: Crm, tenant: Tenant, tmp_path: Path) -> No
     finally:
         tail.kill()
         tail.communicate()
+
+
+def test_everybody_learns_which_version_serves(crm: Crm, tenant: Tenant) -> None:
+    answer = httpx.get(f"{tenant.url}/v1/release")
+    assert answer.status_code == 200
+    told = answer.json()
+    english = ok(crm("version", "--url", tenant.url)).splitlines()
+    assert english[0] == f"{told['version']} of {told['date']} at {tenant.url}"
+    assert english[1:] == [f"- {note['en']}" for note in told["notes"]]
+    assert told["notes"][0]["zh"] in ok(crm("version", LANG="zh_CN.UTF-8"))
+    assert f"version {told['version']} at" in crm("doctor").stdout
+    assert httpx.get(f"{tenant.url}/v1/release?x=1").status_code == 400
+    assert httpx.post(f"{tenant.url}/v1/release").status_code == 405
 
 
 def test_operators_create_tenants(crm: Crm, tenant: Tenant) -> None:

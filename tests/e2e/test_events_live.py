@@ -10,7 +10,7 @@ from queue import Empty, Queue
 import httpx
 import pytest
 
-from cli.events import Event, parse
+from cli.events import RELEASE, Event, parse
 from deploy.local.platform import Platform
 from tests.live import PASSWORD, Tenant, as_dict
 
@@ -41,7 +41,8 @@ class Listener:
     def _read(self) -> None:
         try:
             for event in parse(self._response.iter_lines()):
-                self.events.put(event)
+                if event.name != RELEASE:
+                    self.events.put(event)
         except httpx.HTTPError:
             return  # the test closes the connection
 

@@ -1,9 +1,22 @@
 """What operators do on the command line: backups, parked events, read models."""
 
+import asyncio
+import signal
+import sys
 from pathlib import Path
 
+import asyncpg
+
+from deploy.local.platform import Platform
+from deploy.local.settings import ROOT
 from tests.e2e.conftest import Crm, ok
+from tests.fault.drill import Site, Writers
+from tests.fault.test_kills import recomputed, report
 from tests.live import Tenant, eventually
+
+HOLD = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+BUILT = "SELECT count(*) FROM rebuilt_fact WHERE tenant_id = $1"
+SPOIL = "UPDATE opportunity_fact SET amount = amount + 1 WHERE tenant_id = $1"
 
 
 def test_backup_is_made_listed_and_verified(crm: Crm) -> None:
@@ -26,6 +39,54 @@ def test_facts_of_all_tenants_are_what_sales_has(crm: Crm, tenant: Tenant) -> No
     eventually(lambda: ", repaired 0, removed 0" in ok(crm("reporting", "rebuild")), timeout_s=30)
     assert ok(crm("reporting", "check")) == ""
     assert ok(crm("reporting", "recompute")) == ""
+
+
+def test_a_rebuild_killed_under_writes_is_run_again(
+    crm: Crm, whole_platform: Platform, tenant: Tenant
+) -> None:
+    site = Site(whole_platform)
+    stages = [str(one["id"]) for one in tenant.list("stages", filter="outcome = OPEN")]
+    writers = Writers(tenant, stages)
+    try:
+        eventually(lambda: len(tenant.list("opportunities")) > 9)
+        asyncio.run(kill_before_it_takes_over(whole_platform, tenant))
+        site.rows("reporting", SPOIL, tenant.id)
+        assert site.recomputed() != []
+        told = ok(crm("reporting", "rebuild"))
+        assert ", repaired 0," not in told
+    finally:
+        writers.stop()
+    assert writers.problems == []
+    eventually(lambda: report(tenant) == recomputed(tenant), timeout_s=30)
+    assert site.recomputed() == []
+    assert site.rows("reporting", BUILT, tenant.id)[0]["count"] == 0
+
+
+async def kill_before_it_takes_over(platform: Platform, tenant: Tenant) -> None:
+    """Kill a rebuild (-9) when it has built the tenant's facts; meanwhile another is refused."""
+    owner = await asyncpg.connect(platform.database_url("reporting", "owner"))
+    try:
+        async with owner.transaction():
+            await owner.execute(HOLD, f"pipeline_rollup {tenant.id}")
+            first = await started(platform)
+            while not await owner.fetchval(BUILT, tenant.id):
+                assert first.returncode is None
+                await asyncio.sleep(0.02)
+            first.send_signal(signal.SIGSTOP)  # it is at work as long as we look
+            _, told = await (await started(platform)).communicate()
+            assert "Another rebuild is at work" in told.decode()
+            first.kill()
+            await first.communicate()
+    finally:
+        await owner.close()
+
+
+async def started(platform: Platform) -> asyncio.subprocess.Process:
+    """A rebuild as `crm reporting rebuild` starts it."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "services.reporting", "rebuild", cwd=ROOT,
+        env=platform.service_environment("reporting"), stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
 
 
 def test_nothing_is_parked_or_what_is_says_why(crm: Crm) -> None:

@@ -1,5 +1,7 @@
 """Opportunities as reports see them: every field that filters may name, as of `version`."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -11,6 +13,7 @@ from sqlalchemy import (
     Table,
 )
 from sqlalchemy.dialects.postgresql import UUID
+from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import Text
 
 from services.reporting.models import metadata
@@ -23,19 +26,26 @@ TEXTS = ("name", "state", "lost_reason", "external_source", "external_id")
 DATES = ("expected_close_date", "engage_date", "close_date")
 TIMES = ("create_time", "update_time", "delete_time")
 
-# All but key and version are nullable: of a purged opportunity nothing else is kept.
+
+def _columns() -> Sequence[SchemaItem]:
+    """All but key and version are nullable: of a purged opportunity nothing else is kept."""
+    return [
+        Column("tenant_id", UUID(as_uuid=False), nullable=False),
+        Column("id", UUID(as_uuid=False), nullable=False),
+        Column("version", BigInteger, nullable=False),
+        *[Column(name, UUID(as_uuid=False)) for name in UUIDS],
+        *[Column(name, Text) for name in TEXTS],
+        Column("amount", Numeric),
+        Column("amount_currency", Text),
+        *[Column(name, Date) for name in DATES],
+        *[Column(name, DateTime(timezone=True)) for name in TIMES],
+    ]
+
+
 opportunity_fact = Table(
     "opportunity_fact",
     metadata,
-    Column("tenant_id", UUID(as_uuid=False), nullable=False),
-    Column("id", UUID(as_uuid=False), nullable=False),
-    Column("version", BigInteger, nullable=False),
-    *[Column(name, UUID(as_uuid=False)) for name in UUIDS],
-    *[Column(name, Text) for name in TEXTS],
-    Column("amount", Numeric),
-    Column("amount_currency", Text),
-    *[Column(name, Date) for name in DATES],
-    *[Column(name, DateTime(timezone=True)) for name in TIMES],
+    *_columns(),
     PrimaryKeyConstraint("tenant_id", "id"),
     Index("ix_opportunity_fact_owner_id", "tenant_id", "owner_id"),
     Index("ix_opportunity_fact_department_id", "tenant_id", "department_id"),
@@ -45,3 +55,5 @@ opportunity_fact = Table(
     Index("ix_opportunity_fact_close_date", "tenant_id", "close_date"),
     Index("ix_opportunity_fact_expected_close_date", "tenant_id", "expected_close_date"),
 )
+# The same as a rebuild makes them anew, beside those that reports read; empty but for that time.
+rebuilt_fact = Table("rebuilt_fact", metadata, *_columns(), PrimaryKeyConstraint("tenant_id", "id"))

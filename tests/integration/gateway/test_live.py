@@ -19,6 +19,7 @@ from crm.identity.v1 import session_pb2
 from services.gateway import live as live_module
 from services.gateway import ring as ring_module
 from services.gateway.app import Gateway
+from services.gateway.release import VERSION
 from services.gateway.ring import LiveEvent
 from tests.integration.gateway.conftest import free_port
 from tests.integration.gateway.upstream import SESSIONS, Upstream
@@ -74,7 +75,8 @@ async def opened(http: httpx.AsyncClient, token: str, **headers: str) -> AsyncIt
     async with http.stream("GET", "/v1/events", headers=sent) as answer:
         stream = Stream(answer)
         if answer.status_code == 200:
-            assert await stream.frame() == {"retry": "2000"}
+            told = {"event": "release", "data": f'{{"version":"{VERSION}"}}'}
+            assert await stream.frame() == {"retry": "2000", **told}
             await asyncio.sleep(0.05)  # the subscription follows the first frame
         yield stream
 

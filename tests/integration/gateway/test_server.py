@@ -12,6 +12,7 @@ from services.gateway import server as server_module
 from services.gateway.app import Gateway
 from services.gateway.openapi import document
 from services.gateway.ratelimit import RateLimiter
+from services.gateway.release import VERSION
 from tests.integration.gateway.upstream import Upstream
 
 
@@ -24,7 +25,8 @@ async def anonymous(http: httpx.AsyncClient) -> httpx.AsyncClient:
 
 async def test_health_and_description_need_no_token(anonymous: httpx.AsyncClient) -> None:
     assert (await anonymous.get("/healthz")).json() == {"status": "ok"}
-    assert (await anonymous.get("/readyz")).json() == {"status": "ready"}
+    ready = (await anonymous.get("/readyz")).json()
+    assert ready == {"status": "ready", "version": VERSION}
     assert (await anonymous.get("/openapi.json")).json() == document()
 
 

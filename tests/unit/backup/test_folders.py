@@ -65,6 +65,8 @@ def test_what_was_there_is_put_aside(tmp_path: Path) -> None:
     replace(tmp_path, "later")
     assert contents(tmp_path)["before-later/b"] == "new"
     assert contents(tmp_path)["before-now/c"] == "old"
+    assert (tmp_path / "a").is_dir(), "somebody may have it mounted"
+    assert not (tmp_path / "b").exists()
 
 
 @pytest.mark.parametrize("name", ["../out", "/out"])

@@ -22,7 +22,8 @@ from deploy.backup.manifest import (
     write_manifest,
 )
 from deploy.backup.settings import is_told, read_installation
-from deploy.backup.store import backups, find, new_id, prune
+from deploy.backup.store import backups, find, moment_of, new_id, prune
+from deploy.backup.watch import newest
 
 KEY, OTHER = bytes(range(32)), bytes(32)
 ENVIRONMENT = {
@@ -136,3 +137,13 @@ def test_installation_comes_from_the_environment_alone(tmp_path: Path) -> None:
 def test_wrong_environment_is_refused(name: str, value: str) -> None:
     with pytest.raises(BackupError):
         read_installation({**ENVIRONMENT, name: value})
+
+
+def test_only_what_was_found_good_counts_as_newest(tmp_path: Path) -> None:
+    assert newest(tmp_path / "none") == 0
+    good, damaged, unread = (backup(tmp_path, day) for day in (20, 21, 22))
+    note_verified(good)
+    note_verified(damaged, "is damaged or cut")
+    assert newest(tmp_path) == moment_of(good).timestamp()
+    note_verified(unread)
+    assert newest(tmp_path) == datetime(2026, 11, 22, 3, tzinfo=UTC).timestamp()

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from cli.errors import CliError
-from cli.events import Event, as_line, parse
+from cli.events import RELEASE, Event, Notice, as_line, parse
 from cli.output import cell, money
 from cli.records import body_of, collection_path, items, quoted, record_path
 
@@ -66,6 +66,16 @@ def test_cells_are_one_line_of_text() -> None:
     assert cell("x" * 100).endswith("…")
     assert (cell(None), cell(value=True), cell([1])) == ("", "yes", "[1]")
     assert money([{"currency_code": "EUR", "amount": "1"}, {"currency_code": "USD", "amount": "2"}])
+
+
+def test_another_version_is_noticed(capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = (Event("", RELEASE, f'{{"version": "{one}"}}') for one in ("1.0.0", "1.1.0"))
+    notice = Notice()
+    assert notice.passes(Event("7", "customer.created", "{}"))
+    assert not any(map(notice.passes, (first, first)))
+    assert capsys.readouterr().err == ""
+    assert not notice.passes(second)
+    assert "Version 1.1.0 serves now" in capsys.readouterr().err
 
 
 def test_event_stream_is_parsed() -> None:

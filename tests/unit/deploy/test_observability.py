@@ -9,7 +9,8 @@ from prometheus_client import REGISTRY, CollectorRegistry
 
 from chassis.events.metrics import ConsumerMetrics, RelayMetrics
 from chassis.telemetry.metrics import PARKED
-from cli.doctor import event_checks
+from cli.doctor import checks, event_checks
+from deploy.backup.watch import NEWEST
 from deploy.local.settings import GATEWAY, ROOT, SERVICES
 from deploy.observability import programs
 from deploy.observability.dashboards import FOLDER as JSON_FOLDER
@@ -34,7 +35,11 @@ def exported() -> set[str]:
     """Names of all samples that processes tell."""
     events = CollectorRegistry()
     RelayMetrics(events), ConsumerMetrics(events)
-    families = [*PARKED.collect(), *REGISTRY.collect(), *events.collect()]
+    families = [
+        *PARKED.collect(),
+        *REGISTRY.collect(),
+        *events.collect(),
+    ]
     return {
         f"{one.name}{ending}" for one in families if one.type in ENDINGS
         for ending in ENDINGS[one.type]
@@ -45,6 +50,7 @@ def test_queries_name_only_what_is_exported() -> None:
     asked = set().union(*map(metrics, queries())) - {"up"} - RIGHTLY_EMPTY.keys()
     assert {name for name in asked if name.startswith("crm_")}
     assert not asked - exported()
+    assert {one.name for one in NEWEST.collect()} <= exported()
     assert "crm_job_failures_total" in exported()
 
 
@@ -103,6 +109,8 @@ def test_the_doctor_has_the_thresholds_of_the_alerts() -> None:
     }
     for name, limit in limits.items():
         assert f" > {limit}" in ALERTS[name].expr
+    hours = checks.BACKUP_AGE_MAX.total_seconds() / 3600
+    assert f" > {hours:.0f} * 3600" in ALERTS["BackupTooOld"].expr
 
 
 def test_alerts_know_how_many_services_there_are() -> None:
@@ -112,6 +120,9 @@ def test_alerts_know_how_many_services_there_are() -> None:
 def test_promtool_tests_every_alert_and_every_query_that_may_be_empty() -> None:
     text = (FOLDER / "alerts_test.yaml").read_text()
     assert set(re.findall(r"alertname: (\w+)", text)) == set(ALERTS)
+    (order,) = re.findall(r"group_eval_order: \[(.*)\]", text)
+    files = "".join((FOLDER / f"{name}.yaml").read_text() for name in ("recording", "alerts"))
+    assert order.split(", ") == re.findall(r"^  - name: ([\w-]+)", files, re.MULTILINE)
     tested = {line.replace("sales", ".+") for line in re.findall(r"expr: (.*)", text)}
     assert {query for query in panel_queries() if may_be_empty(query)} == tested
 

@@ -56,3 +56,18 @@ def test_settings_pass_on_only_named_variables(tmp_path: Path) -> None:
 def test_settings_refuse_wrong_hours_of_backups(tmp_path: Path, text: str) -> None:
     with pytest.raises(RunnerError, match=r"^BACKUP_HOURS="):
         read_settings(tmp_path, {"BACKUP_HOURS": text})
+
+
+def test_each_replica_has_ports_of_its_own(tmp_path: Path) -> None:
+    settings = read_settings(tmp_path, {"REPLICAS": "3", "SALES_2_PORT": "6002"})
+    assert settings.instances("sales") == ("sales", "sales.2", "sales.3")
+    ports = [settings.ports[name] for name in settings.instances("sales")]
+    assert ports == [50053, 6002, 50253]
+    assert settings.ports["gateway.3_metrics"] == 9301
+    assert len(set(settings.ports.values())) == len(settings.ports)
+
+
+@pytest.mark.parametrize("text", ["", "0", "10", "two"])
+def test_settings_refuse_wrong_numbers_of_replicas(tmp_path: Path, text: str) -> None:
+    with pytest.raises(RunnerError, match=r"^REPLICAS="):
+        read_settings(tmp_path, {"REPLICAS": text})

@@ -82,5 +82,22 @@ def test_backups_are_scheduled_beside_a_whole_platform_unless_told_otherwise(
     assert Platform(tmp_path, {}, SERVICES).names()[-1] == BACKUP
     assert BACKUP not in Platform(tmp_path, {"BACKUP_HOURS": "0"}, SERVICES).names()
     assert BACKUP not in Platform(tmp_path, {}, ("sales",)).names()
-    command = wiring(tmp_path, {"BACKUP_HOURS": "6"}).component(BACKUP).command
-    assert command[-3:] == ("deploy.backup", "schedule", "--every=6")
+    component = wiring(tmp_path, {"BACKUP_HOURS": "6"}).component(BACKUP)
+    assert component.command[-3:] == ("deploy.backup", "schedule", "--every=6")
+    assert component.environment["METRICS_LISTEN"] == f"127.0.0.1:{component.port}"
+
+
+def test_replicas_share_secrets_and_files_and_are_known_to_all(tmp_path: Path) -> None:
+    wired = wiring(tmp_path, {"REPLICAS": "2"})
+    first, second = (wired.service_environment(name) for name in ("sales", "sales.2"))
+    own = {"GRPC_LISTEN", "METRICS_LISTEN"}
+    assert {name for name in first if first[name] != second[name]} == own
+    assert first["CUSTOMER_TARGET"] == "127.0.0.1:50052,127.0.0.1:50152"
+    component = wired.component("sales.2")
+    assert (component.name, component.command[-1]) == ("sales.2", "services.sales")
+
+
+def test_a_platform_runs_what_it_was_asked_for(tmp_path: Path) -> None:
+    platform = Platform(tmp_path, {"REPLICAS": "2", "BACKUP_HOURS": "0"}, ("sales", "gateway"))
+    assert platform.names()[2:] == ("sales", "sales.2", "gateway", "gateway.2")
+    assert platform.operator()["sales.2_metrics"].endswith(":9204")

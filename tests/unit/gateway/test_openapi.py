@@ -12,7 +12,7 @@ from services.gateway.openapi import document
 from services.gateway.problems import PROBLEMS, Problem, problem_response
 
 DOCUMENT = document()
-HANDWRITTEN = 18
+HANDWRITTEN = 19
 
 
 def part(*keys: str) -> dict[str, object]:

@@ -78,6 +78,7 @@ def test_retries_stop_while_most_calls_fail() -> None:
 
 def test_pauses_grow_up_to_half_a_second() -> None:
     assert [_pause_s(attempt, lambda: 1.0) for attempt in (1, 2, 3, 9)] == [0.05, 0.1, 0.2, 0.5]
+    assert _pause_s(1, lambda: 0.0) == 0.025
 
 
 def delivery(subject: str, data: bytes, sequence: int = 1) -> Told:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from chassis.db.partitions import build_partitions
 from chassis.db.pool import Database
-from chassis.db.wall import build_wall
+from chassis.db.wall import missing_views, set_rights
 from chassis.events import loop
 from chassis.events.bus import Bus
 from deploy.local.platform import Platform
@@ -37,7 +37,10 @@ async def tables(platform: Platform) -> None:
         await connection.execute(text("SET search_path = base"))
         await connection.run_sync(METADATA.create_all)
         await connection.run_sync(build_partitions, SERVICE)
-        await connection.run_sync(build_wall, SERVICE, METADATA)
+        for statements in await connection.run_sync(missing_views, SERVICE, METADATA):
+            for statement in statements:
+                await connection.exec_driver_sql(statement)
+        await connection.run_sync(set_rights, SERVICE, METADATA)
     await engine.dispose()
 
 

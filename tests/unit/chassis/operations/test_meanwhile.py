@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from chassis.operations.runner import LEASE_S, RENEW_S, meanwhile
+from chassis.meanwhile import meanwhile
+from chassis.operations.runner import LEASE_S, RENEW_S
 
 
 async def test_it_is_done_until_the_block_ends() -> None:

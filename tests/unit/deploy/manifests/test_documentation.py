@@ -17,7 +17,7 @@ PAGE: Final = ROOT / "docs" / "operations" / "kubernetes.md"
 
 
 def test_an_overlay_of_operators_sets_registry_and_address(tmp_path: Path) -> None:
-    for name in ("base", "overlays"):
+    for name in ("base", "overlays", "observability"):
         shutil.copytree(ROOT / "deploy" / name, tmp_path / name)
     found = re.search(r"^```yaml\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
     assert found is not None

@@ -7,9 +7,10 @@ from typing import Final
 
 import pytest
 
+from deploy.backup.settings import is_told, read_installation
 from deploy.manifests.development import new_values
 from deploy.manifests.secrets import filled, templates, values
-from deploy.manifests.services import SERVICES, TOOLBOX, Service
+from deploy.manifests.services import BACKUP, OWNERS, SERVICES, TOOLBOX, Service
 from services.gateway.settings import gateway_settings
 from tests.unit.deploy.manifests.rendered import OVERLAYS, as_map, at, containers, items, of_kind
 
@@ -72,6 +73,15 @@ def test_a_service_reads_what_its_manifest_sets(
     assert set(environment) - environment.read <= LIBRARIES
     assert environment.read - set(environment) <= MAILS | TRACES
     assert len(MAILS & set(environment)) == (1 if service.mails else 0)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_backups_read_what_their_manifest_sets(overlay: str) -> None:
+    environment = Recorder(given(overlay, BACKUP))
+    assert is_told(environment)
+    assert len(read_installation(environment).databases) == len(OWNERS)
+    assert set(environment) - environment.read == {"HOME", "METRICS_LISTEN"}
+    assert environment.read - set(environment) == {"BACKUP_KEY_FILE"}
 
 
 def test_the_toolbox_has_what_operators_need() -> None:

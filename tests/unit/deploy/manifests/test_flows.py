@@ -7,14 +7,18 @@ from typing import Final
 
 import pytest
 
+from chassis.events.streams import EDGE, stream_name
 from chassis.settings import TARGETS
 from deploy.manifests.broker import users_file
 from deploy.manifests.services import (
+    BACKUP,
+    BACKUP_JOB,
     DATABASE,
     DATABASE_PORT,
     GATEWAY,
     GRPC_PORT,
     HTTP_PORT,
+    METRICS_PORT,
     NATS,
     NATS_PORT,
     OWNERS,
@@ -47,6 +51,9 @@ def declared() -> set[Edge]:
     arrows |= {(one.name, DATABASE, DATABASE_PORT) for one in OWNERS}
     arrows |= {(f"{one.name}-migrate", DATABASE, DATABASE_PORT) for one in OWNERS}
     arrows |= {(TOOLBOX, "identity", GRPC_PORT), (TOOLBOX, GATEWAY, HTTP_PORT)}
+    arrows |= {(TOOLBOX, one, METRICS_PORT) for one in (BACKUP, *(each.name for each in SERVICES))}
+    arrows |= {(one, DATABASE, DATABASE_PORT) for one in (BACKUP, BACKUP_JOB)}
+    arrows |= {(BACKUP, NATS, NATS_PORT)}
     return arrows
 
 
@@ -127,6 +134,8 @@ def test_a_call_is_declared_where_the_code_has_a_client() -> None:
 
 def test_the_broker_knows_each_service_and_guards_its_stream() -> None:
     users = dict(_users())
+    deleted = {one for one in users.pop(BACKUP) if ".DELETE." in one}
+    assert deleted == {f"$JS.API.STREAM.DELETE.{one}" for one in (EDGE, *map(stream_name, TARGETS))}
     assert set(users) == {service.name for service in SERVICES}
     for name, subjects in users.items():
         written = [subject for subject in subjects if subject.startswith("crm.")]

@@ -4,9 +4,10 @@ from typing import Final
 
 import pytest
 
+from deploy.local.settings import ROOT
 from deploy.manifests.certificates import hosts
 from deploy.manifests.secrets import templates
-from deploy.manifests.services import OWNERS, SERVICES, connections_max
+from deploy.manifests.services import MEASURED_MIB, OWNERS, SERVICES, connections_max
 from deploy.manifests.shape import COMPONENT, RELEASE, Manifest
 from tests.unit.deploy.manifests.rendered import (
     OVERLAYS,
@@ -68,9 +69,20 @@ def test_containers_say_what_they_take(overlay: str) -> None:
             assert str(container["image"]).endswith(f":{RELEASE}"), name
 
 
+def test_requests_come_from_what_was_measured(overlay: str) -> None:
+    page = (ROOT / "docs/operations/kubernetes.md").read_text("utf-8")
+    for name, measured in MEASURED_MIB.items():
+        spec = at(of_kind(overlay, "Deployment")[name], "spec", "template", "spec")
+        (server,) = items(spec, "containers")
+        memory = texts(server, "resources", "requests")["memory"]
+        assert 1.2 * measured <= int(memory.removesuffix("Mi")) <= 2 * measured, name
+        assert f"{name} takes {measured} MiB" in page or f"{name} {measured} MiB" in page
+
+
 def test_what_serves_is_probed_and_stops_in_order(overlay: str) -> None:
     for name, template in pods(overlay):
-        if name.startswith("Job/") or labels_of(template)[COMPONENT] == "operators":
+        job = name.startswith(("Job/", "CronJob/"))
+        if job or labels_of(template)[COMPONENT] == "operators":
             continue
         (server,) = items(template, "spec", "containers")
         assert set(PROBES) <= set(server), name
@@ -181,6 +193,27 @@ def test_what_pods_refer_to_exists(overlay: str) -> None:
 def _own_claims(overlay: str, name: str) -> list[Manifest]:
     sets = of_kind(overlay, "StatefulSet")
     return items(sets.get(name.removeprefix("StatefulSet/")), "spec", "volumeClaimTemplates")
+
+
+def test_a_backup_is_made_every_night_and_never_two_at_once(overlay: str) -> None:
+    spec = as_map(of_kind(overlay, "CronJob")["backup"]["spec"])
+    assert spec["concurrencyPolicy"] == "Forbid"
+    assert [time.isdecimal() for time in str(spec["schedule"]).split()[:2]] == [True, True]
+    templates = {name: template for name, template in pods(overlay) if name.endswith("/backup")}
+    making, watching = (as_map(templates[f"{kind}/backup"]) for kind in ("CronJob", "Deployment"))
+    (maker,), (watcher,) = (containers(one) for one in (making, watching))
+    assert maker["args"] == ["-m", "deploy.backup", "create", "--verify"]
+    for same in ("image", "env", "envFrom", "volumeMounts"):
+        assert maker[same] == watcher[same], same
+    assert at(making, "spec", "volumes") == at(watching, "spec", "volumes")
+
+
+def test_a_service_sees_its_own_files_alone(overlay: str) -> None:
+    for service in OWNERS:
+        deployment = of_kind(overlay, "Deployment")[service.name]
+        (server,) = items(deployment, "spec", "template", "spec", "containers")
+        (held,) = [one for one in items(server, "volumeMounts") if one["name"] == "blobs"]
+        assert held["subPath"] == service.name
 
 
 def test_every_database_is_migrated_before_its_service(overlay: str) -> None:
