@@ -152,7 +152,11 @@ class Campaign:
         gatherer.world.accounts = {one.id: tuple(one.accounts) for one in self.places}
         gatherer.world.bank_total = ACCOUNTS * BALANCE
         gatherer.calm(frozenset(nemesis.planted), self.size.calm_s)
-        return read(sorted(self.folder.glob("history-*.jsonl"))), gatherer.read()
+        world = gatherer.read()
+        nemesis.close()
+        for one in tenants:
+            one.http.close()
+        return read(sorted(self.folder.glob("history-*.jsonl"))), world
 
 
 def founded(platform: Platform, slug: str) -> Tenant:

@@ -61,6 +61,12 @@ class Nemesis:
         self._fell_at = 0.0
         self._signed_in_at = now()
 
+    def close(self) -> None:
+        """No more faults."""
+        self._file.close()
+        for tenant in (self.probe, *self.tenants):
+            tenant.http.close()
+
     def strike(self, name: str, target: str) -> Fault:
         """Do one fault and heal it."""
         began = self._fell_at = now()
@@ -199,6 +205,7 @@ class Nemesis:
 
 def again(tenant: Tenant) -> Tenant:
     """The tenant with a new session, for work that takes longer than a token lives."""
+    tenant.http.close()
     return signed_in(tenant.url, tenant.slug, tenant.id, tenant.email)
 
 
