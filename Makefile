@@ -52,8 +52,14 @@ import-export: $(PROTO) ## Import the CRM Sales Opportunities export (DIR=folder
 	@CRM_CONFIG=.run/session.json $(BIN)/crm login
 	@CRM_CONFIG=.run/session.json $(BIN)/crm import-export "$(DIR)"
 
-fault: $(PROTO) ## Kill every process in turn during an import (some minutes)
+fault: $(PROTO) ## Break everything in turn under load, 20,000 operations and 30 kills among it (some minutes)
 	@$(PYTEST) -q tests/fault --fault-rounds=all
+
+fault-campaign: $(PROTO) ## The same with 150,000 operations and 100 kills (SEED=1; most of an hour)
+	@$(BIN)/python -m tests.fault.campaign --operations 150000 --kills 100 --seed $(or $(SEED),1)
+
+fault-planted: $(PROTO) ## Plant bugs in turn: the campaign must find each (ONLY="one of them")
+	@$(BIN)/python -m tests.fault.campaign.planted_run $(ONLY)
 
 test: lint types test-unit test-integration ## Run everything that proves the product
 
@@ -136,4 +142,4 @@ clean: ## Remove everything generated, the environment included (not .run)
 	@rm -rf .venv .build build crm buf *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help venv proto lock up down status logs seed import-export fault test test-unit test-integration openapi openapi-check lint breaking format types manifests images deploy-check migration bench bench-scale bench-scaling interleave remove-checks fuzz-filter dashboards observe-check schemathesis clean
+.PHONY: help venv proto lock up down status logs seed import-export fault fault-campaign fault-planted test test-unit test-integration openapi openapi-check lint breaking format types manifests images deploy-check migration bench bench-scale bench-scaling interleave remove-checks fuzz-filter dashboards observe-check schemathesis clean

@@ -4,7 +4,7 @@ that begins one.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar  # Any: see Record
 from uuid import UUID
@@ -29,6 +29,7 @@ STATEMENT_CACHE_SIZE = 500
 CONNECTION_ERRORS = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the server has said that it ends, but has not ended yet
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
@@ -244,25 +245,19 @@ class Database:
         await self._runtime.close()
         await self._worker.close()
 
-    @asynccontextmanager
-    async def transaction(self, tenant_id: str, traceparent: str = "") -> AsyncIterator[Tx]:
+    def transaction(self, tenant_id: str, traceparent: str = "") -> AbstractAsyncContextManager[Tx]:
         """A transaction that sees the rows of one tenant only, within a trace; an id that is none
         raises ValueError.
         """
         opening = f"begin; set local crm.tenant = '{UUID(tenant_id)}'"
-        async with self._runtime.begin(opening, traceparent) as tx:
-            yield tx
+        return self._runtime.begin(opening, traceparent)
 
-    @asynccontextmanager
-    async def worker(self) -> AsyncIterator[Tx]:
+    def worker(self) -> AbstractAsyncContextManager[Tx]:
         """A transaction of the worker role, across tenants, limited to the tables it
         was granted.
         """
-        async with self._worker.begin("begin") as tx:
-            yield tx
+        return self._worker.begin("begin")
 
-    @asynccontextmanager
-    async def worker_connection(self) -> AsyncIterator[asyncpg.Connection]:
+    def worker_connection(self) -> AbstractAsyncContextManager[asyncpg.Connection]:
         """A connection of the worker role for a session lock or a cursor."""
-        async with self._worker.connection() as connection:
-            yield connection
+        return self._worker.connection()

@@ -84,7 +84,7 @@ class Consumer:
 
 
 async def ensure_consumer(bus: Bus, consumer: Consumer, source: Source) -> int:
-    """Create or update the durable; how many of its messages are out unacknowledged.
+    """Create or update the durable; how many of its messages are out for the second time or more.
 
     Raises NotFoundError without the stream, DriftError when the durable cannot be changed.
     """
@@ -101,4 +101,4 @@ async def ensure_consumer(bus: Bus, consumer: Consumer, source: Source) -> int:
         info.config,
         lambda config: bus.jetstream.add_consumer(stream, config),
     )
-    return info.num_ack_pending or 0
+    return info.num_redelivered or 0

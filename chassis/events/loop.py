@@ -80,14 +80,16 @@ class SourceLoop:
                 await self._gaps.release()
 
     async def _declare(self) -> None:
-        """Look whether a process died over messages: then they come one at a time for a while.
+        """Look whether processes died over messages more than once: then they come one at a time
+        for a while.
 
         So a message that kills the process does not count deliveries for those that came with it.
+        One death alone is no message's fault, and would slow everybody down.
         """
-        unacknowledged = await ensure_consumer(self._bus, self._consumer, self._source)
+        suspicious = await ensure_consumer(self._bus, self._consumer, self._source)
         wait = self._consumer.ack_wait_s + PULL_TIMEOUT_S
         now = asyncio.get_running_loop().time()
-        self._careful_until = now + wait if unacknowledged else 0.0
+        self._careful_until = now + wait if suspicious else 0.0
 
     async def _consume(self, messages: JetStreamContext.PullSubscription) -> None:
         loop = asyncio.get_running_loop()
