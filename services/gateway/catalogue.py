@@ -252,81 +252,6 @@ DETAILS: Mapping[str, tuple[str, str]] = {
     ),
 }
 
-# What the codec and the validators say of single fields; groups are filled into the Chinese text.
-_FIELD_MESSAGES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern), text)
-    for pattern, text in (
-        (r"must be a string", "必须是字符串"),
-        (r"must be an integer", "必须是整数"),
-        (r"must be an integer in decimal", "必须是十进制整数"),
-        (r"must be a number", "必须是数字"),
-        (r"must be a number up to (.+)", r"必须是不超过 \1 的数字"),
-        (r"must be an object", "必须是对象"),
-        (r"must be an array", "必须是数组"),
-        (r"must be true or false", "必须是 true 或 false"),
-        (r"must not be null", "不能为 null"),
-        (r"must not contain NUL", "不能包含 NUL 字符"),
-        (r"must be valid Unicode", "必须是有效的 Unicode"),
-        (r"must be base64 with padding", "必须是带填充的 base64"),
-        (r"must be field paths with commas between them", "必须是以逗号分隔的字段路径"),
-        (r"must be an RFC 3339 time such as (.+)", r"必须是 RFC 3339 时间，例如 \1"),
-        (r"must be a duration such as (.+)", r"必须是时长，例如 \1"),
-        (r"must lie between (.+) and (.+)", r"必须在 \1 与 \2 之间"),
-        (r"must be one of (.+)", r"必须是以下之一：\1"),
-        (r"only one of (.+) may be given", r"以下只能给出一个：\1"),
-        (r"may come only once", "只能出现一次"),
-        (r"is given by the path", "已由路径给出"),
-        (r"is unknown", "是未知字段"),
-        (r"is read-only", "是只读字段"),
-        (r"There is no such collection\.", "没有这个集合。"),
-        (r"There is no such field\.", "没有这个字段。"),
-        (r"There is no such field to set\.", "没有可以设置的这个字段。"),
-        (r"There is no such field: (.+)\.", r"没有这些字段：\1。"),
-        (r"This field is output only\.", "此字段由系统填写，不能设置。"),
-        (r"This field cannot be changed\.", "此字段创建后不能修改。"),
-        (r"You may not set this field\.", "您无权设置此字段。"),
-        (r"There is no such record\.", "没有这条记录。"),
-        (r"This value is taken\.", "该值已被使用。"),
-        (r"There is no such value\.", "没有这个选项。"),
-        (r"There is no such currency\.", "没有这种货币。"),
-        (r"It must be a date, YYYY-MM-DD\.", "必须是日期，格式为 YYYY-MM-DD。"),
-        (r"This field is required\.", "此字段为必填项。"),
-        (r"An owner is only replaced by another one\.", "负责人只能更换，不能清空。"),
-        (
-            r"It must be given: no user stands behind the client\.",
-            "必须指定：该接口客户端没有对应的用户。",
-        ),
-        (r"At most (\d+) characters\.", r"最多 \1 个字符。"),
-        (r"At least (\d+) characters\.", r"至少 \1 个字符。"),
-        (r"At most (\d+) entries\.", r"最多 \1 项。"),
-        (r"At least (\d+) entries\.", r"至少 \1 项。"),
-        (r"Use at least (\d+) characters\.", r"请至少使用 \1 个字符。"),
-        (r"Use at most (\d+) characters\.", r"请最多使用 \1 个字符。"),
-        (
-            r"Leave out your name, your login and the name of your company\.",
-            "请勿包含您的姓名、登录名或企业名称。",
-        ),
-        (
-            r"Many people use passwords like this; choose another one\.",
-            "此类密码过于常见，请另选一个。",
-        ),
-        (r"A user needs a login\.", "用户必须有登录名。"),
-        (r"Use characters that are shown, without spaces\.", "请使用可见字符，不含空格。"),
-        (r"Choose another one than before\.", "请使用与之前不同的密码。"),
-        (r"The password is wrong\.", "密码错误。"),
-        (r"The code is wrong, or it was used before\.", "验证码错误或已被使用。"),
-        (r"The link has expired, or it was used before\.", "链接已过期或已被使用。"),
-        (r"Login or e-mail is required\.", "登录名或电子邮件地址必填其一。"),
-        (r"There is no such time zone\.", "没有这个时区。"),
-        (r"There is no such currency\.", "没有这种货币。"),
-        (r"No entry may come twice\.", "不能有重复的项。"),
-        (r"It must match (.+)\.", r"必须符合格式 \1。"),
-        (r"It must be a UUID\.", "必须是 UUID。"),
-        (r"It must be one of: (.+)\.", r"必须是以下之一：\1。"),
-        (r"It must be from (.+) to (.+)\.", r"必须在 \1 到 \2 之间。"),
-    )
-)
-
 
 def preferred_language(accept_language: str) -> str:
     """The language ("zh" or "en") that an Accept-Language value puts first; English if neither."""
@@ -362,13 +287,3 @@ def detail(reason: str, metadata: Mapping[str, str], language: str) -> str | Non
         return None if text is None else text.format_map(dict(metadata))
     except (KeyError, IndexError, ValueError):
         return None
-
-
-def field_message(message: str, language: str) -> str:
-    """What is wrong with a field; messages that the catalogue does not know stay as they are."""
-    if language == CHINESE:
-        for pattern, text in _FIELD_MESSAGES:
-            match = pattern.fullmatch(message)
-            if match:
-                return match.expand(text)
-    return message

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from chassis.errors import CrmError
 from services.gateway import catalogue
 from services.gateway.exchange import PayloadTooLarge, RequestTimeout, UnsupportedMediaType
+from services.gateway.field_messages import field_message
 from services.gateway.routing import MethodNotAllowed
 
 DETAILS_KEY = "grpc-status-details-bin"
@@ -101,7 +102,7 @@ def problem_response(
         "instance": f"urn:request:{request_id}",
         "reason": problem.reason,
         "errors": [
-            {"field": path, "message": catalogue.field_message(message, language)}
+            {"field": path, "message": field_message(message, language)}
             for path, message in problem.fields
         ],
         "trace_id": trace_id,

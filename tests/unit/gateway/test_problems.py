@@ -8,6 +8,7 @@ from chassis.errors import InvalidArgument, NotFound, Unauthenticated
 from services.gateway import catalogue
 from services.gateway.catalogue import preferred_language
 from services.gateway.exchange import RequestTimeout, too_large
+from services.gateway.field_messages import field_message
 from services.gateway.problems import Problem, problem_of, problem_response
 from services.gateway.routing import MethodNotAllowed
 
@@ -45,9 +46,9 @@ def test_detail_falls_back_to_the_message() -> None:
 
 def test_field_messages_are_translated_with_their_values() -> None:
     message = "must lie between 1 and 9"
-    assert catalogue.field_message(message, "zh") == "必须在 1 与 9 之间"
-    assert catalogue.field_message(message, "en") == message
-    assert catalogue.field_message("Something else.", "zh") == "Something else."
+    assert field_message(message, "zh") == "必须在 1 与 9 之间"
+    assert field_message(message, "en") == message
+    assert field_message("Something else.", "zh") == "Something else."
 
 
 @pytest.mark.parametrize(
