@@ -53,7 +53,7 @@ def missing_views(connection: Connection, service: str, metadata: MetaData) -> l
     """For each table with a tenant whose view is not as declared: what makes it so, to be run in a
     transaction of its own. A view that requests use is locked for that moment, and only that one.
     """
-    told: dict[str, str] = dict(connection.exec_driver_sql(_COMMENTS).tuples().all())
+    told = {str(name): stamp for name, stamp in connection.exec_driver_sql(_COMMENTS)}
     found = []
     for table in metadata.sorted_tables:
         if "tenant_id" in table.c:
