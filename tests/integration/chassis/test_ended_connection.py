@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -18,9 +18,11 @@ async def without_end(url: str) -> AsyncIterator[tuple[str, asyncio.Event]]:
     whether there was one.
     """
     parts, ended = urlsplit(url), asyncio.Event()
+    opened: list[asyncio.StreamWriter] = []
 
     async def serve(near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         far, forth = await asyncio.open_connection(parts.hostname, parts.port)
+        opened.extend((back, forth))
 
         async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
             while data := await source.read(4096):
@@ -38,6 +40,10 @@ async def without_end(url: str) -> AsyncIterator[tuple[str, asyncio.Event]]:
         yield url.replace(f":{parts.port}", f":{port}"), ended
     finally:
         server.close()
+        for writer in opened:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
 
 
 async def test_it_is_unavailable_and_not_our_fault(postgres_url: str) -> None:
