@@ -67,7 +67,7 @@ test-unit: $(PROTO) ## Unit and tidy tests: no sockets, no servers
 	@$(PYTEST) -q $(wildcard tests/unit tests/tidy)
 
 test-integration: $(PROTO) ## Tests against a real PostgreSQL and NATS
-	@$(PYTEST) -q tests/integration tests/contract tests/e2e tests/fault tests/scale --fault-rounds=all
+	@$(PYTEST) -q tests/integration tests/contract tests/e2e tests/fault tests/scale --fault-rounds=quick
 
 openapi: $(PROTO) ## Write docs/openapi.json from the protos
 	@mkdir -p docs && $(BIN)/python -m services.gateway openapi > docs/openapi.json

@@ -9,10 +9,9 @@ from tests.live import Tenant, new_tenant
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The fault tests have a short and a long form."""
-    parser.addoption(
-        "--fault-rounds", choices=["few", "all"], default="few", help="how much tests/fault kills"
-    )
+    """The fault tests have a short form, that of the test run, and a long one."""
+    choices = ["few", "quick", "all"]
+    parser.addoption("--fault-rounds", choices=choices, default="few", help="how much is killed")
 
 
 FIGURES = pytest.StashKey[list[str]]()

@@ -35,9 +35,15 @@ class AccessBehind(Unavailable):
 
 
 def require_known(call: Call, user_ids: Iterable[str]) -> None:
-    """AccessBehind when one of them may just have been created; deferred work never waits."""
+    """AccessBehind when one of them may just have been created."""
+    if not call.access.members.keys() >= set(user_ids):
+        require_renewed(call)
+
+
+def require_renewed(call: Call) -> None:
+    """AccessBehind unless access is as identity has it; deferred work never waits."""
     deferred = call.through not in {"user", "integration"}
-    if not (deferred or call.access.renewed or call.access.members.keys() >= set(user_ids)):
+    if not (deferred or call.access.renewed):
         raise AccessBehind
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from chassis.access.people import require_renewed
 from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.db.pool import Record, Tx
@@ -139,6 +140,7 @@ def _grantee(call: Call, share: pb.Share, company_id: str) -> tuple[str, str]:
     grantee_id: str = getattr(share, name).lower()
     company = _company(call, kind, grantee_id)
     if company is None:
+        require_renewed(call)
         raise invalid_fields([(f"share.{name}", "There is no such record.")])
     if company not in {"", company_id}:
         raise invalid_fields([(f"share.{name}", "The record is of another company.")])

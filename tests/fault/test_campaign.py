@@ -7,7 +7,8 @@ import pytest
 from deploy.local.settings import ROOT
 from tests.fault.campaign.campaign import Size, campaign
 
-SIZES = {"few": Size(1_500, 6, seed=1), "all": Size(20_000, 30, seed=1)}
+QUICK = Size(20_000, 30, seed=1)
+SIZES = {"few": Size(1_500, 6, seed=1), "quick": QUICK, "all": QUICK}
 RESULTS = ROOT / ".run" / "fault"
 
 

@@ -24,7 +24,7 @@ from tests.live import DATA, Tenant, as_dict, eventually
 
 FEW = ("sales", "nats", "postgres")
 ALL = ("sales", "nats", "postgres", "reporting", "gateway", "identity", "customer", "marketing")
-ROWS = {"few": 2000, "all": 8800}
+ROWS = {"few": 2000, "quick": 2000, "all": 8800}
 DOWN_S = 1.0
 RECOVERY_S = 60.0
 SETTLED_S = 60.0
@@ -32,7 +32,7 @@ SETTLED_S = 60.0
 
 @pytest.fixture
 def rounds(pytestconfig: pytest.Config) -> str:
-    """The short or the long form."""
+    """How much is killed."""
     return str(pytestconfig.getoption("--fault-rounds"))
 
 
