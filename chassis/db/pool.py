@@ -38,6 +38,8 @@ CONNECTION_ERRORS = (
 )
 SERVER_SETTINGS = {
     "jit": "off",
+    # What one request gets by working on all processors the others lose, and more.
+    "max_parallel_workers_per_gather": "0",
     "statement_timeout": "5s",
     "lock_timeout": "2s",
     "idle_in_transaction_session_timeout": "10s",

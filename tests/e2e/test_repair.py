@@ -37,7 +37,7 @@ def test_facts_of_all_tenants_are_what_sales_has(crm: Crm, tenant: Tenant) -> No
     stages = eventually(lambda: tenant.list("stages", filter="outcome = OPEN"))
     tenant.create(
         "opportunities", name="核对", stage_id=str(stages[0]["id"]),
-        amount={"currency_code": "CNY", "amount": "12.30"}, expected_close_date="2026-12-01",
+        amount={"currency_code": "USD", "amount": "12.30"}, expected_close_date="2026-12-01",
     )  # fmt: skip
     eventually(lambda: ", repaired 0, removed 0" in ok(crm("reporting", "rebuild")), timeout_s=30)
     assert ok(crm("reporting", "check")) == ""
