@@ -1,7 +1,7 @@
 """One moment of two databases under causal writes, and restores that happen whole or not at all."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,8 +23,8 @@ from deploy.backup.settle import forget_streams, settle, settling
 from deploy.backup.store import backups
 from deploy.local.platform import Platform
 from deploy.local.progress import Progress
+from tests.integration.deploy.conftest import NAMES
 
-NAMES = ("customer", "sales")
 SILENT = Progress(None)
 MOMENTS = 150
 NOW = datetime.now(UTC)
@@ -33,17 +33,6 @@ CHANGE = (
     " cause_id, request_id, traceparent, changes, lane, create_time, publish_time)"
     " VALUES ($1, $2, 'customer', $2, 1, 'created', '', '', '', '', '', '{}', 0, $3, $3)"
 )
-
-
-@pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """Servers and two databases; no service runs."""
-    platform = Platform.for_tests(tmp_path_factory.mktemp("backup"), services=())
-    platform.up()
-    for name in NAMES:
-        platform.migrate(name)
-    yield platform
-    platform.down()
 
 
 @pytest.fixture

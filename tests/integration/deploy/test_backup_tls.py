@@ -6,7 +6,7 @@ The server of the tests knows no TLS: what stands before it takes the server's p
 import asyncio
 import shutil
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -22,21 +22,10 @@ from deploy.backup.tunnel import AGREED, REQUEST
 from deploy.local.platform import Platform
 from deploy.local.progress import Progress
 from deploy.manifests.certificates import Authority
+from tests.integration.deploy.conftest import NAMES
 
-NAMES = ("customer", "sales")
 SILENT = Progress(None)
 TEXT = "SELECT txt FROM base.tls_probe"
-
-
-@pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """Servers and two databases; no service runs."""
-    platform = Platform.for_tests(tmp_path_factory.mktemp("tls"), services=())
-    platform.up()
-    for name in NAMES:
-        platform.migrate(name)
-    yield platform
-    platform.down()
 
 
 @pytest.fixture
