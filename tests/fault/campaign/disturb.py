@@ -22,6 +22,7 @@ from deploy.local.platform import Platform
 from tests.fault.campaign.client import Ask, Client, Place
 from tests.fault.campaign.history import History, canary
 from tests.live import Tenant
+from tests.under_way import with_nats
 
 STORM_CALLS = 100
 REPEATED = 300
@@ -135,18 +136,6 @@ def repeat(platform: Platform, service: str, chance: random.Random) -> int:
 
     asyncio.run(with_nats(platform, again))
     return counts[-1]
-
-
-async def with_nats(platform: Platform, work: Callable[[Nats], object]) -> None:
-    """Do something on a connection of one's own."""
-    client = Nats()
-    await client.connect(platform.nats_url(), connect_timeout=5)
-    try:
-        done = work(client)
-        assert asyncio.iscoroutine(done)
-        await done
-    finally:
-        await client.close()
 
 
 def storm(tenant: Tenant, folder: Path, number: int) -> int:

@@ -17,9 +17,9 @@ from chassis.events.streams import stream_name
 from deploy.local.platform import Platform
 from deploy.local.settings import GATEWAY, SERVICES
 from services.reporting.methods.recompute import recompute_all
-from tests.fault.campaign.disturb import with_nats
 from tests.fault.campaign.world import Change, Logged, Pair, Sent, World
 from tests.live import Tenant, as_dict
+from tests.under_way import under_way, with_nats
 
 BATCH: Final = 1000
 IDLE_S: Final = 10.0
@@ -30,7 +30,6 @@ COLLECTIONS: Final = {
 }
 REPLICAS: Final = {"sales": ("customers", "campaigns"), "marketing": ("customers",),
                    "reporting": ("customers", "campaigns")}  # fmt: skip
-_PENDING = "SELECT count(*) FROM change WHERE publish_time IS NULL"
 _CHANGES = (
     "SELECT tenant_id::text AS tenant, id::text AS id, resource, record_id::text AS record,"
     " version, changes::text AS changes, representation::text AS representation FROM change"
@@ -68,7 +67,7 @@ class Gatherer:
         """Wait until nothing is late; what still is after that is a trouble."""
         self.world.planted = planted
         deadline = time.monotonic() + within_s
-        while late := asyncio.run(self._late()):
+        while late := asyncio.run(under_way(self._platform, SERVICES)):
             if time.monotonic() > deadline:
                 self.world.troubles += late
                 return
@@ -119,26 +118,6 @@ class Gatherer:
             ]  # fmt: skip
         finally:
             await connection.close()
-
-    async def _late(self) -> list[str]:
-        late = []
-        for name in SERVICES:
-            connection = await asyncpg.connect(self._platform.database_url(name, "owner"))
-            try:
-                if count := await connection.fetchval(_PENDING):
-                    late.append(f"{count} changes of {name} are not published")
-            finally:
-                await connection.close()
-
-        async def ask(client: Nats) -> None:
-            for name in SERVICES:
-                for one in await client.jetstream().consumers_info(stream_name(name)):
-                    waiting = (one.num_pending or 0) + (one.num_ack_pending or 0)
-                    if one.config.durable_name and waiting:
-                        late.append(f"{waiting} events of {name} wait for {one.name}")
-
-        await with_nats(self._platform, ask)
-        return late
 
     async def _streams(self, client: Nats) -> None:
         """A fresh consumer reads each stream from its beginning."""

@@ -6,6 +6,7 @@ import asyncpg
 
 from deploy.local.platform import Platform
 from tests.integration.security.wire import SERVICES
+from tests.under_way import under_way
 
 TABLES = """
     SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -26,7 +27,7 @@ async def settled(platform: Platform, tenant_id: str) -> Checksums:
     for _ in range(LOOKS_MAX):
         await asyncio.sleep(LOOK_EVERY_S)
         now = await checksums(platform, tenant_id)
-        still = still + 1 if now == found else 0
+        still = still + 1 if now == found and not await under_way(platform, SERVICES) else 0
         found = now
         if still == STILL_LOOKS:
             return found
