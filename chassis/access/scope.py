@@ -2,23 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
-from operator import add
 from typing import TypeAlias
 
 from sqlalchemy import (
     BindParameter,
     Column,
     ColumnElement,
-    Select,
     Table,
     any_,
     bindparam,
     exists,
-    func,
-    literal_column,
     or_,
-    select,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 from sqlalchemy.sql.visitors import ExternallyTraversible, replacement_traverse
@@ -26,7 +20,7 @@ from sqlalchemy.sql.visitors import ExternallyTraversible, replacement_traverse
 from chassis.access.model import Access, Reach
 from chassis.access.place import COMPANY, OWNED
 from chassis.call import Call
-from chassis.shares.reach import is_shared, shared_ids
+from chassis.shares.reach import is_shared
 from crm.type.v1.options_pb2 import Place
 
 # What of a reach decides about the SQL text: narrowed by owner, narrowed by company, widened by
@@ -102,38 +96,32 @@ def table_reach_condition(
     columns: Columns, shape: Shape, *, walked: bool = False
 ) -> list[ColumnElement[bool]]:
     """The conditions that keep a statement to the rows within reach; `walked` row by row."""
-    owner, department, company = columns.owner, columns.department, columns.company
-    conditions: list[ColumnElement[bool]] = []
-    if shape[0]:
-        pairs = ((owner, _OWNERS), (department, _DEPARTMENTS))
-        ways = [one == any_(ids) for one, ids in pairs if one is not None]
-        if shape[2] and columns.shared is not None:
-            ways.append(is_shared(columns.shared, shape[2], walked=walked))
-        conditions.append(or_(*ways))
-    if shape[1] and company is not None:
-        conditions.append(company == _COMPANY)
-    elif shape[1] and department is not None:
-        conditions.append(department == any_(_COMPANY_DEPARTMENTS))
+    ways, limits = reach_parts(columns, shape, walked=walked)
+    conditions = [or_(*ways), *limits] if ways else limits
     if columns.link is not None and conditions:
         return [exists().where(columns.link, *conditions)]
     return conditions
 
 
-def reach_size(table: Table, columns: Columns, shape: Shape, most: int) -> Select[tuple[int]]:
-    """How many rows a narrowed reach has; ways that overlap are added, and each is counted up to
-    `most`, in its index alone.
+def reach_parts(
+    columns: Columns, shape: Shape, *, walked: bool = False
+) -> tuple[list[ColumnElement[bool]], list[ColumnElement[bool]]]:
+    """The ways into a reach, of which a row needs one where there are any, and what it needs
+    besides.
     """
-    pairs = ((columns.owner, _OWNERS), (columns.department, _DEPARTMENTS))
-    ways = [one == any_(ids) for one, ids in pairs if one is not None]
-    if not shape[0]:
-        ways = table_reach_condition(columns, shape)[:1]
-    tenant = table.c.tenant_id == bindparam("tenant_id")
-    one: ColumnElement[object] = literal_column("1")
-    found = [select(one).where(tenant, way) for way in ways]
-    found += [shared_ids(table.name, shape[2])] if shape[2] else []
-    ends = [rows.limit(most).subquery() for rows in found]
-    counts = [select(func.count()).select_from(end).scalar_subquery() for end in ends]
-    return select(reduce(add, counts).label("size"))
+    owner, department, company = columns.owner, columns.department, columns.company
+    ways: list[ColumnElement[bool]] = []
+    limits: list[ColumnElement[bool]] = []
+    if shape[0]:
+        pairs = ((owner, _OWNERS), (department, _DEPARTMENTS))
+        ways = [one == any_(ids) for one, ids in pairs if one is not None]
+        if shape[2] and columns.shared is not None:
+            ways.append(is_shared(columns.shared, shape[2], walked=walked))
+    if shape[1] and company is not None:
+        limits.append(company == _COMPANY)
+    elif shape[1] and department is not None:
+        limits.append(department == any_(_COMPANY_DEPARTMENTS))
+    return ways, limits
 
 
 def covers_row(columns: Columns, reach: Reach, row: Mapping[str, object], access: Access) -> bool:

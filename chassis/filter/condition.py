@@ -106,6 +106,11 @@ class CompiledFilter:
         built = [(self._keys(term), builder.build(term)) for term in self._terms]
         return [one for keys, one in built if keys and keys <= self._named(columns)]
 
+    def decided(self, columns: Collection[ColumnElement[object]]) -> bool:
+        """Whether these columns decide it but for words that many records have."""
+        named = self._named(columns)
+        return all(_is_frequent(term) or self._keys(term) <= named for term in self._terms if term)
+
     def parts(self) -> tuple[list[ColumnElement[bool]], list[ColumnElement[bool]]]:
         """The same condition in two parts that are ANDed: without frequent words, and with them."""
         builder = _Builder(self, walked=True)

@@ -21,12 +21,14 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
-    text,
+    true,
+    union_all,
 )
 
-from chassis.access.scope import reach_size
+from chassis.access.scope import reach_parts
 from chassis.call import Call
 from chassis.db.indexes import held_with
+from chassis.db.planning import AS_IT_IS, GATHERED, IN_INDEXES, IN_ORDER
 from chassis.db.pool import Record, Tx
 from chassis.db.sql import Statement, statement
 from chassis.filter.fields import FilterField
@@ -38,6 +40,7 @@ from chassis.filter.page_token import (
 from chassis.resource.plan import Plan, reach_shape
 from chassis.resource.query import (
     Query,
+    beside_reach,
     key_label,
     list_conditions,
     make_query,
@@ -51,26 +54,8 @@ PAGE_SIZE = 50
 PAGE_BYTES_MAX = 2 * 1024 * 1024
 ESTIMATE_MAX = 10_000
 WALKED_MAX = 10_000
-GATHERED_MAX = 8_000
 _NUMBER = "walk_number"
-# A plan for any values would take every reach for half of the table; and a table that is joined to
-# itself, so that its index is walked and only few of its rows are read, would be joined no more. To
-# scan a table is to read the rows of all tenants.
-_AS_IT_IS = statement(
-    text(
-        "SELECT set_config('plan_cache_mode', 'force_custom_plan', true),"
-        " set_config('enable_self_join_elimination', 'off', true),"
-        " set_config('enable_seqscan', 'off', true)"
-    )
-)
-# PostgreSQL takes a walk through an order for ten times cheaper than it is: its cost is that of the
-# whole walk, in which every page is read once, by the share of it that is expected.
-_GATHERED = statement(
-    text(
-        "SELECT set_config('enable_indexscan', 'off', true),"
-        " set_config('enable_indexonlyscan', 'off', true)"
-    )
-)
+_LIMIT = bindparam("limit", type_=Integer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,55 +93,62 @@ async def _rows(tx: Tx, query: Query, values: Mapping[str, object]) -> Sequence[
     the page is full; only when WALKED_MAX records were not enough all that have it are gathered.
     """
     plan, frequent = query.plan, query.filter.frequent
-    if query.skewed:
-        await tx.execute(_AS_IT_IS, {})
-    walked = query.narrow and not query.sided
-    gathered = query.sided or (query.request.filter and not frequent)
-    if query.narrow and gathered and await _is_small(tx, query, values):
+    walked, gathered = query.narrow and not query.sided, query.sided or query.request.filter
+    small = query.narrow and await plan.reaches.are_small(tx, query.reach, values)
+    if small and walked and query.held:
+        await tx.execute(IN_INDEXES, {})
+        run = plan.cached(("small", query.shape), lambda: _small_statement(query))
+        return await tx.fetch(run, values)
+    inside = small and (query.sided or (gathered and not frequent))
+    if inside:
         query, walked = query.inside, False
-        if not frequent:
-            await tx.execute(_GATHERED, {})
+    if query.skewed:
+        custom = GATHERED if inside else AS_IT_IS
+        await tx.execute(custom if gathered else IN_ORDER, {})
     if frequent:
         walk = plan.cached(("walk", query.shape, walked), lambda: _walk_statement(query, walked))
         rows = await tx.fetch(walk, values)
         if not any(row[_NUMBER] == WALKED_MAX for row in rows):
             return rows
-    run = plan.cached(("list", query.shape, walked), lambda: _page_statement(query, walked))
-    return await tx.fetch(run, values)
-
-
-async def _is_small(tx: Tx, query: Query, values: Mapping[str, object]) -> bool:
-    """Whether the caller reaches so few rows that all of them may be looked at."""
-    plan, shape = query.plan, reach_shape(query.plan, query.reach)
-    if plan.scope.link is not None or not any(shape[:2]):
-        return False
-    table, scope = plan.resource.table, plan.scope
-    run = plan.cached(
-        ("size", shape), lambda: statement(reach_size(table, scope, shape, GATHERED_MAX))
-    )
-    row = await tx.fetch_row(run, values)
-    return row is not None and int(row["size"]) < GATHERED_MAX
+    page = plan.cached(("list", query.shape, walked), lambda: _page_statement(query, walked))
+    return await tx.fetch(page, values)
 
 
 def _page_statement(query: Query, walked: bool) -> Statement:
     """A page; `walked` decides a narrow reach within the index of the order, and looks only at the
     rows in reach.
     """
-    table, limit = query.plan.resource.table, bindparam("limit", type_=Integer)
     columns, after = query.plan.columns_of(query.names), _after(query)
     ordered = [term.field for term in query.order.terms]
     if not walked:
         conditions = list_conditions(query, [query.filter.expression(), *after], ordered)
         page = select(*columns, *_keys(query)).where(*conditions)
-        return statement(page.order_by(*query.order.expressions()).limit(limit))
-    held = query.filter.about(held_with(table, ordered[0].column))
+        return statement(page.order_by(*query.order.expressions()).limit(_LIMIT))
+    held = query.filter.about(held_with(query.plan.resource.table, ordered[0].column))
     conditions = [*after, *held, *within(query, walked=True)]
     reached = select(*_keys(query)).where(*conditions)
     if not query.request.filter:
-        reached = reached.order_by(*query.order.expressions()).limit(limit)
+        reached = reached.order_by(*query.order.expressions()).limit(_LIMIT)
     found = reached.subquery()
-    rows = _records(query, found, columns, query.filter.expression())
-    return statement(rows.order_by(*_ordered(query, found)).limit(limit))
+    return _records(query, found, columns, query.filter.expression())
+
+
+def _small_statement(query: Query) -> Statement:
+    """A page of a small reach, which is gathered and put in order within the indexes of its ways;
+    only records of the page are read, and those passed over for want of a frequent word.
+    """
+    plan = query.plan
+    ways, limits = reach_parts(plan.scope, reach_shape(plan, query.reach))
+    held = [*query.filter.about(plan.reaches.held), *_after(query), *limits, *beside_reach(query)]
+    each = [
+        select(*_keys(query)).where(*held, way, *(before.is_not(True) for before in ways[:at]))
+        for at, way in enumerate(ways or [true()])
+    ]
+    every = union_all(*each).subquery()
+    reached = select(*every.c).order_by(*_ordered(query, every))
+    words = query.filter.parts()[1]
+    found = (reached if words else reached.limit(_LIMIT)).subquery()
+    return _records(query, found, plan.columns_of(query.names), *words)
 
 
 def _records(
@@ -164,15 +156,16 @@ def _records(
     found: Subquery,
     columns: Sequence[ColumnElement[Any]],  # Any: several types
     *filters: ColumnElement[bool],
-) -> Select[*tuple[Any, ...]]:  # Any: as above
-    """The records with the ids of a subquery, and the keys of the order that it has."""
+) -> Statement:
+    """A page of the records with the ids of a subquery, in the order of the keys that it has."""
     table = query.plan.resource.table
     keys = [found.c[key_label(at)] for at in range(len(query.order.terms))]
     # The key that breaks ties: given twice, the planner would not see that it is in order.
     of_order = [term.field.name for term in query.order.terms]
     found_id = keys[of_order.index(query.plan.identifier.name)]
     same = (table.c.tenant_id == bindparam("tenant_id"), table.c.id == found_id)
-    return select(*columns, *keys).where(*same, *tied([*query.filter.columns.values()]), *filters)
+    rows = select(*columns, *keys).where(*same, *tied([*query.filter.columns.values()]), *filters)
+    return statement(rows.order_by(*_ordered(query, found)).limit(_LIMIT))
 
 
 def _keys(query: Query) -> list[ColumnElement[Any]]:  # Any: several types
@@ -185,10 +178,9 @@ def _after(query: Query) -> list[ColumnElement[bool]]:
 
 def _ordered(query: Query, found: Subquery) -> list[ColumnElement[object]]:
     """The order of the list, by the keys that a subquery has given."""
-    terms = enumerate(query.order.terms)
     return [
-        replace(term, field=replace(term.field, column=found.c[key_label(at)])).expression
-        for at, term in terms
+        replace(one, field=replace(one.field, column=found.c[key_label(at)])).expression
+        for at, one in enumerate(query.order.terms)
     ]
 
 
@@ -199,8 +191,8 @@ def _walk_statement(query: Query, walked: bool) -> Statement:
     last: ColumnElement[int] = literal_column(str(WALKED_MAX))
     plain, frequent = query.filter.parts()
     number = func.row_number().over(order_by=query.order.expressions()).label(_NUMBER)
-    ordered = [term.field for term in query.order.terms]
-    used: list[FilterField | OrderField] = [*query.filter.columns.values(), *ordered]
+    used: list[FilterField | OrderField] = [*query.filter.columns.values()]
+    used += [term.field for term in query.order.terms]
     first = (
         select(number, *_keys(query))
         .where(*plain, *_after(query), *tied(used), *within(query, walked=walked))
@@ -209,8 +201,7 @@ def _walk_statement(query: Query, walked: bool) -> Statement:
         .subquery()
     )
     columns = [*query.plan.columns_of(query.names), first.c[_NUMBER]]
-    rows = _records(query, first, columns, or_(and_(*frequent), first.c[_NUMBER] == last))
-    return statement(rows.order_by(*_ordered(query, first)).limit(bindparam("limit")))
+    return _records(query, first, columns, or_(and_(*frequent), first.c[_NUMBER] == last))
 
 
 def _fitting(query: Query, rows: Sequence[Record]) -> tuple[Sequence[Record], list[Message]]:
@@ -239,6 +230,8 @@ async def _total(call: Call, tx: Tx, query: Query) -> int | None:
         return None
     key = ("count", how, query.filter.shape, query.reach_shapes)
     deleted = query.request.show_deleted
+    if query.skewed:
+        await tx.execute(AS_IT_IS, {})
     run = query.plan.cached((*key, deleted), lambda: _count_statement(query, how))
     row = await tx.fetch_row(run, {**query.values, "tenant_id": call.tenant_id})
     return int(row["total"]) if row else 0

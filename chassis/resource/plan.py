@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement
 
 from chassis.access.model import Reach
 from chassis.access.place import place_of
+from chassis.access.reaches import Reaches
 from chassis.access.scope import (
     Columns,
     Shape,
@@ -101,6 +102,11 @@ class Plan:
         owner_id and department_id.
         """
         return scope_columns(self.resource.table, place_of(self.descriptor))
+
+    @cached_property
+    def reaches(self) -> Reaches:
+        """The reaches into its table: which are small, and what their indexes hold."""
+        return Reaches(self.resource.table, self.scope)
 
     @cached_property
     def parent(self) -> str:

@@ -60,6 +60,12 @@ class Query:
         return any(term.field.ties for term in self.order.terms)
 
     @property
+    def held(self) -> bool:
+        """Whether the indexes of row scope decide and order it, but for frequent words."""
+        ordered = {term.field.column for term in self.order.terms}
+        return ordered <= self.plan.reaches.held and self.filter.decided(self.plan.reaches.held)
+
+    @property
     def inside(self) -> "Query":
         """The same, ordered by what is in the records alone."""
         order, position = self.order.inside, self.position
@@ -167,12 +173,18 @@ def tied(fields: Iterable[FilterField | OrderField]) -> list[ColumnElement[bool]
 
 def within(query: Query, *, walked: bool = False) -> list[ColumnElement[bool]]:
     """Tenant, reach, and no record of the recycle bin unless asked for."""
+    shape = reach_shape(query.plan, query.reach)
+    return [
+        *reach_condition(query.plan, shape, walked=walked),
+        *beside_reach(query, walked=walked),
+    ]
+
+
+def beside_reach(query: Query, *, walked: bool = False) -> list[ColumnElement[bool]]:
+    """The same without the reach of the first verb."""
     plan = query.plan
     table = plan.resource.table
-    conditions = [
-        table.c.tenant_id == bindparam("tenant_id"),
-        *reach_condition(plan, reach_shape(plan, query.reach), walked=walked),
-    ]
+    conditions: list[ColumnElement[bool]] = [table.c.tenant_id == bindparam("tenant_id")]
     if query.also:
         also = reach_condition(plan, reach_shape(plan, query.also), walked=walked)
         conditions += beside(also)

@@ -67,11 +67,18 @@ ROWS: Final = (
     Removal(
         "scope of lists and searches",
         QUERY,
-        "        *reach_condition(plan, reach_shape(plan, query.reach), walked=walked),\n",
+        "        *reach_condition(query.plan, shape, walked=walked),\n",
         "",
         (
             f"{PARTNERS}::test_lists_and_counts_end_where_the_company_does[User-identity.UserService/ListUsers]",
         ),
+    ),
+    Removal(
+        "scope of lists of a small reach",
+        LISTING,
+        ".where(*held, way, *(before.is_not(True) for before in ways[:at]))",
+        ".where(*held)",
+        (f"{SECURITY}/test_narrow_lists.py::test_a_narrow_list_has_what_it_must[OWN]",),
     ),
     Removal(
         "scope of counts",

@@ -34,5 +34,6 @@ list_indexes(
         "phone",
         "email",
     ),
+    held=(),
 )
 search_table(contact)

@@ -72,5 +72,6 @@ list_indexes(
     ),
     # An open one has no close date.
     together=[("state", "close_date")],
+    held=("state",),
 )
 search_table(opportunity)

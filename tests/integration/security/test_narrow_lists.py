@@ -15,10 +15,11 @@ from bench.data import record_id
 from bench.pgbench import read_frequencies
 from bench.search import copy_search
 from chassis.access.model import VERBS, Access, Grant, Member
+from chassis.access.reaches import ROWS_MAX
 from chassis.call import Call, Principal
 from chassis.custom_fields.source import CustomFieldSource
 from chassis.db.pool import Database
-from chassis.resource.listing import GATHERED_MAX, list_records
+from chassis.resource.listing import list_records
 from chassis.resource.plan import make_plan
 from crm.type.v1.requests_pb2 import ListRequest
 from deploy.local.platform import Platform
@@ -163,7 +164,7 @@ async def listed(ground: Ground, scope: str, request: ListRequest, pages: int) -
 
 @pytest.mark.parametrize("scope", SCOPES)
 async def test_a_narrow_list_has_what_it_must(ground: Ground, scope: str) -> None:
-    assert ROWS // 10 < GATHERED_MAX < ROWS * 7 // 10
+    assert ROWS // 10 < ROWS_MAX < ROWS * 7 // 10
     for condition, order, way in product(FILTERS, ORDERS, ("", " desc")):
         request = ListRequest(
             filter=condition, order_by=order + way, page_size=90, fields="id", count="exact"

@@ -53,6 +53,8 @@ def found(tenant: Tenant, condition: str, **params: str | int) -> list[str]:
         ('"+86 138-0013 8000"', ["张三丰"]),
         ('"+86 21 68880001"', ["上海宏远贸易有限公司"]),
         ('name:"三丰"', ["张三丰"]),
+        ('name:"zsf"', ["张三丰"]),
+        ("name:zhangsan", ["张三丰"]),
         ('phone:"0013-8000"', ["张三丰"]),
         ("name:13800138000", []),
         ("email:三丰", []),
