@@ -89,7 +89,7 @@ class Engine:
     def save(self, image: str, archive: Path) -> None:
         """Write an image to a file that is not there yet, as docker's archive."""
         if self._is_buildah:
-            self.run("push", "--quiet", image, f"docker-archive:{archive}:{image}")
+            self.run("push", "--quiet", image, f"docker-archive:{self.path(archive)}:{image}")
         else:
             self.run("save", "--output", self.path(archive), image)
 
