@@ -101,7 +101,7 @@ types: $(PROTO) ## mypy --strict
 manifests: $(PROTO) ## Render deploy/manifests into deploy/base and the overlays
 	@$(BIN)/python -m deploy.manifests
 
-images: $(PROTO) ## Build all container images with podman or docker, and list what is in them (SBOM)
+images: $(PROTO) ## Build all container images with podman, docker or buildah, and list what is in them (SBOM)
 	@$(BIN)/python -m deploy.images
 
 deploy-check: $(PROTO) ## Check manifests, rules and images, play the pods with podman: sign-in, backup, restore

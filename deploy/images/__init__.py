@@ -1,1 +1,1 @@
-"""Container images: built with podman or docker, whichever can be had."""
+"""Container images: built with podman, docker or buildah, whichever can be had."""

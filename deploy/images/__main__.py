@@ -42,7 +42,7 @@ def build_all(found: Engine, progress: Progress) -> None:
         image = f"crm-{target}:{RELEASE}"
         with progress.step(f"image {image}"):
             found.run("build", *arguments, "--target", target, "--tag", image, found.path(ROOT))
-            size = int(found.run("image", "inspect", "--format", "{{.Size}}", image))
+            size = found.size(image)
             if size > BYTES_MAX:
                 raise RunnerError(f"{image} has {size} bytes, at most {BYTES_MAX} are allowed")
             count = _list_contents(found, target, image)
@@ -83,7 +83,7 @@ def _secrets(found: Engine) -> list[str]:
 def _list_contents(found: Engine, target: str, image: str) -> int:
     """Write the SBOM of an image to .build/sbom, once for each state of it; how many packages."""
     SBOM.mkdir(parents=True, exist_ok=True)
-    identity = found.run("image", "inspect", "--format", "{{.Id}}", image).strip()
+    identity = found.identity(image)
     mark, listing = SBOM / f"{target}.id", SBOM / f"{target}.spdx.json"
     if not (listing.exists() and mark.exists() and mark.read_text() == identity):
         _scan(found, image, listing)
@@ -94,7 +94,7 @@ def _list_contents(found: Engine, target: str, image: str) -> int:
 def _scan(found: Engine, image: str, listing: Path) -> None:
     archive = listing.with_suffix(".tar")
     archive.unlink(missing_ok=True)
-    found.run("save", "--output", found.path(archive), image)
+    found.save(image, archive)
     what = (f"docker-archive:{archive}", "--quiet", "--output", f"spdx-json={listing}")
     environment = {**os.environ, "SYFT_CHECK_FOR_APP_UPDATE": "false"}
     done = subprocess.run(

@@ -1,9 +1,12 @@
-"""Where containers are built and run: podman 5 or docker of this machine, or podman of our own."""
+"""Where images are built: podman, docker or buildah of this machine, or podman of our own; and
+where pods are played: podman 5 or later.
+"""
 
 import json
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,7 +30,7 @@ PATIENCE_S: Final = 600.0
 
 @dataclass(frozen=True)
 class Engine:
-    """A program that speaks podman's command line; `own` is the process that holds our own root."""
+    """A program that builds as podman does; `own` is the process that holds our own root."""
 
     program: tuple[str, ...]
     plays: bool
@@ -63,6 +66,33 @@ class Engine:
             raise RunnerError(f"{program[-1]} {' '.join(arguments[:3])} failed:\n{output}")
         return done.stdout + ("" if check else done.stderr)
 
+    @property
+    def _is_buildah(self) -> bool:
+        """Buildah, which knows images as a builder does: nothing is inspected or saved."""
+        return self.program == ("buildah",)
+
+    def identity(self, image: str) -> str:
+        """What changes whenever an image does."""
+        if self._is_buildah:
+            return self.run("images", "--quiet", "--no-trunc", image).strip()
+        return self.run("image", "inspect", "--format", "{{.Id}}", image).strip()
+
+    def size(self, image: str) -> int:
+        """Bytes of an image, not compressed."""
+        if not self._is_buildah:
+            return int(self.run("image", "inspect", "--format", "{{.Size}}", image))
+        with tempfile.TemporaryDirectory(dir=BUILD) as folder:
+            archive = Path(folder) / "image.tar"
+            self.save(image, archive)
+            return archive.stat().st_size
+
+    def save(self, image: str, archive: Path) -> None:
+        """Write an image to a file that is not there yet, as docker's archive."""
+        if self._is_buildah:
+            self.run("push", "--quiet", image, f"docker-archive:{self.path(archive)}:{image}")
+        else:
+            self.run("save", "--output", self.path(archive), image)
+
 
 @contextmanager
 def engine(*, plays: bool) -> Iterator[Engine]:
@@ -73,26 +103,33 @@ def engine(*, plays: bool) -> Iterator[Engine]:
         return
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise RunnerError(
-            f"Neither podman {PODMAN_MIN} nor (for images only) a docker engine is here, and podman"
-            " of our own needs root and Debian's packages: nothing was built or played."
+            f"Neither podman {PODMAN_MIN} nor (for images only) an older one, docker or buildah is"
+            " here, and podman of our own needs root and Debian's packages: nothing was built or"
+            " played."
         )
     with _own_root() as made:
         yield made
 
 
 def _installed(*, plays: bool) -> Engine | None:
-    if shutil.which("podman") is not None:
-        done = subprocess.run(
-            ["podman", "info", "--format", "json"], check=False, capture_output=True, text=True
-        )
-        if done.returncode == 0:
-            version = str(json.loads(done.stdout)["version"]["Version"])
-            if int(version.partition(".")[0]) >= PODMAN_MIN:
-                return Engine(("podman",), plays=True)
-    if plays or shutil.which("docker") is None:
+    """The first that works; pods want a podman that is new enough."""
+    told = _told("podman", "info", "--format", "json")
+    if told is not None:
+        major = int(str(json.loads(told)["version"]["Version"]).partition(".")[0])
+        if major >= PODMAN_MIN or not plays:
+            return Engine(("podman",), plays=major >= PODMAN_MIN)
+    for program in () if plays else ("docker", "buildah"):
+        if _told(program, "info") is not None:
+            return Engine((program,), plays=False)
+    return None
+
+
+def _told(program: str, *arguments: str) -> str | None:
+    """What a program of this machine prints; None when it is not here or does not work."""
+    if shutil.which(program) is None:
         return None
-    done = subprocess.run(["docker", "info"], check=False, capture_output=True, text=True)
-    return Engine(("docker",), plays=False) if done.returncode == 0 else None
+    done = subprocess.run([program, *arguments], check=False, capture_output=True, text=True)
+    return done.stdout if done.returncode == 0 else None
 
 
 @contextmanager

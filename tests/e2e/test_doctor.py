@@ -20,7 +20,9 @@ from tests.live import eventually, new_tenant
 # Backlogs are counted every ten seconds.
 WITHIN_S = 40.0
 CRM = '#!/bin/sh\nexec "{python}" -m cli.main "$@"\n'
-SHELL = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
+SHELL = re.compile(
+    r"^```sh\n# tested by tests/e2e/test_doctor.py\n(.*?)^```", re.DOTALL | re.MULTILINE
+)
 PARK = """
     INSERT INTO base.parked (tenant_id, consumer, event_id, resource, record_id, version, headers,
                              data, reason, create_time)

@@ -1,7 +1,10 @@
 """PostgreSQL and NATS as the runner starts them, in a folder of their own."""
 
 import os
+import re
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +15,7 @@ import pytest
 from deploy.local import ports
 from deploy.local.errors import RunnerError
 from deploy.local.platform import Platform
+from deploy.local.settings import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +127,18 @@ def test_up_again_starts_nothing(platform: Platform) -> None:
     platform.up()
     assert platform.pids() == before
     assert set(before) == {"postgres", "nats"}
+
+
+def test_status_shows_what_runs(platform: Platform) -> None:
+    environment = {**os.environ, "RUN_DIR": str(platform.run_dir)}
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy.local", "status"], cwd=ROOT, env=environment,
+        capture_output=True, text=True, timeout=30, check=True,
+    )  # fmt: skip
+    for name, pid in platform.pids().items():
+        assert re.search(
+            rf"^ +{name} +port {platform.port(name)} +process {pid}$", done.stdout, re.MULTILINE
+        )
 
 
 def test_up_finds_what_another_run_started(platform: Platform) -> None:

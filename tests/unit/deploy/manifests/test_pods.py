@@ -70,13 +70,14 @@ def test_containers_say_what_they_take(overlay: str) -> None:
 
 
 def test_requests_come_from_what_was_measured(overlay: str) -> None:
-    page = (ROOT / "docs/operations/kubernetes.md").read_text("utf-8")
+    page = (ROOT / "docs/scaling.md").read_text("utf-8")
+    assert set(MEASURED_MIB) == {service.name for service in SERVICES}
     for name, measured in MEASURED_MIB.items():
         spec = at(of_kind(overlay, "Deployment")[name], "spec", "template", "spec")
         (server,) = items(spec, "containers")
         memory = texts(server, "resources", "requests")["memory"]
         assert 1.2 * measured <= int(memory.removesuffix("Mi")) <= 2 * measured, name
-        assert f"{name} takes {measured} MiB" in page or f"{name} {measured} MiB" in page
+        assert f"\n| {name} | {measured} MiB |" in page
 
 
 def test_what_serves_is_probed_and_stops_in_order(overlay: str) -> None:
