@@ -112,10 +112,10 @@ async def labels(call: Call, tx: Tx, resource: str, ids: Iterable[str]) -> dict[
 
 def in_reach(call: Call, reach: Reach, resource: str, row: Record) -> bool:
     """Whether a reach holds a record with an owner as the replica knows it."""
-    owner_id, department_id, company_id = scope_values(orjson.loads(row["data"]))
+    owner_id, department_id, company_id, shared = scope_values(orjson.loads(row["data"]))
     if resource == USERS:
         owner_id, company_id = str(row["id"]), call.access.company_at(department_id)
-    return reach.covers(owner_id, department_id, company_id)
+    return reach.covers(owner_id, department_id, company_id, shared)
 
 
 async def _missing(

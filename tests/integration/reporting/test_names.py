@@ -72,3 +72,17 @@ async def test_stages_are_named_to_whoever_may_read_them(database: Database, fil
     own = {"opportunities": "ALL", "stages": "OWN"}
     assert set(await summary(database, call(filled, own, ME), "stage")) == {"New"}
     assert set(await summary(database, call(filled, {"opportunities": "ALL"}), "stage")) == {NEW}
+
+
+async def test_a_shared_customer_is_named_as_long_as_it_is_shared(
+    database: Database, filled: str
+) -> None:
+    own = call(filled, {"opportunities": "ALL", "customers": "OWN"}, ME)
+    told = {"name": "secret", "owner_id": BEN}
+    shared = event(filled, "customer", OTHERS, 2, "shared", **told, grantee_ids=[ME])
+    await tell_names(database, filled, shared)
+    assert set(await summary(database, own, "customer")) == {"own", "secret", DEALERS}
+    dealer = call(filled, {"opportunities": "ALL", "customers": "OWN"}, ME, COMPANY)
+    assert "secret" not in await summary(database, dealer, "customer")
+    await tell_names(database, filled, event(filled, "customer", OTHERS, 3, "unshared", **told))
+    assert set(await summary(database, own, "customer")) == {"own", OTHERS, DEALERS}
