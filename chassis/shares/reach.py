@@ -41,7 +41,10 @@ def shared_ids(table: str, level: str) -> Select[tuple[object]]:
 def grantees_of(
     table: Table, resource: ColumnElement[str], record_id: ColumnElement[object]
 ) -> ColumnElement[object]:
-    """With whom the record in a row of the table is shared, in order; `grantee_ids` of the row."""
+    """With whom the record in a row of the table is shared, in order; `grantee_ids` of the row.
+
+    Shares name the table of a record, changes its resource: the two have one name.
+    """
     found = select(SHARE.c.grantee_id).where(
         SHARE.c.tenant_id == table.c.tenant_id,
         SHARE.c.resource == resource,
