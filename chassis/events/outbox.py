@@ -34,7 +34,7 @@ TENANTS_MAX = 64
 NO_TENANT = "00000000-0000-0000-0000-000000000000"
 _IDS = ARRAY(UUID(as_uuid=False))
 # The dataclass is the list of what is read.
-COLUMNS = (
+COLUMNS: tuple[ColumnElement[object], ...] = (
     *(CHANGE.c[name] for name in Change.__slots__ if name != GRANTEES),
     grantees_of(CHANGE, CHANGE.c.resource, CHANGE.c.record_id),
 )

@@ -21,7 +21,8 @@ def is_shared(
     A copy of records has a list of grantees in the id's place, which says nothing of levels.
     """
     if isinstance(record_id.type, ARRAY):
-        return record_id.overlap(_GRANTEES)
+        among: ColumnElement[bool] = record_id.overlap(_GRANTEES)
+        return among
     found = shared_ids(record_id.table.name, level)
     return (
         record_id.in_(found) if walked else record_id == any_(func.array(found.scalar_subquery()))
