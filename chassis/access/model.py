@@ -40,13 +40,21 @@ class Reach:
     company_id: str = ""
     company_all: bool = False
     # With whom records may be shared so that the caller has them, and the level that takes; "" for
-    # verbs that no share allows. Rows are not asked for their shares by `covers`.
+    # verbs that no share allows.
     grantee_ids: frozenset[str] = frozenset()
     shares: str = ""
     company_department_ids: frozenset[str] = frozenset()
 
-    def covers(self, owner_id: str, department_id: str, company_id: str) -> bool:
-        """Whether a row with these three columns ("" for NULL) is within reach."""
+    def covers(
+        self,
+        owner_id: str,
+        department_id: str,
+        company_id: str,
+        grantee_ids: frozenset[str] = frozenset(),
+    ) -> bool:
+        """Whether a row with these three columns ("" for NULL) is within reach, one that is shared
+        with these where it is known with whom.
+        """
         if self.company_id and company_id != self.company_id:
             return False
         return (
@@ -54,6 +62,7 @@ class Reach:
             or self.company_all
             or (owner_id != "" and owner_id in self.owner_ids)
             or (department_id != "" and department_id in self.department_ids)
+            or (self.shares == SHARED["READ"] and not self.grantee_ids.isdisjoint(grantee_ids))
         )
 
 

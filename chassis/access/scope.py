@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, UUID
 from sqlalchemy.sql.visitors import ExternallyTraversible, replacement_traverse
 
 from chassis.access.model import Access, Reach
-from chassis.access.place import COMPANY, OWNED
+from chassis.access.place import COMPANY, GRANTEES, OWNED
 from chassis.call import Call
 from chassis.shares.reach import is_shared
 from crm.type.v1.options_pb2 import Place
@@ -44,7 +44,8 @@ class Columns:
     """The columns that stand for owner, department and company; rows without any are everybody's.
 
     Without a column for the company it is the one that the department lies in. With a `link` they
-    are those of the row above. `shared` is the id that shares name, where there may be some.
+    are those of the row above. `shared` is the id that shares name, or in a copy of the record the
+    list of those it is shared with, where there may be some.
     """
 
     owner: Column[object] | None
@@ -63,7 +64,7 @@ def scope_columns(table: Table, place: Place = OWNED) -> Columns:
         same = (above.c.tenant_id == table.c.tenant_id) & (above.c.id == table.c[place.parent])
         return replace(scope_columns(above), link=same)
     owner, department = table.c.get(place.owner), table.c.get(place.department)
-    shared = table.c.id if OWNED.owner in table.c else None
+    shared = table.c.get(GRANTEES, table.c.id) if OWNED.owner in table.c else None
     return Columns(owner, department, table.c.get(COMPANY), shared=shared)
 
 

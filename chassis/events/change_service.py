@@ -9,8 +9,8 @@ from sqlalchemy.dialects.postgresql import UUID
 from chassis.db.pool import Database, Tx
 from chassis.db.sql import statement
 from chassis.errors import InvalidArgument, NotFound
-from chassis.events.envelope import Change, to_message
-from chassis.events.outbox import change_of
+from chassis.events.envelope import to_message
+from chassis.events.outbox import COLUMNS, change_of
 from chassis.events.tables import CHANGE
 from chassis.ids import is_id
 from crm.event.v1 import change_pb2
@@ -20,7 +20,7 @@ CHANGES_MAX = 1000
 CHANGES_BYTES_MAX = 3 * 1024 * 1024
 
 _CHANGES = statement(
-    select(*(CHANGE.c[name] for name in Change.__slots__))
+    select(*COLUMNS)
     .where(
         CHANGE.c.tenant_id == bindparam("tenant", type_=UUID(as_uuid=False)),
         CHANGE.c.record_id == bindparam("record", type_=UUID(as_uuid=False)),

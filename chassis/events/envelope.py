@@ -1,7 +1,7 @@
 """The envelope: a change as a CloudEvents 1.0 message on NATS (binary mode), and back. Pure."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeAlias
@@ -9,6 +9,7 @@ from urllib.parse import quote, unquote
 
 import orjson
 
+from chassis.access.place import GRANTEES
 from chassis.ids import is_id
 
 PARTITIONS = 16
@@ -45,6 +46,8 @@ class Change:
     representation: str | None
     lane: int
     create_time: datetime
+    # With whom the record is shared when the change is read.
+    grantee_ids: tuple[str, ...] = ()
 
     @property
     def record(self) -> Record:
@@ -125,15 +128,18 @@ def to_message(service: str, change: Change) -> Message:
     }
     # CloudEvents knows no empty attribute: what is empty is left out.
     headers |= {name: quote(value, safe=_SAFE) for name, value in extensions.items() if value}
-    data = event_data(change.representation, change.changes)
+    data = event_data(change.representation, change.changes, change.grantee_ids)
     return Message(change, subject(service, change), headers, data)
 
 
-def event_data(representation: str | None, changes: str) -> bytes:
-    """The JSON data: representation and `changes`, joined as text so that no number is reread."""
+def event_data(representation: str | None, changes: str, grantee_ids: Sequence[str] = ()) -> bytes:
+    """The JSON data: representation, `grantee_ids` when there are some, and `changes`, joined as
+    text so that no number is reread.
+    """
     opening = (representation or "{}").rstrip()[:-1].rstrip()
     comma = "" if opening.endswith("{") else ", "
-    return f'{opening}{comma}"changes": {changes}}}'.encode()
+    shared = f'"{GRANTEES}": {orjson.dumps(grantee_ids).decode()}, ' if grantee_ids else ""
+    return f'{opening}{comma}{shared}"changes": {changes}}}'.encode()
 
 
 def from_message(headers: Mapping[str, str] | None, data: bytes) -> Event:

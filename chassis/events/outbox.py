@@ -17,6 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
+from chassis.access.place import GRANTEES
 from chassis.db.pool import Record, Tx
 from chassis.db.schema import LANE_BULK, LANE_INTERACTIVE
 from chassis.db.sql import statement
@@ -24,6 +25,7 @@ from chassis.events.audit import RELAY
 from chassis.events.envelope import Change, Message
 from chassis.events.ledger import PARK, parked_row
 from chassis.events.tables import CHANGE
+from chassis.shares.reach import grantees_of
 
 BATCH_MAX = 500
 # However busy people are, imports go on.
@@ -31,9 +33,10 @@ BULK_SHARE_MIN = 100
 TENANTS_MAX = 64
 NO_TENANT = "00000000-0000-0000-0000-000000000000"
 _IDS = ARRAY(UUID(as_uuid=False))
-_COLUMNS = tuple(
-    CHANGE.c[name]
-    for name in Change.__slots__  # the dataclass is the list of what is read
+# The dataclass is the list of what is read.
+COLUMNS: tuple[ColumnElement[object], ...] = (
+    *(CHANGE.c[name] for name in Change.__slots__ if name != GRANTEES),
+    grantees_of(CHANGE, CHANGE.c.resource, CHANGE.c.record_id),
 )
 
 
@@ -68,7 +71,7 @@ def _take() -> Select[tuple[object, ...]]:
         .render_derived(name="tenant")
     )
     rows = (
-        select(*_COLUMNS)
+        select(*COLUMNS)
         .where(_pending(bindparam("lane", type_=SmallInteger)), CHANGE.c.tenant_id == tenant.c.id)
         .order_by(CHANGE.c.seq)
         .limit(bindparam("share"))
@@ -81,7 +84,7 @@ TENANTS = statement(_tenants())
 TAKE = statement(_take())
 # Older changes of the same records that wait in the bulk lane: they go first.
 TAKE_OLDER = statement(
-    select(*_COLUMNS)
+    select(*COLUMNS)
     .where(
         CHANGE.c.publish_time.is_(None),
         CHANGE.c.lane == LANE_BULK,
@@ -197,4 +200,5 @@ def change_of(row: Record) -> Change:
     values = dict(row.items())
     for name in ("tenant_id", "id", "record_id"):
         values[name] = str(values[name])
+    values[GRANTEES] = tuple(map(str, values[GRANTEES]))
     return Change(**values)

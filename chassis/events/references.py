@@ -8,7 +8,7 @@ import orjson
 from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from chassis.access.place import COMPANY, OWNED
+from chassis.access.place import COMPANY, GRANTEES, OWNED, grantees_in
 from chassis.db.pool import Tx
 from chassis.db.sql import statement
 from chassis.events.consumer import Handler
@@ -56,7 +56,7 @@ def reference_handler(projections: Mapping[str, Projection]) -> Handler:
 
 def reference_row(projection: Projection, event: Event) -> dict[str, object]:
     """The replica's row of a record as the event tells it."""
-    names = (*projection.fields, *SCOPE_FIELDS)
+    names = (*projection.fields, *SCOPE_FIELDS, GRANTEES)
     kept = {name: event.data[name] for name in names if name in event.data}
     return {
         "p_tenant_id": event.tenant_id,
@@ -69,10 +69,10 @@ def reference_row(projection: Projection, event: Event) -> dict[str, object]:
     }
 
 
-def scope_values(data: Mapping[str, object]) -> tuple[str, str, str]:
-    """Owner, department and company of a record as the replica keeps it."""
+def scope_values(data: Mapping[str, object]) -> tuple[str, str, str, frozenset[str]]:
+    """Owner, department and company of a record as the replica keeps it, and who shares in it."""
     owner, department, company = (str(data.get(name) or "") for name in SCOPE_FIELDS)
-    return owner, department, company
+    return owner, department, company, grantees_in(data)
 
 
 def delete_time(event: Event) -> datetime | None:

@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 
 import orjson
-from sqlalchemy import ColumnElement, bindparam, select, true, tuple_
+from sqlalchemy import ColumnElement, bindparam, literal, select, true, tuple_
 from sqlalchemy.dialects.postgresql import UUID
 
+from chassis.access.place import GRANTEES
 from chassis.custom_fields.source import CustomFieldSource
-from chassis.db.pool import Tx
+from chassis.db.pool import Record, Tx
 from chassis.db.sql import Statement, statement
 from chassis.events.change_service import SnapshotSource
 from chassis.resource.plan import Plan
+from chassis.shares.reach import grantees_of
 from crm.event.v1.change_pb2 import RecordState
 
 
@@ -33,7 +35,9 @@ def snapshot_source(plan: Plan, custom: CustomFieldSource) -> SnapshotSource:
                 tenant_id=str(row["tenant_id"]),
                 id=str(row["id"]),
                 version=row["version"],
-                data=orjson.dumps(plan.encode(to_message(row, own[row["tenant_id"]]))),
+                data=orjson.dumps(
+                    plan.encode(to_message(row, own[row["tenant_id"]])) | _shared(row)
+                ),
             )
             for row in rows
         ]
@@ -41,10 +45,17 @@ def snapshot_source(plan: Plan, custom: CustomFieldSource) -> SnapshotSource:
     return page
 
 
+def _shared(row: Record) -> dict[str, object]:
+    """With whom the record is shared, as its events say it."""
+    found = [str(one) for one in row.get(GRANTEES, ())]
+    return {GRANTEES: found} if found else {}
+
+
 def _page(plan: Plan, after: ColumnElement[bool]) -> Statement:
     table = plan.resource.table
+    shared = [grantees_of(table, literal(table.name), table.c.id)] if plan.owned else []
     return statement(
-        select(table.c.tenant_id, *plan.columns_of(()))
+        select(table.c.tenant_id, *plan.columns_of(()), *shared)
         .where(after)
         .order_by(table.c.tenant_id, table.c.id)
         .limit(bindparam("limit"))

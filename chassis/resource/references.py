@@ -101,9 +101,21 @@ def _own_values(row: Record | None) -> Row:
 
 
 async def labels(call: Call, tx: Tx, resource: str, ids: Iterable[str]) -> dict[str, str]:
-    """Names of records of other services by id, as far as the replica knows them."""
+    """Names by id of living records of other services that the caller may read, as far as the
+    replica knows them.
+    """
+    reach = call.reach(resource, "READ")
     values = {"tenant_id": call.tenant_id, "resource": resource, "ids": list(ids)}
-    return {str(row["id"]): row["label"] for row in await tx.fetch(_KNOWN, values)}
+    rows = await tx.fetch(_KNOWN, values)
+    return {str(row["id"]): row["label"] for row in rows if in_reach(call, reach, resource, row)}
+
+
+def in_reach(call: Call, reach: Reach, resource: str, row: Record) -> bool:
+    """Whether a reach holds a record with an owner as the replica knows it."""
+    owner_id, department_id, company_id, shared = scope_values(orjson.loads(row["data"]))
+    if resource == USERS:
+        owner_id, company_id = str(row["id"]), call.access.company_at(department_id)
+    return reach.covers(owner_id, department_id, company_id, shared)
 
 
 async def _missing(
@@ -117,9 +129,9 @@ async def _missing(
         return {one for one in ids if not sees_user(call, reach, one) or members[one].owner_id}
     values = {"tenant_id": call.tenant_id, "resource": reference.resource, "ids": list(ids)}
     rows = await tx.fetch(_KNOWN, values)
-    kept = {str(row["id"]): orjson.loads(row["data"]) for row in rows}
     # What the replica does not show to be in reach, the owner knows more of.
-    unknown = ids - {name for name, one in kept.items() if reach.covers(*scope_values(one))}
+    known = {str(row["id"]) for row in rows if in_reach(call, reach, reference.resource, row)}
+    unknown = ids - known
     return unknown and unknown - await ask(
         reference.service, reference.resource, call.tenant_id, sorted(unknown), reach
     )

@@ -11,7 +11,7 @@ from itertools import islice
 
 import orjson
 
-from chassis.access.place import COMPANY, OWNED
+from chassis.access.place import COMPANY, OWNED, grantees_in
 from chassis.errors import ResourceExhausted
 from chassis.events.feed import Told
 from services.gateway.contracts import Resource, load_contracts
@@ -38,6 +38,7 @@ class LiveEvent:
     department_id: str
     # None: the company that the department lies in.
     company_id: str | None
+    grantee_ids: frozenset[str] = frozenset()
 
     def frame(self) -> bytes:
         """The event in the form of Server-Sent Events."""
@@ -183,6 +184,7 @@ def event_of(told: Told) -> LiveEvent | None:
         owner_id=_text(data, place.owner),
         department_id=_text(data, place.department),
         company_id=_text(data, company) if company else None,
+        grantee_ids=grantees_in(data),
     )
 
 

@@ -79,7 +79,7 @@ class Visibility:
         company = event.company_id
         if company is None:
             company = access.company_at(event.department_id)
-        return reach.covers(event.owner_id, event.department_id, company)
+        return reach.covers(event.owner_id, event.department_id, company, event.grantee_ids)
 
     def drop_tenant(self, tenant_id: str) -> None:
         """Ask again for a tenant."""

@@ -19,6 +19,8 @@ from tests.live import Tenant, eventually
 
 HOLD = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 BUILT = "SELECT count(*) FROM rebuilt_fact WHERE tenant_id = $1"
+SHARED = "SELECT grantee_ids FROM opportunity_fact WHERE id = $1"
+FORGET = "UPDATE opportunity_fact SET grantee_ids = NULL WHERE id = $1"
 SPOIL = "UPDATE opportunity_fact SET amount = amount + 1 WHERE tenant_id = $1"
 
 
@@ -42,6 +44,22 @@ def test_facts_of_all_tenants_are_what_sales_has(crm: Crm, tenant: Tenant) -> No
     eventually(lambda: ", repaired 0, removed 0" in ok(crm("reporting", "rebuild")), timeout_s=30)
     assert ok(crm("reporting", "check")) == ""
     assert ok(crm("reporting", "recompute")) == ""
+
+
+def test_a_rebuild_knows_who_shares(crm: Crm, whole_platform: Platform, tenant: Tenant) -> None:
+    site, grantee = Site(whole_platform), str(tenant.create("departments", name="共享")["id"])
+    opportunity = str(tenant.create("opportunities", name="共享商机")["id"])
+    shared = tenant.post(f"opportunities/{opportunity}/shares", {"department_id": grantee})
+    assert shared.status_code == 200, shared.text
+
+    def told() -> bool:
+        found = site.rows("reporting", SHARED, opportunity)
+        return [str(one) for row in found for one in row["grantee_ids"] or ()] == [grantee]
+
+    eventually(told)
+    site.rows("reporting", FORGET, opportunity)
+    ok(crm("reporting", "rebuild"))
+    assert told()
 
 
 def test_a_rebuild_killed_under_writes_is_run_again(

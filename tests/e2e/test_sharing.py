@@ -1,11 +1,13 @@
 """Sharing one record, its history, why somebody sees it, and hidden fields, over REST."""
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import pytest
 
+from tests.e2e.test_events_live import listening
 from tests.e2e.test_rights_spread import LISTS, SUMMARY, person
 from tests.live import Tenant, as_dict
 
@@ -103,6 +105,44 @@ def test_a_share_with_a_department_counts_below_it_and_may_be_for_writing(sales:
     assert less["id"] == share["id"]
     assert south.patch(path, {"website": "https://more.example"}).status_code == 404
     sales.north.delete(f"{path}/shares/{share['id']}")
+
+
+def test_sums_and_live_updates_follow_shares(sales: Sales, figures: list[str]) -> None:
+    """A list, a report and the live stream tell of the same records within five seconds."""
+    north, south = sales.north, sales.south
+    opportunity = north.create("opportunities", name="joint", customer_id=sales.customer_id)
+    record_id, path = opportunity["id"], f"opportunities/{opportunity['id']}"
+    assert within(lambda: "北京华信" in summed(north)) < WITHIN_S
+    body = {"user_id": user_id(south), "level": "READ"}
+    before = south.count("opportunities")
+    with listening(south.url, south.session["access_token"]) as listener:
+        share = as_dict(north.post(f"{path}/shares", body))
+        assert listener.until(record_id).name == "opportunity.shared"
+        took = within(lambda: sum(summed(south).values()) == before + 1)
+        assert south.count("opportunities") == before + 1
+        assert summed(south)[sales.customer_id] >= 1, "he may not read the customer"
+        customer = as_dict(north.post(f"customers/{sales.customer_id}/shares", body))
+        named = within(lambda: "北京华信" in summed(south))
+        north.delete(f"customers/{sales.customer_id}/shares/{customer['id']}")
+        within(lambda: "北京华信" not in summed(south))
+        north.patch(path, {"name": "still joint"})
+        assert listener.until(record_id).name == "opportunity.updated"
+        north.delete(f"{path}/shares/{share['id']}")
+        north.patch(path, {"name": "not joint"})
+        own = south.create("opportunities", name="own")["id"]
+        told = ""
+        while told != own:
+            told = json.loads(listener.next().data)["id"]
+            assert told != record_id
+    gone = within(lambda: sum(summed(south).values()) == south.count("opportunities") == before + 1)
+    figures.append(f"shared: in sums after {took:.2f} s, named {named:.2f} s, gone {gone:.2f} s")
+
+
+def summed(who: Tenant) -> dict[str, int]:
+    """Numbers of opportunities by customer, as the summary names them."""
+    groups = as_dict(who.get(SUMMARY, group_by="customer"))["groups"]
+    assert isinstance(groups, list)
+    return {group["label"]: group["count"] for group in groups}
 
 
 def test_history_says_who_did_what(sales: Sales) -> None:

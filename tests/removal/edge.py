@@ -218,7 +218,8 @@ EDGE: Final = (
     Removal(
         "live events are within the grants",
         "services/gateway/visibility.py",
-        "        return reach.covers(event.owner_id, event.department_id, company)\n",
+        "        return reach.covers("
+        "event.owner_id, event.department_id, company, event.grantee_ids)\n",
         "        return True\n",
         ("tests/integration/gateway/test_live.py::test_only_events_within_the_grants_come",),
     ),

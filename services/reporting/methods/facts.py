@@ -7,6 +7,7 @@ from decimal import Decimal
 from sqlalchemy import any_, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID, insert
 
+from chassis.access.place import GRANTEES, grantees_in
 from chassis.db.pool import Tx
 from chassis.db.sql import statement
 from chassis.events.envelope import Event
@@ -101,6 +102,7 @@ def fact_row(event: Event) -> Row:
         **_read(data, DATES, date.fromisoformat),
         **_read(data, TIMES, _moment),
         **_money(data.get("amount")),
+        GRANTEES: sorted(grantees_in(data)) or None,
     }
     if event.name in {PURGED, "deleted"} and row["delete_time"] is None:
         row["delete_time"] = event.time

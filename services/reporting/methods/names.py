@@ -7,9 +7,12 @@ from sqlalchemy import any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 from sqlalchemy.types import Text
 
+from chassis.access.model import Reach
 from chassis.call import Call
-from chassis.db.pool import Tx
+from chassis.db.pool import Record, Tx
 from chassis.db.sql import statement
+from chassis.errors import PermissionDenied
+from chassis.resource.references import in_reach
 from services.reporting.domain.fact import REFERENCES
 from services.reporting.domain.summary import STAGE, Name
 from services.reporting.models import reference
@@ -23,6 +26,8 @@ RESOURCES: Mapping[str, str] = {
     "campaign": "campaigns",
 }
 PIPELINES = "pipelines"
+# Records without owner and department: whoever may read any of them may read all.
+EVERYBODYS = frozenset({"stages", "products"})
 
 # Deleted ones too: history goes on having their names.
 _NAMES = statement(
@@ -35,40 +40,53 @@ _NAMES = statement(
 
 
 async def read_names(call: Call, tx: Tx, dimension: str, keys: Iterable[str]) -> dict[str, Name]:
-    """Names by key; times are their own names. Keys not heard of yet are missing, and all when
-    names are hidden from the caller.
+    """Names by key; times are their own names. Those of records not heard of yet are missing, of
+    records that the caller may not read, and all when names are hidden from him.
     """
     wanted = [key for key in keys if key]
     if dimension not in REFERENCES:
         return {key: Name(key) for key in wanted}
-    if "name" in call.field_access(RESOURCES[dimension]).hidden:
+    resource = RESOURCES[dimension]
+    reach = _reach(call, resource)
+    if reach is None:
         return {}
-    told = await _records(call, tx, RESOURCES[dimension], wanted)
+    rows = [
+        row
+        for row in await _records(call, tx, resource, wanted)
+        if resource in EVERYBODYS or in_reach(call, reach, resource, row)
+    ]
     if dimension != STAGE:
-        return {key: Name(label) for key, (label, _) in told.items()}
-    pipeline_ids = {
-        str(data["pipeline_id"]) for _, data in told.values() if data.get("pipeline_id")
+        return {str(row["id"]): Name(row["label"]) for row in rows}
+    places = {str(row["id"]): orjson.loads(row["data"]) for row in rows}
+    pipeline_ids = {str(one["pipeline_id"]) for one in places.values() if one.get("pipeline_id")}
+    pipelines = {
+        str(row["id"]): row["label"] for row in await _records(call, tx, PIPELINES, pipeline_ids)
     }
-    pipelines = await _records(call, tx, PIPELINES, pipeline_ids)
-    return {key: Name(label, _place(data, pipelines)) for key, (label, data) in told.items()}
+    return {
+        str(row["id"]): Name(row["label"], _place(places[str(row["id"])], pipelines))
+        for row in rows
+    }
 
 
-async def _records(
-    call: Call, tx: Tx, resource: str, ids: Iterable[str]
-) -> dict[str, tuple[str, Mapping[str, object]]]:
+def _reach(call: Call, resource: str) -> Reach | None:
+    """What the caller may read; None when that is nothing, or no name of it."""
+    if "name" in call.field_access(resource).hidden:
+        return None
+    try:
+        return call.reach(resource, "READ")
+    except PermissionDenied:
+        return None
+
+
+async def _records(call: Call, tx: Tx, resource: str, ids: Iterable[str]) -> list[Record]:
     values = {"tenant_id": call.tenant_id, "resource": resource, "ids": sorted(ids)}
     if not values["ids"]:
-        return {}
-    rows = await tx.fetch(_NAMES, values)
-    return {
-        str(row["id"]): (row["label"], orjson.loads(row["data"])) for row in rows if row["label"]
-    }
+        return []
+    return [row for row in await tx.fetch(_NAMES, values) if row["label"]]
 
 
-def _place(
-    data: Mapping[str, object], pipelines: Mapping[str, tuple[str, Mapping[str, object]]]
-) -> tuple[str, int]:
+def _place(data: Mapping[str, object], pipelines: Mapping[str, str]) -> tuple[str, int]:
     """Pipelines by name, the stages of one by position."""
     pipeline_id, position = str(data.get("pipeline_id") or ""), data.get("position")
-    label = pipelines[pipeline_id][0] if pipeline_id in pipelines else ""
+    label = pipelines.get(pipeline_id, "")
     return f"{label}\n{pipeline_id}", position if isinstance(position, int) else 0

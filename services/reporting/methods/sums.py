@@ -1,7 +1,7 @@
 """Reads the sums of a summary: from the rollup when nothing narrows it, else from the facts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlalchemy import CTE, ColumnElement, Numeric, Select, bindparam, func, literal_column, select
 
@@ -25,8 +25,7 @@ from services.reporting.models.pipeline_rollup import MEASURES
 from services.reporting.models.pipeline_rollup import pipeline_rollup as rollup
 
 GROUPS_MAX = 10_000
-# Shares are known where the record is: sums go by owners and departments alone.
-SCOPE = replace(scope_columns(fact), shared=None)
+SCOPE = scope_columns(fact)
 _TYPES = {name: rollup.c[name].type for name in MEASURES}
 
 # key -> currency -> sums

@@ -11,11 +11,13 @@ from sqlalchemy import (
     Numeric,
     PrimaryKeyConstraint,
     Table,
+    text,
 )
-from sqlalchemy.dialects.postgresql import UUID
+from sqlalchemy.dialects.postgresql import ARRAY, UUID
 from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import Text
 
+from chassis.access.place import GRANTEES
 from services.reporting.models import metadata
 
 UUIDS = (
@@ -39,6 +41,8 @@ def _columns() -> Sequence[SchemaItem]:
         Column("amount_currency", Text),
         *[Column(name, Date) for name in DATES],
         *[Column(name, DateTime(timezone=True)) for name in TIMES],
+        # With whom the opportunity is shared; NULL for nobody.
+        Column(GRANTEES, ARRAY(UUID(as_uuid=False))),
     ]
 
 
@@ -54,6 +58,12 @@ opportunity_fact = Table(
     Index("ix_opportunity_fact_campaign_id", "tenant_id", "campaign_id"),
     Index("ix_opportunity_fact_close_date", "tenant_id", "close_date"),
     Index("ix_opportunity_fact_expected_close_date", "tenant_id", "expected_close_date"),
+    Index(
+        "ix_opportunity_fact_grantee_ids",
+        *("tenant_id", "grantee_ids"),
+        postgresql_using="gin",
+        postgresql_where=text("grantee_ids IS NOT NULL"),
+    ),
 )
 # The same as a rebuild makes them anew, beside those that reports read; empty but for that time.
 rebuilt_fact = Table("rebuilt_fact", metadata, *_columns(), PrimaryKeyConstraint("tenant_id", "id"))

@@ -6,6 +6,7 @@ from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.db.pool import Tx
 from chassis.db.sql import statement
+from chassis.errors import PermissionDenied
 from chassis.resource.references import labels
 from services.sales.domain.opportunity import Stage
 from services.sales.models.pipeline import pipeline
@@ -69,7 +70,7 @@ class Catalogue:
         return self._stages
 
     async def product(self, product_id: str) -> str:
-        """Name of a living product, "" for whom it is hidden from; InvalidArgument when there is
+        """Name of a living product, "" for who may not read it; InvalidArgument when there is
         none.
         """
         if product_id not in self._products:
@@ -77,16 +78,21 @@ class Catalogue:
             row = await self._tx.fetch_row(_PRODUCT, values)
             if row is None:
                 raise invalid_fields([("product_id", "There is no such record.")])
-            self._products[product_id] = self._seen("products", row["name"])
+            self._products[product_id] = row["name"] if self._tells("products") else ""
         return self._products[product_id]
 
     async def customer(self, customer_id: str) -> str:
-        """Name of a customer as far as replica and caller know it, else ""."""
+        """Name of a customer that the caller may read, as far as the replica knows it, else ""."""
         if customer_id not in self._customers:
-            found = await labels(self._call, self._tx, "customers", [customer_id])
-            self._customers[customer_id] = self._seen("customers", found.get(customer_id, ""))
+            told = self._tells("customers")
+            found = await labels(self._call, self._tx, "customers", [customer_id]) if told else {}
+            self._customers[customer_id] = found.get(customer_id, "")
         return self._customers[customer_id]
 
-    def _seen(self, collection: str, name: str) -> str:
-        """The name, for those from whom names of the collection are not hidden."""
-        return "" if "name" in self._call.field_access(collection).hidden else name
+    def _tells(self, collection: str) -> bool:
+        """Whether the caller may read names of the collection."""
+        try:
+            self._call.reach(collection, "READ")
+        except PermissionDenied:
+            return False
+        return "name" not in self._call.field_access(collection).hidden

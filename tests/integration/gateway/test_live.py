@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 
@@ -89,8 +89,10 @@ def headers_of(identity: str) -> dict[str, str]:
     }
 
 
-async def publish(broker: Client, tenant: str, identity: str, owner: str = "clerk") -> int:
-    data = {"id": identity, "owner_id": owner, "name": "secret"}
+async def publish(
+    broker: Client, tenant: str, identity: str, owner: str = "clerk", shared: Sequence[str] = ()
+) -> int:
+    data = {"id": identity, "owner_id": owner, "name": "secret", "grantee_ids": shared}
     ack = await broker.jetstream().publish(
         f"crm.{tenant}.customer.03.customer.updated",
         json.dumps(data).encode(),
@@ -122,7 +124,7 @@ async def test_only_events_within_the_grants_come(
     http: httpx.AsyncClient, broker: Client, tenant: str
 ) -> None:
     async with opened(http, f"clerk-{tenant}") as stream:
-        await publish(broker, tenant, "c1", owner="boss")
+        await publish(broker, tenant, "c1", owner="boss", shared=["chief"])
         for name, data in (
             ("opportunity", b'{"owner_id": "clerk"}'),
             ("dragon", b'{"owner_id": "clerk"}'),
@@ -133,6 +135,17 @@ async def test_only_events_within_the_grants_come(
         await publish(broker, tenant, "c2")
         frame = await stream.frame()
     assert json.loads(frame["data"])["id"] == "c2"
+
+
+async def test_events_of_shared_records_come_as_long_as_they_are_shared(
+    http: httpx.AsyncClient, broker: Client, tenant: str
+) -> None:
+    async with opened(http, f"clerk-{tenant}") as stream:
+        await publish(broker, tenant, "c1", owner="boss", shared=["chief", "clerk"])
+        await publish(broker, tenant, "c1", owner="boss")
+        await publish(broker, tenant, "c2")
+        told = [json.loads((await stream.frame())["data"])["id"] for _ in range(2)]
+    assert told == ["c1", "c2"]
 
 
 @pytest.mark.parametrize("by", ["header", "query"])

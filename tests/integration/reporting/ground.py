@@ -56,19 +56,20 @@ async def tell_names(database: Database, tenant_id: str, *events: Event) -> None
 
 def call(
     tenant_id: str,
-    scope: str = "ALL",
+    scope: str | Mapping[str, str] = "ALL",
     user_id: str = "",
     company_id: str = "",
     hidden: Iterable[tuple[str, str]] = (),
 ) -> Call:
-    """A call of a user whose one role reads opportunities in that scope, but for what is hidden:
-    (collection, field).
+    """A call of a user whose one role reads everything in that scope, or each collection in a scope
+    of its own, but for what is hidden: (collection, field).
     """
     user = user_id or str(uuid4())
+    scopes = {"*": scope} if isinstance(scope, str) else scope
     access = Access(
         currency_code="USD",
         members={user: Member(role_ids=("r",))},
-        roles={"r": (Grant("*", frozenset({"READ"}), scope),)},
+        roles={"r": tuple(Grant(one, frozenset({"READ"}), of) for one, of in scopes.items())},
         field_rules={"r": {resource: {field: HIDDEN} for resource, field in hidden}},
     )
     principal = Principal("user", user, tenant_id, role_ids=("r",), partner_company_id=company_id)

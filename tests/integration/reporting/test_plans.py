@@ -46,6 +46,7 @@ async def crowded(platform: Platform, tenant: str) -> str:
         ("close_date >= 2017-01-01 AND close_date < 2017-02-01", "ALL", "close_date"),
         ("", "OWN", "owner_id"),
         ("", "DEPARTMENT", "department_id"),
+        ("", "OWN", "grantee_ids"),
     ],
 )
 async def test_facts_are_read_by_index(

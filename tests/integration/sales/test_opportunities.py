@@ -28,7 +28,7 @@ SALES = [
 ]
 
 
-async def test_a_name_is_made_of_customer_and_product(shop: Shop) -> None:
+async def test_a_name_is_made_of_customer_and_product(drive: Drive, shop: Shop) -> None:
     customer, product = await shop.customer("张三公司"), await shop.product("GTX Basic")
     deadline, name = time.monotonic() + READY_WITHIN_S, ""
     while name != "张三公司 - GTX Basic" and time.monotonic() < deadline:
@@ -39,6 +39,9 @@ async def test_a_name_is_made_of_customer_and_product(shop: Shop) -> None:
     assert name == "张三公司 - GTX Basic"
     assert (await shop.opportunity()).name == "Opportunity"
     assert (await shop.opportunity(name="Own name", product_id=product.id)).name == "Own name"
+    clerk = await drive.user(shop.admin, "clerk", SALES)
+    named = await shop.opportunity(clerk, customer_id=customer.id, product_id=product.id)
+    assert named.name == "Opportunity", "no name of what he may not read"
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,19 @@ def test_a_partner_reaches_nothing_beyond_his_company(scope: str) -> None:
         assert not reach.covers(owner, department, company)
 
 
+@pytest.mark.parametrize("verb", ["READ", "UPDATE"])
+def test_who_a_record_is_shared_with_reads_it_within_his_company(verb: str) -> None:
+    granted = [{"resource": "*", "verbs": ["READ", "UPDATE"], "scope": "OWN"}]
+    access = organisation(record("role", "r", grants=granted))
+    reach = access.reach("chief", ("r",), "dealer", "customers", verb)
+    assert reach is not None
+    for grantee in ("chief", "dealer"):
+        shared = frozenset({grantee})
+        assert reach.covers("seller", "counter", "dealer", shared) is (verb == "READ")
+        assert not reach.covers("boss", "office", "", shared)
+    assert not reach.covers("seller", "counter", "dealer", frozenset({"seller"}))
+
+
 def test_the_head_office_has_no_company_to_see() -> None:
     access = organisation(record("role", "r", grants=grants("PARTNER_COMPANY")))
     reach = access.reach("boss", ("r",), "", "customers", "READ")

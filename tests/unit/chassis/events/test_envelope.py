@@ -91,6 +91,14 @@ def make(**values: object) -> Change:
     return Change(**{**fields, **values})  # type: ignore[arg-type]  # the fields by name
 
 
+def test_data_says_with_whom_a_record_is_shared() -> None:
+    assert orjson.loads(to_message("sales", make(grantee_ids=("a", "b"))).data) == {
+        "name": "x", "grantee_ids": ["a", "b"], "changes": {},
+    }  # fmt: skip
+    bare = make(representation=None, grantee_ids=("a",))
+    assert orjson.loads(to_message("sales", bare).data) == {"grantee_ids": ["a"], "changes": {}}
+
+
 def test_subject_and_headers_are_as_documented() -> None:
     message = to_message("sales", make())
     assert subject("sales", make()) == (f"crm.{UUID(int=1)}.sales.03.opportunity.won")
