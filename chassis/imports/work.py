@@ -31,6 +31,8 @@ BATCH_ROWS = 500
 BATCH_BYTES = 1024 * 1024
 LATER_ROWS = 200
 ROUNDS_MAX = 100
+# External ids of which the first row is known, so that repeats can be flagged.
+FIRST_ROWS_MAX = 200_000
 RENEW_S = 5.0
 
 
@@ -101,6 +103,7 @@ class ImportRun:
         self._matches = matches
         self._mapping = mapping
         self._broken: BrokenFile | None = None
+        self._first_rows: dict[str, int] = {}
         self._rehearsal = Rehearsal(mapping) if mapping.spec.validate_only else None
 
     async def rows(self) -> BrokenFile | None:
@@ -198,7 +201,14 @@ class ImportRun:
         written = await write([drafts[at] for at in places])
         results |= dict(zip(places, written, strict=True))
         results |= {at: results[one].repeated(drafts[at].record.row) for at, one in repeats.items()}
-        return [results[at] for at in range(len(drafts))]
+        return [results[at].flagged(*self._rows_of(draft)) for at, draft in enumerate(drafts)]
+
+    def _rows_of(self, draft: Draft) -> tuple[int, int]:
+        """The row of a draft and the first one with its external id, as far as that is known."""
+        row, known = draft.record.row, self._first_rows
+        if draft.key and len(known) < FIRST_ROWS_MAX:
+            known.setdefault(draft.key, row)
+        return row, min(row, known.get(draft.key, row))
 
     def _settled(self, draft: Draft) -> Result | None:
         """The result of a draft that is not to be written."""
