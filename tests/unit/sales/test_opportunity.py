@@ -84,7 +84,7 @@ def test_move_and_reopen_refuse_other_stages(stage_id: str, reason: str) -> None
 def test_closed_ones_cannot_be_closed_or_moved(closed: Opportunity) -> None:
     decisions: list[Callable[[], domain.Transition]] = [
         lambda: domain.win(closed, STAGES, DAY),
-        lambda: domain.lose(closed, STAGES, DAY, "price"),
+        lambda: domain.lose(closed, STAGES, DAY, Loss("price")),
         lambda: domain.move(closed, STAGES, "first"),
     ]
     for decide in decisions:
