@@ -111,7 +111,7 @@ def test_values_of_a_sensitive_field_stand_in_no_history_and_no_log(shop: Shop) 
     made = tenant.create("customers", name="Bank", custom_fields={"bank_account": "6222-OLD-1"})
     path = f"customers/{made['id']}"
     changed = good(tenant.patch(path, {"custom_fields": {"bank_account": secret}}))
-    assert own_values(changed) == {"bank_account": secret}
+    assert own_values(changed)["bank_account"] == secret
     history = tenant.get(f"{path}/history")
     assert {"field": "custom_fields.bank_account", "from": "***", "to": "***"} in [
         change for entry in good(history)["entries"] for change in entry["changes"]  # type: ignore[attr-defined]  # a list of objects
