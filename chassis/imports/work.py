@@ -108,11 +108,23 @@ class ImportRun:
 
     async def rows(self) -> BrokenFile | None:
         """Import every row that can be; the error that keeps the file from being read on."""
+        if self._task.progress.row:
+            await self._see_again(self._task.progress.offset)
         async for batch in self._batches():
             await self._batch(batch)
         if self._broken is None and self._task.progress.total is None:
             await self._know_total()
         return self._broken
+
+    async def _see_again(self, offset: int) -> None:
+        """Know the rows again that an import that goes on has dealt with, for notes on repeats."""
+        begin = self._header
+        async with aclosing(self._source.records(begin.end, begin.next_row)) as records:
+            async for record in records:
+                if record.start >= offset or len(self._first_rows) >= FIRST_ROWS_MAX:
+                    break
+                if record.data:
+                    self._rows_of(self._draft(record))
 
     async def rows_put_off(self) -> None:
         """Import the rows that named later ones, in rounds, until a round moves nothing."""
