@@ -139,7 +139,7 @@ def finish(client: Client, operation: Mapping[str, object], seconds: float, path
     require_success(operation, "The import")
     counts = counts_of(operation)
     saved = None
-    if counts["failed"]:
+    if metadata_of(operation).get("error_file"):
         saved = path.with_name(f"{path.name}.errors.csv")
         save_errors(client, operation_id(operation), saved)
     return Outcome(operation_id(operation), counts, seconds, saved)

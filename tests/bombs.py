@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Final
 
-from tests.workbooks import RELATION, packed, zipped
+from tests.workbooks import RELATION, packed, relations, zipped
 
 HEAD: Final = '<row r="1"><c t="inlineStr"><is><t>id</t></is></c></row>'
 ENTITY: Final = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]>'
@@ -36,6 +36,26 @@ def many_parts(count: int, name_length: int) -> bytes:
     return packed(HEAD, more=more)
 
 
+def near(rows: str, strings: str = "") -> bytes:
+    """A workbook whose parts are just under the packed ratio, by noise that no row needs."""
+    told, shared = (f"{xml}<x>{NOISE[: len(xml) // 62]}</x>" for xml in (rows, strings))
+    return packed(told, strings=shared)
+
+
+def near_parts(count: int) -> bytes:
+    """Sound by themselves, and just under the packed ratio: parts of 10 MB."""
+    part = NOISE[:156_000].encode() + bytes(9_844_000)
+    return packed(HEAD, more={f"xl/media/image{at}": part for at in range(count)})
+
+
+def same_styles(count: int) -> bytes:
+    """A workbook whose styles, large but sound, are named many times."""
+    targets = {f"s{at}": ("styles", f"{'./' * at}styles.xml") for at in range(count)}
+    sheet = {"a": ("worksheet", "worksheets/sheet1.xml")}
+    styles = f"<styleSheet><x>{NOISE[:37_000]}</x>{'<x/>' * 600_000}</styleSheet>".encode()
+    return packed(HEAD, relations=relations(**sheet, **targets), more={"xl/styles.xml": styles})
+
+
 BOMBS: Final[Mapping[str, tuple[Callable[[], bytes], str]]] = {
     "48 MB in 48 KB": (lambda: packed(HEAD + "0" * 48_000_000), LARGE),
     "a million empty rows": (lambda: packed("<row/>" * 1_100_000), LARGE),
@@ -54,6 +74,13 @@ BOMBS: Final[Mapping[str, tuple[Callable[[], bytes], str]]] = {
     "a directory of 6 MB": (lambda: many_parts(100, 60_000), LARGE),
     "one tag of 5 MB": (lambda: packed(f'<row spans="{NOISE}"/>'), LARGE),
     "one cell of 5 MB": (lambda: packed(f"<row><c><v>{NOISE}</v></c></row>"), LARGE),
+    "eleven parts near 100:1": (lambda: near_parts(11), LARGE),
+    "empty cells near 100:1": (lambda: near(("<row>" + "<c/>" * 16_000 + "</row>") * 300), LARGE),
+    "strings near 100:1": (
+        lambda: near('<row><c t="s"><v>4999999</v></c></row>', "<si/>" * 5_000_000),
+        LARGE,
+    ),
+    "styles near 100:1": (lambda: same_styles(300), LARGE),
     "entities": (lambda: packed("", sheet=ENTITY + "<worksheet>&b;</worksheet>"), UNSAFE),
     "a file as entity": (lambda: packed("", main=OUTSIDE + "<workbook>&a;</workbook>"), UNSAFE),
     "a path that leads out": (lambda: packed(HEAD, more={"../../x": b""}), UNSAFE),

@@ -71,6 +71,7 @@ class Definition:
     retired: bool = False
     deleted: bool = False
     index_state: str = "NOT_INDEXED"
+    sensitive: bool = False
     choices: Choices = field(default_factory=dict)
 
     @property
@@ -112,6 +113,11 @@ class OwnFields:
     def tracked(self) -> tuple[Definition, ...]:
         """Those that the side table has rows of, deleted ones too, because they may come back."""
         return tuple(one for one in self.definitions if one.tracked)
+
+    @cached_property
+    def masked(self) -> frozenset[str]:
+        """The paths of those whose values no history shows."""
+        return frozenset(one.path for one in self.definitions if one.sensitive)
 
     @cached_property
     def references(self) -> tuple[Definition, ...]:

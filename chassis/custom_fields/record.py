@@ -33,7 +33,7 @@ def set_new(call: Call, plan: Plan, row: Row, message: Message) -> None:
         choices = own.lists.get(name, {}).values()
         if row.get(name) is None:
             row[name] = next((one.id for one in choices if one.is_default and one.open), None)
-    _check_lists(call, plan, row, {})
+    check_lists(call, plan, row, {})
 
 
 def set_changed(call: Call, plan: Plan, row: Row, message: Message, before: Record) -> None:
@@ -42,7 +42,7 @@ def set_changed(call: Call, plan: Plan, row: Row, message: Message, before: Reco
     if sent:
         values = stored_values(before[CUSTOM])
         row[CUSTOM] = _merged(view_of(call, plan), sent, values, sent)
-    _check_lists(call, plan, row, before)
+    check_lists(call, plan, row, before)
 
 
 def _sent(message: Message) -> dict[str, object]:
@@ -98,7 +98,7 @@ def _default(one: Definition) -> object:
     return [chosen] if chosen and one.kind == "MULTI_CHOICE" else chosen
 
 
-def _check_lists(call: Call, plan: Plan, row: Row, before: Record) -> None:
+def check_lists(call: Call, plan: Plan, row: Row, before: Record) -> None:
     """Pick-list fields hold choices of their list; a retired one may stay, never come."""
     own = call.custom.of(plan.plural)
     problems = []

@@ -33,6 +33,17 @@ class NotRetired(FailedPrecondition):
         )
 
 
+class FieldSensitive(FailedPrecondition):
+    """History is masked by the name of the field, for as long as there is history."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "FIELD_SENSITIVE",
+            "A sensitive field keeps its name and is retired instead of deleted, "
+            "so that no history shows its values.",
+        )
+
+
 class Rules:
     """The hooks; `plans` are the collections of the service by name, as far as they are made."""
 
@@ -87,6 +98,8 @@ class Rules:
         self, call: Call, _tx: Tx, before: Row, row: Row, _message: Message
     ) -> None:
         resource, name = str(before["resource"]), before["name"]
+        if before["sensitive"] and row.get("name", name) != name:
+            raise FieldSensitive
         ruled = (one.get(resource, {}) for one in call.access.field_rules.values())
         if row.get("name", name) != name and any(f"{CUSTOM}.{name}" in one for one in ruled):
             text = "Roles have rules on the field by its name; take them away first."
@@ -96,6 +109,8 @@ class Rules:
     async def _deleted_field(self, _call: Call, _tx: Tx, before: Row) -> None:
         if not before["retired"]:
             raise NotRetired("custom_field", before["id"])
+        if before["sensitive"]:
+            raise FieldSensitive
         if before["index_state"] != "NOT_INDEXED":
             text = "Drop the index of the field first; then it can be deleted."
             raise FailedPrecondition("FIELD_INDEXED", text)

@@ -139,6 +139,7 @@ def _definition(row: Record, choices: Choices) -> Definition:
         retired=row["retired"],
         deleted=row["delete_time"] is not None,
         index_state=row["index_state"],
+        sensitive=row["sensitive"],
         choices=choices,
     )
     text = row["default_value"]

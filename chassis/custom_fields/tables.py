@@ -50,6 +50,7 @@ def _custom_field(metadata: MetaData) -> Table:
         Column("position", Integer, nullable=False),
         Column("retired", Boolean, nullable=False),
         Column("index_state", Text, nullable=False),
+        Column("sensitive", Boolean, nullable=False, server_default=text("false")),
         *resource_constraints("custom_field"),
         CheckConstraint("index_state IN ('NOT_INDEXED','BUILDING','READY')", name="index_state"),
         Index(

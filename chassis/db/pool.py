@@ -62,6 +62,8 @@ class Tx:
     later: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     committed: list[Callable[[], None]] = field(default_factory=list)
     undone: list[Callable[[], None]] = field(default_factory=list)
+    # Unique values given to records of this transaction that may not be written yet.
+    reserved: set[str] = field(default_factory=set)
 
     def on_commit(self, tell: Callable[..., None], *given: object) -> None:
         """Have `tell(*given)` called once the transaction is committed."""

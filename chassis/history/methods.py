@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 import orjson
-from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.json_format import ParseDict
 from google.protobuf.struct_pb2 import Value
 from sqlalchemy import BigInteger, bindparam, select
@@ -119,15 +118,8 @@ def _object(value: object) -> Mapping[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-def sensitive(field: FieldDescriptor) -> bool:
-    """Whether the proto marks a field so (debug_redact): its values stand in no history."""
-    return bool(field.GetOptions().debug_redact)
-
-
-def _masked(view: View, name: str, value: object) -> object:
-    field = view.plan.fields.get(name)
-    masked = field is not None and sensitive(field.descriptor) and value not in (None, "")
-    return MASK if masked else value
+def _masked(view: View, path: str, value: object) -> object:
+    return MASK if value is not None and path in view.own.masked else value
 
 
 def _entry(view: View, row: Record, actor_name: str) -> pb.HistoryEntry:

@@ -1,6 +1,6 @@
 """The file of an import, read from the blob store in pieces of bounded size."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
 from chassis.imports.cells import BOM, file_error, read_header
@@ -38,7 +38,7 @@ class Source:
         """The header; InvalidArgument when it or the first rows show that this is no CSV."""
         return await header_of(self.chunks(0))
 
-    async def records(self, offset: int, row: int) -> AsyncIterator[Record]:
+    async def records(self, offset: int, row: int) -> AsyncGenerator[Record, None]:
         """The records from `offset`, where record `row` begins; BrokenFile where they end."""
         splitter = Splitter(offset, row)
         async for chunk in self.chunks(offset):

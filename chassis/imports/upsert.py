@@ -35,7 +35,7 @@ Outcome = Literal["created", "updated", "skipped", "failed", "later"]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a draft; a skipped one may have a note among its problems."""
+    """What became of a draft; also one that is not refused may have a note among its problems."""
 
     outcome: Outcome
     problems: tuple[Problem, ...] = ()
@@ -45,6 +45,13 @@ class Result:
         if self.outcome != "failed":
             return Result("skipped")
         return Result("failed", tuple(replace(one, row=row) for one in self.problems))
+
+    def flagged(self, row: int, first: int) -> "Result":
+        """The result with a note when the row repeats an earlier one."""
+        if first == row or self.outcome in {"failed", "later"}:
+            return self
+        note = Problem(row, "", f"Note: it has the external id of row {first}.")
+        return replace(self, problems=(*self.problems, note))
 
 
 class Upsert:

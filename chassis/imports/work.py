@@ -31,6 +31,8 @@ BATCH_ROWS = 500
 BATCH_BYTES = 1024 * 1024
 LATER_ROWS = 200
 ROUNDS_MAX = 100
+# External ids of which the first row is known, so that repeats can be flagged.
+FIRST_ROWS_MAX = 200_000
 RENEW_S = 5.0
 
 
@@ -101,15 +103,28 @@ class ImportRun:
         self._matches = matches
         self._mapping = mapping
         self._broken: BrokenFile | None = None
+        self._first_rows: dict[str, int] = {}
         self._rehearsal = Rehearsal(mapping) if mapping.spec.validate_only else None
 
     async def rows(self) -> BrokenFile | None:
         """Import every row that can be; the error that keeps the file from being read on."""
+        if self._task.progress.row:
+            await self._see_again(self._task.progress.offset)
         async for batch in self._batches():
             await self._batch(batch)
         if self._broken is None and self._task.progress.total is None:
             await self._know_total()
         return self._broken
+
+    async def _see_again(self, offset: int) -> None:
+        """Know the rows again that an import that goes on has dealt with, for notes on repeats."""
+        begin = self._header
+        async with aclosing(self._source.records(begin.end, begin.next_row)) as records:
+            async for record in records:
+                if record.start >= offset or len(self._first_rows) >= FIRST_ROWS_MAX:
+                    break
+                if record.data:
+                    self._rows_of(self._draft(record))
 
     async def rows_put_off(self) -> None:
         """Import the rows that named later ones, in rounds, until a round moves nothing."""
@@ -198,7 +213,14 @@ class ImportRun:
         written = await write([drafts[at] for at in places])
         results |= dict(zip(places, written, strict=True))
         results |= {at: results[one].repeated(drafts[at].record.row) for at, one in repeats.items()}
-        return [results[at] for at in range(len(drafts))]
+        return [results[at].flagged(*self._rows_of(draft)) for at, draft in enumerate(drafts)]
+
+    def _rows_of(self, draft: Draft) -> tuple[int, int]:
+        """The row of a draft and the first one with its external id, as far as that is known."""
+        row, known = draft.record.row, self._first_rows
+        if draft.key and len(known) < FIRST_ROWS_MAX:
+            known.setdefault(draft.key, row)
+        return row, min(row, known.get(draft.key, row))
 
     def _settled(self, draft: Draft) -> Result | None:
         """The result of a draft that is not to be written."""

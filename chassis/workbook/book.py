@@ -9,8 +9,8 @@ from xml.parsers import expat
 
 from chassis.workbook.limits import (
     FORMATS_MAX,
-    STRINGS_BYTES_MAX,
     TEXT_BYTES_MAX,
+    UNPACKED_BYTES_MAX,
     Refusal,
     beyond,
     damaged,
@@ -46,14 +46,14 @@ class Strings:
         self._text = bytearray()
         self._ends = array("L", [0])
         self._inside = self._skipped = False
-        self._length = 0
+        self._count = package.count
         self._steps: Iterator[None] = iter(())
         if name is not None:
             parser = expat.ParserCreate()
             parser.StartElementHandler = self._start
             parser.EndElementHandler = self._end
             parser.CharacterDataHandler = self._characters
-            self._steps = package.parse(name, parser, STRINGS_BYTES_MAX)
+            self._steps = package.parse(name, parser, UNPACKED_BYTES_MAX)
 
     def at(self, index: int) -> str:
         """String number `index`, from 0."""
@@ -65,6 +65,7 @@ class Strings:
         return self._text[self._ends[index] : self._ends[index + 1]].decode()
 
     def _start(self, tag: str, _attributes: Attributes) -> None:
+        self._count()
         match local(tag):
             case "t":
                 self._inside = not self._skipped
@@ -117,7 +118,7 @@ def open_book(package: Package, wanted: str) -> Book:
         raise _no_sheet(wanted, list(names))
     strings = Strings(package, next(iter(shared.values()), None))
     book = Book(sheet, strings, epoch)
-    for part in styles.values():
+    for part in dict.fromkeys(styles.values()):
         package.visit(part, _style_reader(book.forms))
     return book
 

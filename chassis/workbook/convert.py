@@ -23,3 +23,4 @@ def convert(file: BinaryIO, sheet: str, out: TextIO) -> None:
             width = len(cells)
             header.writerow(cells)
             out.flush()
+            package.opened()

@@ -6,8 +6,7 @@ This package is run as a process of its own: it imports nothing but the standard
 MIB = 1024 * 1024
 ENTRIES_MAX = 1000
 DIRECTORY_BYTES_MAX = 256 * 1024
-UNPACKED_BYTES_MAX = 2048 * MIB
-STRINGS_BYTES_MAX = 256 * MIB
+UNPACKED_BYTES_MAX = 100 * MIB
 PART_BYTES_MAX = 8 * MIB
 RATIO_MAX = 100
 RATIO_FROM_BYTES = MIB
@@ -17,7 +16,9 @@ COLUMNS_READ_MAX = 201  # one more than an import may have, so that it can tell
 FORMATS_MAX = 65_536
 TEXT_BYTES_MAX = 4 * MIB
 MEMORY_BYTES_MAX = 768 * MIB
-CPU_SECONDS_MAX = 900
+CPU_SECONDS_MAX = 120
+# Elements read until the first row is known, of all parts together.
+OPENING_ELEMENTS_MAX = 500_000
 
 DAMAGED = "The workbook is damaged or is none; open it in Excel and save it again as .xlsx."
 UNSAFE = "The workbook holds what no table needs: entities, encoded parts or paths that lead out."

@@ -9,6 +9,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 from chassis.workbook.limits import (
     DIRECTORY_BYTES_MAX,
     ENTRIES_MAX,
+    OPENING_ELEMENTS_MAX,
     PART_BYTES_MAX,
     RATIO_FROM_BYTES,
     RATIO_MAX,
@@ -60,8 +61,19 @@ class Package:
         _check(entries)
         self._archive = ZipFile(file)
         self._sizes = {one.filename: one.file_size for one in entries}
+        self._left = OPENING_ELEMENTS_MAX
         if len(self._sizes) < len(entries):
             raise unsafe()
+
+    def count(self) -> None:
+        """One more element; Refusal when there have been many and no row yet."""
+        self._left -= 1
+        if self._left == 0:
+            raise beyond(f"{OPENING_ELEMENTS_MAX} elements before the first row")
+
+    def opened(self) -> None:
+        """The first row is known: from here on only bytes count."""
+        self._left = 0
 
     def parse(
         self, name: str, parser: expat.XMLParserType, bytes_max: int = PART_BYTES_MAX
@@ -86,8 +98,13 @@ class Package:
 
     def visit(self, name: str, start: Callable[[str, Mapping[str, str]], None]) -> None:
         """Call `start` with local name and attributes of each element of a small part."""
+
+        def each(tag: str, attributes: Mapping[str, str]) -> None:
+            self.count()
+            start(local(tag), attributes)
+
         parser = expat.ParserCreate()
-        parser.StartElementHandler = lambda tag, attributes: start(local(tag), attributes)
+        parser.StartElementHandler = each
         for _ in self.parse(name, parser):
             pass
 

@@ -1,7 +1,7 @@
 """A worksheet as rows of texts, one at a time, whatever the sheet says about its size."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from xml.parsers import expat
 
@@ -24,7 +24,7 @@ Row = tuple[int, list[str]]
 
 def rows(package: Package, book: Book) -> Iterator[Row]:
     """Row numbers, rising from 1, with the texts up to the last one; empty rows are left out."""
-    reader = _Reader(book)
+    reader = _Reader(book, package.count)
     parser = expat.ParserCreate()
     parser.StartElementHandler = reader.start
     parser.EndElementHandler = reader.end
@@ -39,10 +39,11 @@ def rows(package: Package, book: Book) -> Iterator[Row]:
 class _Reader:
     """Collects the cells of the present row."""
 
-    def __init__(self, book: Book) -> None:
+    def __init__(self, book: Book, count: Callable[[], None]) -> None:
         self.ready: list[Row] = []
         self.complete = False
         self._book = book
+        self._count = count
         self._row = self._column = self._size = 0
         self._cells: list[str] = []
         self._cell: Attributes | None = None
@@ -51,6 +52,7 @@ class _Reader:
 
     def start(self, tag: str, attributes: Attributes) -> None:
         """An element begins."""
+        self._count()
         match local(tag):
             case "c":
                 self._column = self._place(attributes.get("r"))

@@ -19,6 +19,7 @@ DETAILS: Mapping[str, str] = {
     "DEADLINE_MISSING": "调用没有设置截止时间。",
     "FIELDS_BEYOND_OWN": "该角色开放了 {resource} 中您自己无权查看或填写的字段。",
     "FIELD_HAS_RULES": "有角色按名称对该字段设置了字段规则，请先移除这些规则。",
+    "FIELD_SENSITIVE": "敏感字段不能改名，也不能删除，只能停用，这样任何历史记录都不会显示它的值。",
     "FIELD_INDEXED": "该字段已建立索引，请先删除索引。",
     "FIELD_NOT_INDEXABLE": "该类型的字段不能建立索引。",
     "FILE_BROKEN": "文件无法继续读取，内容有误。",

@@ -28,10 +28,11 @@ def consumers(ready_made: ReadyMade) -> tuple[Consumer, ...]:
 
 
 def new_tenant_handler(ready_made: ReadyMade) -> Handler:
-    """Gives every tenant its first pipeline; one that has a pipeline keeps it."""
+    """Gives every tenant its first pipeline and reasons; one that has a pipeline keeps it."""
 
     async def handle(tx: Tx, events: Sequence[Event]) -> None:
         for event in events:
-            await ready_made.create(tx, event.tenant_id, event.time, event.id)
+            language = str(event.data.get("language") or "zh")
+            await ready_made.create(tx, event.tenant_id, event.time, event.id, language)
 
     return handle

@@ -4,6 +4,7 @@ import asyncio
 import time
 from base64 import b32decode
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import httpx
@@ -69,6 +70,14 @@ def tenant_roles(tenant: Tenant, name: str) -> list[str]:
 def test_logins_follow_the_naming_rule(tenant: Tenant) -> None:
     logins = [tenant.create("users", name=name)["login"] for name in ("张三", "张三", "李四光")]
     assert logins == ["zhangsan", "zhangsan1", "lisg"]
+    rows = [{"name": "赵六"}, {"name": "赵六"}, {"name": "王", "login": "Sun"}, {"name": "Sun"}]
+    made = tenant.post("users:batchCreate", {"requests": [{"user": row} for row in rows]})
+    users = as_dict(made)["users"]
+    assert isinstance(users, list)
+    assert [one["login"] for one in users] == ["zhaoliu", "zhaoliu1", "Sun", "sun1"]
+    with ThreadPoolExecutor(8) as pool:
+        found = pool.map(lambda _: tenant.create("users", name="周七")["login"], range(8))
+        assert set(found) == {"zhouqi", *(f"zhouqi{at}" for at in range(1, 8))}
 
 
 def test_sessions_are_listed_and_ended(tenant: Tenant) -> None:

@@ -103,3 +103,29 @@ def test_a_read_only_own_field_is_seen_and_never_set(shop: Shop) -> None:
     refused(seller.post("customers", body), 400, TIER)
     shop.rule("WRITE")
     assert own_values(good(seller.patch(path, {"custom_fields": {"tier": "x"}})))["tier"] == "x"
+
+
+def test_values_of_a_sensitive_field_stand_in_no_history_and_no_log(shop: Shop) -> None:
+    tenant, secret = shop.tenant, "6222021234567890123"
+    field = own_field(tenant, "bank_account", "TEXT", sensitive=True)
+    made = tenant.create("customers", name="Bank", custom_fields={"bank_account": "6222-OLD-1"})
+    path = f"customers/{made['id']}"
+    changed = good(tenant.patch(path, {"custom_fields": {"bank_account": secret}}))
+    assert own_values(changed)["bank_account"] == secret
+    history = tenant.get(f"{path}/history")
+    assert {"field": "custom_fields.bank_account", "from": "***", "to": "***"} in [
+        change for entry in good(history)["entries"] for change in entry["changes"]  # type: ignore[attr-defined]  # a list of objects
+    ]  # fmt: skip
+    query = {"filter": f'record_id = "{made["id"]}"'}
+    log = eventually(lambda: found if "updated" in (found := entries(tenant, query)) else "")
+    assert not [text for text in (history.text, log) if secret in text or "6222-OLD" in text]
+    where = f"customers/customFields/{field}"
+    for change in ({"name": "account"}, {"sensitive": False}):
+        refused(tenant.patch(where, change), 400)
+    good(tenant.patch(where, {"retired": True}))
+    assert refused(tenant.delete(where), 400)["reason"] == "FIELD_SENSITIVE"
+
+
+def entries(tenant: Tenant, query: dict[str, str]) -> str:
+    """What the operation log says, as it comes."""
+    return tenant.get("logEntries", **query).text

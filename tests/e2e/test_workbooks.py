@@ -4,11 +4,11 @@ import csv
 import io
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date
+from statistics import median
 
 import httpx
-import pytest
 
 from cli.importing import counts_of, metadata_of, operation_id
 from tests.bombs import BOMBS, NOISE
@@ -18,7 +18,7 @@ from tests.workbooks import packed, written
 HEADER: list[object] = ["编号", "名称", "人数", "备注"]
 FIELDS = ["external_id", "name", "employee_count"]
 COLUMNS = [{"column": HEADER[at], "field": field} for at, field in enumerate(FIELDS)]
-REFUSED_WITHIN_S = 5.0  # on a busy machine; the unit test holds the CPU to one second
+REFUSED_WITHIN_S = 1.0  # half of them; of each one the unit test holds the CPU to it
 
 
 def send(tenant: Tenant, data: bytes, language: str = "en", **spec: object) -> httpx.Response:
@@ -91,29 +91,21 @@ def test_the_file_may_be_the_whole_body(tenant: Tenant) -> None:
     assert counts_of(ended(tenant, response))["created"] == 1
 
 
-@pytest.fixture(scope="module")
-def waits(figures: list[str]) -> Iterator[list[float]]:
-    """Seconds that each refusal took."""
-    found: list[float] = []
-    yield found
-    middle, slowest = sorted(found)[len(found) // 2], max(found)
-    figures.append(f"{len(found)} bombs refused in {middle:.2f} s, the slowest in {slowest:.2f} s")
-
-
-@pytest.mark.parametrize("name", BOMBS)
-def test_bombs_are_refused_at_once(tenant: Tenant, waits: list[float], name: str) -> None:
-    make, reason = BOMBS[name]
-    data = make()
-    before = tenant.count("customers")
-    began = time.monotonic()
-    response = send(tenant, data, "zh")
-    waits.append(time.monotonic() - began)
-    assert response.status_code == 400, response.text
-    problem = as_dict(response)
-    assert problem["reason"] == reason
-    assert "工作" in str(problem["detail"]) or "Excel" in str(problem["detail"]), problem
-    assert "Traceback" not in response.text
-    assert waits[-1] < REFUSED_WITHIN_S
+def test_bombs_are_refused_at_once(tenant: Tenant, figures: list[str]) -> None:
+    before, waits = tenant.count("customers"), []
+    for name, (make, reason) in BOMBS.items():
+        data = make()
+        began = time.monotonic()
+        response = send(tenant, data, "zh")
+        waits.append(time.monotonic() - began)
+        assert response.status_code == 400, (name, response.text)
+        problem = as_dict(response)
+        assert problem["reason"] == reason, name
+        assert "工作" in str(problem["detail"]) or "Excel" in str(problem["detail"]), problem
+        assert "Traceback" not in response.text, name
+    middle, slowest = median(waits), max(waits)
+    figures.append(f"{len(waits)} bombs refused in {middle:.2f} s, the slowest in {slowest:.2f} s")
+    assert middle < REFUSED_WITHIN_S
     assert tenant.count("customers") == before
 
 

@@ -81,10 +81,8 @@ class UserRules:
             require_within(call, call.reach("users", "CONFIGURE"), row["department_id"])
         await self._keep_lines(call, tx, row, str(row["id"]), {"department_id", "manager_id"})
         row |= {"state": "ACTIVE", "second_factor_enabled": False}
-        if not row["login"]:
-            row["login"] = await self._free_login(call, tx, message.name)
-        _require_plain(row)
         await require_roles(call, tx, list(message.role_ids))
+        await self._name(call, tx, row, message.name)
         if message.password:
             await require_good_password(call, tx, "user.password", message.password, row)
             row["password_update_time"] = call.now
@@ -147,11 +145,21 @@ class UserRules:
             await lock_organisation(call, tx)
             tx.after(check_written, call, "user", user_id, "manager_id")
 
+    async def _name(self, call: Call, tx: Tx, row: Row, name: str) -> None:
+        """Keep a login for the row, which a batch writes later: its own, or the next free one made
+        from the name. One transaction of a tenant at a time, so that two find two names.
+        """
+        await lock_organisation(call, tx)
+        if not row["login"]:
+            row["login"] = await self._free_login(call, tx, name)
+        _require_plain(row)
+        tx.reserved.add(str(row["login"]).lower())
+
     async def _free_login(self, call: Call, tx: Tx, name: str) -> str:
         wanted = login_from(name if name.isascii() else await asyncio.to_thread(_latin, name))
         values = {"tenant_id": call.tenant_id, "pattern": wanted.replace("_", "\\_") + "%"}
         taken = {str(one["login"]) for one in await tx.fetch(_TAKEN, values)}
-        return next_free(wanted, taken)
+        return next_free(wanted, taken | tx.reserved)
 
 
 def _require_plain(row: Row) -> None:

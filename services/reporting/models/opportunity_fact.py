@@ -22,7 +22,7 @@ from services.reporting.models import metadata
 
 UUIDS = (
     "owner_id", "department_id", "partner_company_id", "customer_id", "product_id", "pipeline_id",
-    "stage_id", "campaign_id", "creator_id", "updater_id",
+    "stage_id", "campaign_id", "lost_reason_id", "creator_id", "updater_id",
 )  # fmt: skip
 TEXTS = ("name", "state", "lost_reason", "external_source", "external_id")
 DATES = ("expected_close_date", "engage_date", "close_date")

@@ -101,6 +101,18 @@ class Opportunity:
     state: str
     close_date: date | None = None
     lost_reason: str | None = None
+    lost_reason_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Why it was lost: a choice of the pick-list, in words, or both."""
+
+    reason: str | None = None
+    reason_id: str | None = None
+
+
+NO_LOSS = Loss()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,25 +131,26 @@ def win(
 ) -> Transition:
     """Close as won; `amount` (number, currency) is the real one if not the expected."""
     _require_open(opportunity)
-    values = _closed(stage_for(opportunity.pipeline_id, stages, WON), close_date, None)
+    values = _closed(stage_for(opportunity.pipeline_id, stages, WON), close_date, NO_LOSS)
     if amount is not None:
         values |= {"amount": amount[0], "amount_currency": amount[1]}
     return Transition("won", values)
 
 
 def lose(
-    opportunity: Opportunity, stages: Iterable[Stage], close_date: date, reason: str
+    opportunity: Opportunity, stages: Iterable[Stage], close_date: date, loss: Loss
 ) -> Transition:
     """Close as lost for a reason."""
     _require_open(opportunity)
-    if not reason.strip():
+    words = (loss.reason or "").strip() or None
+    if not (words or loss.reason_id):
         raise InvalidArgument(
             "INVALID_FIELDS",
             "A loss needs a reason.",
             fields=[("reason", "This field is required.")],
         )
     stage = stage_for(opportunity.pipeline_id, stages, LOST)
-    return Transition("lost", _closed(stage, close_date, reason.strip()))
+    return Transition("lost", _closed(stage, close_date, Loss(words, loss.reason_id or None)))
 
 
 def move(opportunity: Opportunity, stages: Iterable[Stage], stage_id: str) -> Transition:
@@ -161,9 +174,7 @@ def reopen(
         stage = stage_for(opportunity.pipeline_id, stages, OPEN)
     if stage.outcome != OPEN:
         raise StageNotOpen(stage)
-    return Transition(
-        "reopened", {"stage_id": stage.id, "state": OPEN, "close_date": None, "lost_reason": None}
-    )
+    return Transition("reopened", _closed(stage, None, NO_LOSS))
 
 
 def entry(stages: Sequence[Stage], pipeline_id: str, stage_id: str) -> Stage:
@@ -188,22 +199,18 @@ def enter(stage: Stage) -> Values:
     return {"pipeline_id": stage.pipeline_id, "stage_id": stage.id, "state": OPEN}
 
 
-def restore(stage: Stage, close_date: date | None, lost_reason: str | None) -> Values:
+def restore(stage: Stage, close_date: date | None, loss: Loss) -> Values:
     """The values of an opportunity as history had it, in any stage; contradictions are refused."""
     problems = []
     if stage.outcome == OPEN and close_date is not None:
         problems.append(("close_date", "An open opportunity has no close date."))
-    if stage.outcome != LOST and lost_reason is not None:
-        problems.append(("lost_reason", "Only a lost opportunity has a reason."))
+    told = {"lost_reason": loss.reason, "lost_reason_id": loss.reason_id}
+    if stage.outcome != LOST:
+        text = "Only a lost opportunity has a reason."
+        problems += [(name, text) for name, value in told.items() if value is not None]
     if problems:
         raise InvalidArgument("INVALID_FIELDS", problems[0][1], fields=problems)
-    return {
-        "pipeline_id": stage.pipeline_id,
-        "stage_id": stage.id,
-        "state": stage.outcome,
-        "close_date": close_date,
-        "lost_reason": lost_reason,
-    }
+    return {"pipeline_id": stage.pipeline_id, **_closed(stage, close_date, loss)}
 
 
 def stage_for(pipeline_id: str, stages: Iterable[Stage], outcome: str) -> Stage:
@@ -234,10 +241,11 @@ def _require_open(opportunity: Opportunity) -> None:
         raise OpportunityNotOpen(opportunity)
 
 
-def _closed(stage: Stage, close_date: date, reason: str | None) -> dict[str, object]:
+def _closed(stage: Stage, close_date: date | None, loss: Loss) -> dict[str, object]:
     return {
         "stage_id": stage.id,
         "state": stage.outcome,
         "close_date": close_date,
-        "lost_reason": reason,
+        "lost_reason": loss.reason,
+        "lost_reason_id": loss.reason_id,
     }

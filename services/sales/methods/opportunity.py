@@ -15,6 +15,7 @@ from services.sales.methods.stage_move import keep_move
 from services.sales.models.opportunity import opportunity
 
 IMPORT = "import"
+DECIDED = frozenset({"stage_id", "pipeline_id", "close_date", "lost_reason", "lost_reason_id"})
 
 
 class OpportunityRules:
@@ -24,15 +25,18 @@ class OpportunityRules:
         # Transactions that take turns cost each other a look-up; the answer is always their own.
         self._latest: Catalogue | None = None
 
-    async def prepare_create(self, call: Call, tx: Tx, row: Row, _message: Message) -> None:
+    async def prepare_create(self, call: Call, tx: Tx, row: Row, message: Message) -> None:
         """Find the stage, let the state follow, make a name; only an import creates closed ones."""
         catalogue = self._catalogue(call, tx)
         stages = await catalogue.stages()
         stage = domain.entry(stages, _text(row["pipeline_id"]), _text(row["stage_id"]))
         if call.through == IMPORT:
-            row |= domain.restore(stage, _date(row["close_date"]), _reason(row["lost_reason"]))
+            assert isinstance(message, Opportunity)
+            if stage.outcome != domain.LOST and not message.lost_reason_id:
+                row["lost_reason_id"] = None  # a default of the list is for losses
+            row |= domain.restore(stage, _date(row["close_date"]), loss_of(row))
         else:
-            row |= domain.enter(stage)
+            row |= {**domain.enter(stage), "lost_reason_id": None}
         made = await _made_name(catalogue, row)
         row["name"] = row["name"] or made
         tx.after(keep_move, call, str(row["id"]), None, stage.id)
@@ -42,7 +46,7 @@ class OpportunityRules:
     ) -> None:
         """A person moves among open stages of the pipeline; an import sets any stage."""
         catalogue = self._catalogue(call, tx)
-        if {"stage_id", "pipeline_id", "close_date", "lost_reason"} & set(row):
+        if DECIDED & set(row):
             await self._change_stage(call, tx, before, row)
         if row.get("product_id") or ("name" in row and not row["name"]):
             made = await _made_name(catalogue, before | row)
@@ -83,8 +87,14 @@ def state_of(row: Row) -> domain.Opportunity:
         stage_id=str(row["stage_id"]),
         state=str(row["state"]),
         close_date=_date(row["close_date"]),
-        lost_reason=_reason(row["lost_reason"]),
+        lost_reason=loss_of(row).reason,
+        lost_reason_id=loss_of(row).reason_id,
     )
+
+
+def loss_of(row: Row) -> domain.Loss:
+    """Why an opportunity was lost."""
+    return domain.Loss(_text(row["lost_reason"]) or None, _text(row["lost_reason_id"]) or None)
 
 
 def opportunity_resource() -> Resource:
@@ -105,6 +115,7 @@ def opportunity_resource() -> Resource:
             "state",
             "engage_date",
             "close_date",
+            "lost_reason_id",
         ),
         orderable=("name", "amount", "expected_close_date", "close_date"),
         searchable=("name",),
@@ -116,7 +127,8 @@ def opportunity_resource() -> Resource:
             Reference("pipeline_id", "pipelines"),
             Reference("stage_id", "stages"),
         ),
-        importable=("close_date", "lost_reason"),
+        choices=("lost_reason_id",),
+        importable=("close_date", "lost_reason", "lost_reason_id"),
         prepare_create=rules.prepare_create,
         prepare_update=rules.prepare_update,
     )
@@ -124,12 +136,13 @@ def opportunity_resource() -> Resource:
 
 def _restored(stage: domain.Stage, after: Row, row: Row) -> Row:
     """What an import sets: closing facts that no longer fit go, unless it brings them itself."""
-    close_date, reason = _date(after["close_date"]), _reason(after["lost_reason"])
+    close_date, loss = _date(after["close_date"]), loss_of(after)
     if stage.outcome == domain.OPEN and "close_date" not in row:
         close_date = None
-    if stage.outcome != domain.LOST and "lost_reason" not in row:
-        reason = None
-    return dict(domain.restore(stage, close_date, reason))
+    if stage.outcome != domain.LOST:
+        brought = {"lost_reason": None, "lost_reason_id": None} | row
+        loss = loss_of(brought)
+    return dict(domain.restore(stage, close_date, loss))
 
 
 async def _made_name(catalogue: Catalogue, row: Row) -> str:
@@ -146,7 +159,3 @@ def _text(value: object) -> str:
 
 def _date(value: object) -> date | None:
     return value if isinstance(value, date) else None
-
-
-def _reason(value: object) -> str | None:
-    return str(value) if value else None

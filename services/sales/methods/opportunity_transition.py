@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from google.protobuf.message import Message
 
 from chassis.call import Call
+from chassis.custom_fields.record import check_lists
 from chassis.db.pool import Tx
 from chassis.resource.checks import check_match, refuse_deleted, refuse_denied
 from chassis.resource.plan import Plan
@@ -62,8 +63,9 @@ class Transitions:
     async def lose(self, call: Call, tx: Tx, request: pb.LoseOpportunityRequest) -> Message:
         """Close as lost today or on the day given."""
         day = date_of("close_date", request.close_date) or today(call)
+        loss = domain.Loss(request.reason, request.lost_reason_id)
         return await self._run(
-            call, tx, request, lambda one, stages: domain.lose(one, stages, day, request.reason)
+            call, tx, request, lambda one, stages: domain.lose(one, stages, day, loss)
         )
 
     async def move(self, call: Call, tx: Tx, request: pb.MoveOpportunityRequest) -> Message:
@@ -87,6 +89,7 @@ class Transitions:
         current = state_of(before)
         transition = decide(current, await Catalogue(call, tx).stages())
         values = dict(transition.values)
+        check_lists(call, plan, values, before)
         answer = await update_record(call, tx, plan, before, values, transition.event)
         if values["stage_id"] != current.stage_id:
             await keep_move(call, tx, current.id, current.stage_id, str(values["stage_id"]))

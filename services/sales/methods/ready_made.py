@@ -1,4 +1,6 @@
-"""Gives a new tenant its first pipeline; one that has a pipeline, even a deleted one, keeps it."""
+"""Gives a new tenant its first pipeline and reasons of losses; one that has a pipeline, even a
+deleted one, keeps what it has.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,8 +11,8 @@ from chassis.call import service_call
 from chassis.db.pool import Tx
 from chassis.db.sql import statement
 from chassis.resource.standard import Collection
-from chassis.resource.write import insert_record
-from services.sales.domain.ready_made import ready_made_pipeline
+from chassis.resource.write import insert_record, insert_records
+from services.sales.domain.ready_made import ready_made_pipeline, ready_made_reasons
 from services.sales.models.pipeline import pipeline
 
 SERVICE = "sales"
@@ -26,13 +28,15 @@ _ANY = statement(
 
 @dataclass(frozen=True, eq=False)
 class ReadyMade:
-    """Writes the standard pipeline with its stages."""
+    """Writes the standard pipeline with its stages, and the choices beside them."""
 
     pipelines: Collection
     stages: Collection
 
-    async def create(self, tx: Tx, tenant_id: str, now: datetime, cause_id: str) -> bool:
-        """Create it unless the tenant has a pipeline; True when it did."""
+    async def create(
+        self, tx: Tx, tenant_id: str, now: datetime, cause_id: str, language: str = "zh"
+    ) -> bool:
+        """Create them unless the tenant has a pipeline; True when it did."""
         if await tx.fetch_row(_ANY, {"tenant_id": tenant_id}) is not None:
             return False
         call = service_call(SERVICE, tenant_id, now, cause_id)
@@ -42,4 +46,8 @@ class ReadyMade:
         for values in made.stages:
             row = self.stages.new_row(call, {**values, **_NOBODY})
             await insert_record(call, tx, self.stages.plan, row, "created")
+        choices = self.pipelines.siblings["choice"]
+        reasons = ready_made_reasons(tenant_id, language)
+        rows = [choices.new_row(call, {**values, **_NOBODY}) for values in reasons]
+        await insert_records(call, tx, choices.plan, rows)
         return True

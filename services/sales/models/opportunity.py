@@ -33,6 +33,8 @@ opportunity = Table(
     Column("engage_date", Date),
     Column("close_date", Date),
     Column("lost_reason", Text),
+    # No check holds it to lost ones: the version before knows nothing of it when it reopens.
+    Column("lost_reason_id", UUID(as_uuid=False)),
     Column("description", Text),
     *resource_constraints("opportunity"),
     CheckConstraint("state <> 'OPEN' OR close_date IS NULL", name="close_date"),
@@ -69,6 +71,7 @@ list_indexes(
         "campaign_id",
         "state",
         "engage_date",
+        "lost_reason_id",
     ),
     # An open one has no close date.
     together=[("state", "close_date")],

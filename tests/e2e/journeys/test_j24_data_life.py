@@ -76,6 +76,13 @@ def test_an_archive_without_owner_or_erp_code_is_refused(
         refused(tenant.post("customers", bare), 400, "custom_fields.erp_code")
     again = {"name": "重复编码", "custom_fields": {"erp_code": "E-1"}}
     refused(tenant.post("customers", again), 409, "custom_fields.erp_code")
+    for blank in (None, "", " "):
+        sent = {"name": "无负责人", "owner_id": blank, "custom_fields": {"erp_code": "E-0"}}
+        tried = tenant.http.post("/v1/customers?validate_only=true", json=sent)
+        if blank:
+            refused(tried, 400, "owner_id")
+        else:  # nobody is no owner: it is whoever saves it
+            assert good(tried)["owner_id"] == good(tenant.get("users/me"))["id"]
     for path in archives:
         refused(tenant.patch(path, {"custom_fields": {"erp_code": None}}), 400)
         refused(tenant.patch(path, {"owner_id": None}), 400, "owner_id")
@@ -198,7 +205,9 @@ def test_good_rows_exist_with_their_numbers(tenant: Tenant, brought: dict[str, i
 
 
 def run_import(tenant: Tenant, spec: Mapping[str, object]) -> dict[str, int]:
-    """Import the file to its end; its counts. Bad rows are told with their reason."""
+    """Import the file to its end; its counts. Bad rows are told with their reason,
+    repeated ones with the row that they repeat.
+    """
     started = good(imported(tenant, spec, CSV))
     done = eventually(lambda: ended(tenant, str(started["name"])), timeout_s=30)
     counts = done["metadata"]["counts"]  # type: ignore[index]  # an object of JSON
@@ -206,7 +215,9 @@ def run_import(tenant: Tenant, spec: Mapping[str, object]) -> dict[str, int]:
     told = {(row["row"], row["column"]) for row in csv.DictReader(io.StringIO(lines))}
     assert told == {
         ("5", "ERP编码"), ("6", "客户编号"), ("7", "阶段"), ("8", "ERP编码"), ("9", "名称"),
+        ("10", ""),
     }, lines  # fmt: skip
+    assert '"10","","Note: it has the external id of row 2."' in lines.splitlines()
     return {name: counts[name] for name in ("created", "updated", "skipped", "failed")}
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from chassis.errors import CrmError, InvalidArgument
 from services.sales.domain import opportunity as domain
-from services.sales.domain.opportunity import LOST, OPEN, WON, Opportunity, Stage
+from services.sales.domain.opportunity import LOST, OPEN, WON, Loss, Opportunity, Stage
 
 DAY = date(2026, 3, 1)
 FIRST = Stage("first", "p", 10, OPEN, in_default=True)
@@ -30,6 +30,7 @@ def test_win_closes_in_the_won_stage_with_the_real_amount() -> None:
         "state": WON,
         "close_date": DAY,
         "lost_reason": None,
+        "lost_reason_id": None,
         "amount": Decimal(12),
         "amount_currency": "CNY",
     }
@@ -40,7 +41,7 @@ def test_win_without_amount_leaves_the_expected_one() -> None:
 
 
 def test_lose_keeps_the_reason() -> None:
-    lost = domain.lose(WORKED_ON, STAGES, DAY, " too expensive ")
+    lost = domain.lose(WORKED_ON, STAGES, DAY, Loss(" too expensive "))
     assert (lost.event, lost.values["state"], lost.values["lost_reason"]) == (
         "lost",
         LOST,
@@ -50,7 +51,12 @@ def test_lose_keeps_the_reason() -> None:
 
 def test_lose_needs_a_reason() -> None:
     with pytest.raises(InvalidArgument):
-        domain.lose(WORKED_ON, STAGES, DAY, " ")
+        domain.lose(WORKED_ON, STAGES, DAY, Loss(" ", ""))
+
+
+def test_a_choice_of_the_list_is_reason_enough() -> None:
+    values = domain.lose(WORKED_ON, STAGES, DAY, Loss(" ", "choice")).values
+    assert (values["lost_reason"], values["lost_reason_id"]) == (None, "choice")
 
 
 def test_move_goes_to_an_open_stage() -> None:
@@ -78,7 +84,7 @@ def test_move_and_reopen_refuse_other_stages(stage_id: str, reason: str) -> None
 def test_closed_ones_cannot_be_closed_or_moved(closed: Opportunity) -> None:
     decisions: list[Callable[[], domain.Transition]] = [
         lambda: domain.win(closed, STAGES, DAY),
-        lambda: domain.lose(closed, STAGES, DAY, "price"),
+        lambda: domain.lose(closed, STAGES, DAY, Loss("price")),
         lambda: domain.move(closed, STAGES, "first"),
     ]
     for decide in decisions:
@@ -89,7 +95,7 @@ def test_closed_ones_cannot_be_closed_or_moved(closed: Opportunity) -> None:
 
 @pytest.mark.parametrize("closed", [WON_ONE, LOST_ONE])
 def test_reopen_clears_what_closing_set(closed: Opportunity) -> None:
-    expected = {"state": OPEN, "close_date": None, "lost_reason": None}
+    expected = {"state": OPEN, "close_date": None, "lost_reason": None, "lost_reason_id": None}
     assert domain.reopen(closed, STAGES).values == {"stage_id": "first", **expected}
     assert domain.reopen(closed, STAGES, "second").values == {"stage_id": "second", **expected}
 
@@ -131,24 +137,25 @@ def test_a_person_enters_open_stages_only() -> None:
 
 
 def test_restore_takes_history_as_it_was() -> None:
-    assert domain.restore(WIN, DAY, None)["state"] == WON
-    assert domain.restore(LOSS, DAY, "price")["lost_reason"] == "price"
-    assert domain.restore(FIRST, None, None)["state"] == OPEN
+    assert domain.restore(WIN, DAY, Loss())["state"] == WON
+    assert domain.restore(LOSS, DAY, Loss("price"))["lost_reason"] == "price"
+    assert domain.restore(FIRST, None, Loss())["state"] == OPEN
 
 
 @pytest.mark.parametrize(
-    ("stage", "day", "reason", "fields"),
+    ("stage", "day", "loss", "fields"),
     [
-        (FIRST, DAY, None, ["close_date"]),
-        (WIN, DAY, "price", ["lost_reason"]),
-        (FIRST, DAY, "price", ["close_date", "lost_reason"]),
+        (FIRST, DAY, Loss(), ["close_date"]),
+        (WIN, DAY, Loss("price"), ["lost_reason"]),
+        (WIN, DAY, Loss(None, "choice"), ["lost_reason_id"]),
+        (FIRST, DAY, Loss("price"), ["close_date", "lost_reason"]),
     ],
 )
 def test_restore_refuses_contradictions(
-    stage: Stage, day: date | None, reason: str | None, fields: list[str]
+    stage: Stage, day: date | None, loss: Loss, fields: list[str]
 ) -> None:
     with pytest.raises(InvalidArgument) as caught:
-        domain.restore(stage, day, reason)
+        domain.restore(stage, day, loss)
     assert [field for field, _ in caught.value.fields] == fields
 
 

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from chassis.errors import CrmError
 from services.sales.domain import opportunity as domain
-from services.sales.domain.opportunity import LOST, OPEN, WON, Opportunity, Stage, Transition
+from services.sales.domain.opportunity import LOST, OPEN, WON, Loss, Opportunity, Stage, Transition
 from services.sales.methods.opportunity import state_of
 
 STAGES = [
@@ -47,10 +47,11 @@ class OpportunityMachine(RuleBasedStateMachine):
         """Close as won."""
         self._attempt(lambda: domain.win(self.now, STAGES, day), {OPEN: WON})
 
-    @rule(day=DAYS, reason=REASONS)
-    def lose(self, day: date, reason: str) -> None:
+    @rule(day=DAYS, reason=REASONS, reason_id=st.sampled_from(["", "choice"]))
+    def lose(self, day: date, reason: str, reason_id: str) -> None:
         """Close as lost."""
-        self._attempt(lambda: domain.lose(self.now, STAGES, day, reason), {OPEN: LOST})
+        loss = Loss(reason, reason_id)
+        self._attempt(lambda: domain.lose(self.now, STAGES, day, loss), {OPEN: LOST})
 
     @rule(stage_id=ANY_STAGE)
     def move(self, stage_id: str) -> None:
@@ -86,7 +87,8 @@ class OpportunityMachine(RuleBasedStateMachine):
     def closing_facts_fit(self) -> None:
         """As the checks of the table have it too."""
         assert (self.now.close_date is not None) == (self.now.state != OPEN)
-        assert bool(self.now.lost_reason) == (self.now.state == LOST)
+        told = bool(self.now.lost_reason or self.now.lost_reason_id)
+        assert told == (self.now.state == LOST)
 
     @invariant()
     def history_adds_up(self) -> None:

@@ -1,6 +1,6 @@
-"""The pipeline that new tenants begin with."""
+"""The pipeline and the reasons that new tenants begin with."""
 
-from services.sales.domain.ready_made import ready_made_pipeline
+from services.sales.domain.ready_made import ready_made_pipeline, ready_made_reasons
 from services.sales.domain.stage import StageInUse
 
 TENANT = "01900000-0000-7000-8000-000000000001"
@@ -28,3 +28,11 @@ def test_every_outcome_has_its_stage() -> None:
 
 def test_stage_in_use_names_stage_and_field() -> None:
     assert StageInUse("s", "outcome").metadata == {"stage_id": "s", "field": "outcome"}
+
+
+def test_reasons_speak_the_language_of_the_tenant_under_the_same_ids() -> None:
+    chinese, english = (ready_made_reasons(TENANT, one) for one in ("zh", "en"))
+    assert [one["id"] for one in chinese] == [one["id"] for one in english]
+    labels = [(one["label"], other["label"]) for one, other in zip(chinese, english, strict=True)]
+    assert labels[0] == ("价格过高", "Price too high")
+    assert len(set(labels)) == len({one["position"] for one in english}) == 8

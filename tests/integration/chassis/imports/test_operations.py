@@ -55,6 +55,11 @@ async def wait_for_rows(importer: Importer, name: str, rows: int) -> OperationMe
         await asyncio.sleep(0.02)
 
 
+async def errors_of(importer: Importer, name: str) -> list[list[str]]:
+    """The lines of the error file: row, column and reason."""
+    return list(csv.reader(io.StringIO(await importer.errors(name))))
+
+
 @pytest.mark.parametrize("make", [many, workbook])
 async def test_a_killed_import_goes_on_where_it_was(
     importer: Importer, make: Callable[[], bytes]
@@ -72,6 +77,10 @@ async def test_a_killed_import_goes_on_where_it_was(
     assert done.state == OperationMetadata.SUCCEEDED
     assert counts(done.counts) == EXPECTED
     assert (done.processed, done.total) == (ROWS + 9, ROWS + 9)
+    told = [one for one in await errors_of(importer, operation.name) if "Note" in one[2]]
+    repeats = enumerate((at for at in range(10) if at != 7), ROWS + 2)
+    note = "Note: it has the external id of row {}."
+    assert told == [[str(row), "", note.format(at + 2)] for row, at in repeats]
     customers = await importer.customers()
     assert len({one.external_id for one in customers}) == len(customers) == EXPECTED.created
     ids = {one.id: one.external_id for one in customers}

@@ -1,11 +1,8 @@
 """What of a change row a caller may see."""
 
-from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
-from google.protobuf.descriptor_pool import DescriptorPool
-
 from chassis.access.field_rules import EVERY_FIELD, FieldAccess
-from chassis.custom_fields.model import NO_FIELDS
-from chassis.history.methods import MASK, seen_changes, sensitive
+from chassis.custom_fields.model import NO_FIELDS, Definition, Kind, OwnFields
+from chassis.history.methods import seen_changes
 from chassis.resource.plan import make_plan
 from chassis.resource.view import View
 from services.customer.methods.customer import CUSTOMER
@@ -40,14 +37,15 @@ def test_hidden_fields_are_left_out() -> None:
     assert [one[0] for one in seen] == ["phone", "shares"]
 
 
-def test_sensitive_fields_are_those_that_the_proto_says() -> None:
-    file = FileDescriptorProto(name="test.proto", package="test")
-    message = file.message_type.add(name="Person")
-    for number, name in enumerate(("name", "tax_number"), 1):
-        field = message.field.add(name=name, number=number)
-        field.type, field.label = FieldDescriptorProto.TYPE_STRING, field.LABEL_OPTIONAL
-    message.field[1].options.debug_redact = True
-    pool = DescriptorPool()
-    fields = pool.AddSerializedFile(file.SerializeToString()).message_types_by_name["Person"]
-    assert [sensitive(one) for one in fields.fields] == [False, True]
-    assert MASK == "***"
+def test_values_of_sensitive_fields_are_masked_deleted_ones_too() -> None:
+    fields = (
+        Definition("1", "tier", "Tier", Kind.CHOICE, sensitive=True),
+        Definition("2", "old", "Old", Kind.NUMBER, sensitive=True, deleted=True),
+        Definition("3", "new", "New", Kind.MULTI_CHOICE),
+    )
+    assert list(seen_changes(View(PLAN, EVERY_FIELD, OwnFields(fields)), CHANGES))[:4] == [
+        ("phone", "1", "2"),
+        ("custom_fields.tier", "***", "***"),
+        ("custom_fields.old", "***", None),
+        ("custom_fields.new", None, ["a"]),
+    ]
