@@ -12,9 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.local import ports
+from deploy.local.health import wait_for
 from deploy.local.settings import HOST, ROOT
 
 POLL_S = 0.02
+START_S = 20.0
 BLOCK = 16 * 1024
 LINE_MAX = 64
 NARROW = 8_000
@@ -32,11 +34,15 @@ class Proxies:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it."""
+        """Start it, and wait until it listens."""
         routes = [f"{name}={self.ports[name]}:{to}" for name, to in self._routes.items()]
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__, str(self._folder), *routes], cwd=ROOT
         )
+        listening = wait_for(
+            lambda: not any(map(ports.is_free, self.ports.values())), lambda: True, START_S
+        )
+        assert listening, "the proxy does not listen"
 
     def stop(self) -> None:
         """End it."""
