@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from deploy.local.settings import ROOT
-from tests.fault.campaign.campaign import Size, campaign, percentile
+from tests.fault.campaign.campaign import RECORD, Size, campaign, percentile
 
 RESULTS = ROOT / ".run" / "fault"
 RECOVERY_S = 10.0
@@ -26,7 +26,7 @@ def main(
     """Load, break, heal, judge; the exit code is 1 when anything was violated or not seen."""
     with tempfile.TemporaryDirectory(prefix="crm-fault-") as scratch:
         result = campaign(Size(operations, kills, seed, thorough=thorough), Path(scratch), results)
-    Console(soft_wrap=True).print_json(data=result.summary())
+    Console(soft_wrap=True).print_json((results / RECORD).read_text())
     late = thorough and percentile(result.recoveries_s, 0.99) > RECOVERY_S
     raise typer.Exit(any(result.violations.values()) or bool(result.unwitnessed) or late)
 

@@ -37,6 +37,7 @@ BALANCE = 1000
 END_S = 300.0
 START_S = 30.0
 EXAMPLES = 50
+RECORD = "results.json"
 PLANTED = "planted.json"
 COMMITTED = ROOT / "docs" / "operations" / "faults-planted.json"
 
@@ -261,7 +262,7 @@ def write(folder: Path, result: Result) -> None:
     summary = result.summary()
     planted = folder / PLANTED if (folder / PLANTED).exists() else COMMITTED
     summary["planted_caught"] = json.loads(planted.read_text())["planted_caught"]
-    (folder / "results.json").write_text(json.dumps(summary, indent=1) + "\n")
+    (folder / RECORD).write_text(json.dumps(summary, indent=1) + "\n")
     (folder / "faults.json").write_bytes(msgspec.json.encode(result.faults))
     examples = {name: lines[:EXAMPLES] for name, lines in result.violations.items() if lines}
     (folder / "violations.json").write_text(json.dumps(examples, indent=1))
