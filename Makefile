@@ -56,7 +56,7 @@ fault: $(PROTO) ## Break everything in turn under load, 20,000 operations and 30
 	@$(PYTEST) -q tests/fault --fault-rounds=all
 
 fault-campaign: $(PROTO) ## The same with 150,000 operations and 100 kills (SEED=1; most of an hour)
-	@$(BIN)/python -m tests.fault.campaign --operations 150000 --kills 100 --seed $(or $(SEED),1)
+	@$(BIN)/python -m tests.fault.campaign --operations 150000 --kills 100 --thorough --seed $(or $(SEED),1)
 
 fault-planted: $(PROTO) ## Plant bugs in turn: the campaign must find each (ONLY="one of them")
 	@$(BIN)/python -m tests.fault.campaign.planted_run $(ONLY)

@@ -23,9 +23,9 @@ def wait_for(ready: Callable[[], bool], alive: Callable[[], bool], timeout_s: fl
     return True
 
 
-def grpc_is_serving(port: int) -> bool:
+def grpc_is_serving(port: int, host: str = HOST) -> bool:
     """Whether the service behind the port says SERVING for itself as a whole."""
-    with grpc.insecure_channel(f"{HOST}:{port}") as channel:
+    with grpc.insecure_channel(f"{host}:{port}") as channel:
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(
                 health_pb2.HealthCheckRequest(), timeout=1.0

@@ -45,6 +45,8 @@ class Balancer:
 
     platform: Platform
     ready: list[str] = field(default_factory=list)
+    # Connections that were refused, by gateway: what balances sends them on, but none should be.
+    refused: Counter[str] = field(default_factory=Counter)
     _turn: "count[int]" = field(default_factory=count)
 
     @asynccontextmanager
@@ -96,10 +98,12 @@ class Caller:
         BrokenError for what is no answer of the product.
         """
         for _ in range(5):
-            url = f"{self._balancer.next()}/v1/{path}"
+            gateway = self._balancer.next()
+            url = f"{gateway}/v1/{path}"
             try:
                 answer = await self.http.request(method, url, json=body, headers=dashed(headers))
             except httpx.ConnectError:
+                self._balancer.refused[gateway] += 1
                 await asyncio.sleep(READY_EVERY_S)
                 continue
             except httpx.HTTPError as error:

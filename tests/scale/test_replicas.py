@@ -112,7 +112,8 @@ async def test_one_of_each_killed_loses_and_repeats_nothing(
     told = ", ".join(f"{name} {seconds:.1f} s" for name, (seconds, _) in recovered.items())
     figures.append(
         f"three replicas, {load.requests} requests, {len(recovered)} kills -9:"
-        f" {load.failed.total()} sent again, the slowest answered after {load.longest_s:.1f} s;"
+        f" {load.failed.total()} sent again, {load.balancer.refused.total()} connections refused,"
+        f" the slowest answered after {load.longest_s:.1f} s;"
         f" a write is acknowledged and told on {told} after the kill"
     )
     assert max(seconds for seconds, _ in recovered.values()) < RECOVERY_S, told

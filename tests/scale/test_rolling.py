@@ -29,6 +29,7 @@ async def test_rolling_restart_fails_no_request(
     assert {name for name in before if before[name] == after[name]} == {POSTGRES, NATS}
     assert load.problems == []
     assert dict(load.failed) == {}
+    assert dict(load.balancer.refused) == {}
     figures.append(
         f"rolling restart of {len(after) - 2} processes in {took:.0f} s: {load.requests} requests,"
         f" none failed, the slowest {load.longest_s:.2f} s"

@@ -37,12 +37,16 @@ BALANCE = 1000
 END_S = 300.0
 START_S = 30.0
 EXAMPLES = 50
+RECORD = "results.json"
 PLANTED = "planted.json"
+COMMITTED = ROOT / "docs" / "operations" / "faults-planted.json"
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large a campaign is, and how long it waits in the end for all to be calm."""
+    """How large a campaign is, and how long it waits in the end for all to be calm; a thorough
+    one also has the faults that take long.
+    """
 
     operations: int
     kills: int
@@ -50,6 +54,7 @@ class Size:
     tenants: int = TENANTS
     clients: int = CLIENTS
     calm_s: float = CALM_S
+    thorough: bool = False
 
 
 @dataclass
@@ -60,7 +65,18 @@ class Result:
     history: list[Event]
     faults: list[Fault]
     violations: dict[str, list[str]]
+    network: str
     seconds: float
+
+    @property
+    def recoveries_s(self) -> list[float]:
+        """Seconds from each kill until everything worked, sorted."""
+        return sorted(seconds for one in self.faults for seconds in one.recoveries_s)
+
+    @property
+    def unwitnessed(self) -> list[str]:
+        """Faults that nobody saw take effect."""
+        return [one.target for one in self.faults if not one.witnessed]
 
     def summary(self) -> dict[str, object]:
         """The figures by the names that reports use."""
@@ -70,13 +86,14 @@ class Result:
             if event.f not in ASIDE and event.kind in {"ok", "fail", "info", "invoke"}:
                 last[event.op] = event
         outcomes = Counter(one.kind for one in last.values())
-        recoveries = sorted(one.recovery_s for one in self.faults if one.kills)
-        restarts = sorted(one.restart_s for one in self.faults if one.kills)
+        recoveries = self.recoveries_s
+        restarts = sorted(seconds for one in self.faults for seconds in one.restarts_s)
         retried = sum(one.kind == "info" for one in self.history)
         return {
             "seed": self.size.seed,
             "operations": len(last),
             "kills": sum(one.kills for one in self.faults),
+            "network": self.network,
             "faults": dict(sorted(Counter(one.name for one in self.faults).items())),
             "lost": wrong["I1"] + wrong["I4"] + wrong["I13"],
             "duplicated": wrong["I2"] + wrong["I5"],
@@ -92,7 +109,7 @@ class Result:
             "outcomes": dict(sorted(outcomes.items())),
             "unanswered_attempts": retried,
             "replayed": sum(one.kind == "replay" for one in self.history),
-            "unwitnessed": [f"{one.name} {one.target}" for one in self.faults if not one.witnessed],
+            "unwitnessed": self.unwitnessed,
             "seconds": round(self.seconds),
         }
 
@@ -151,7 +168,7 @@ class Campaign:
         gatherer = Gatherer(self.fleet.platform, tenants, canaries)
         gatherer.world.accounts = {one.id: tuple(one.accounts) for one in self.places}
         gatherer.world.bank_total = ACCOUNTS * BALANCE
-        gatherer.calm(frozenset(nemesis.planted), self.size.calm_s)
+        gatherer.calm(nemesis.planted, self.size.calm_s)
         world = gatherer.read()
         nemesis.close()
         for one in tenants:
@@ -207,8 +224,8 @@ def run(
     probe = founded(fleet.platform, "probe")
     if change is not None:
         change()
-    nemesis = Nemesis(fleet, folder, size.seed, probe, campaign.tenants)
-    deck = plan(size.seed, size.kills) if only is None else only
+    nemesis = Nemesis(fleet, folder, size.seed, probe, campaign.tenants, size.thorough)
+    deck = plan(size.seed, size.kills, thorough=size.thorough) if only is None else only
     operations = progress.add_task("operations", total=size.operations)
     faults = progress.add_task("faults", total=len(deck))
     with campaign.load():
@@ -228,7 +245,8 @@ def run(
     history, world = campaign.gather(nemesis)
     violations = check(history, world)
     progress.update(judging, completed=1)
-    return Result(size, history, nemesis.faults, violations, time.monotonic() - began)
+    seconds, struck = time.monotonic() - began, nemesis.judged(world.parked)
+    return Result(size, history, struck, violations, fleet.network, seconds)
 
 
 def bars() -> Progress:
@@ -242,10 +260,9 @@ def write(folder: Path, result: Result) -> None:
     """The figures, the faults, examples of what was wrong, and the picture."""
     folder.mkdir(parents=True, exist_ok=True)
     summary = result.summary()
-    planted = folder / PLANTED
-    if planted.exists():
-        summary["planted_caught"] = json.loads(planted.read_text())["planted_caught"]
-    (folder / "results.json").write_text(json.dumps(summary, indent=1) + "\n")
+    planted = folder / PLANTED if (folder / PLANTED).exists() else COMMITTED
+    summary["planted_caught"] = json.loads(planted.read_text())["planted_caught"]
+    (folder / RECORD).write_text(json.dumps(summary, indent=1) + "\n")
     (folder / "faults.json").write_bytes(msgspec.json.encode(result.faults))
     examples = {name: lines[:EXAMPLES] for name, lines in result.violations.items() if lines}
     (folder / "violations.json").write_text(json.dumps(examples, indent=1))

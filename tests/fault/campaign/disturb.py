@@ -90,15 +90,18 @@ def slow_reader(tenant: Tenant, seconds: float) -> bool:
 
 
 def poison(platform: Platform, tenant: str, kind: str) -> str:
-    """Publish an event about an opportunity that nobody can apply; its id."""
+    """Publish an event about an opportunity that nobody can apply; its id.
+
+    `unreadable` is no event to anybody; every other kind is what its amount says.
+    """
     event, record = new_id(), new_id()
     headers = {
-        "ce-specversion": "1.0" if kind == "raises" else "9.9",
+        "ce-specversion": "9.9" if kind == "unreadable" else "1.0",
         "ce-id": event, "ce-source": "/crm/sales", "ce-type": "crm.sales.v1.opportunity.created",
         "ce-subject": record, "ce-time": timestamp(datetime.now(UTC)), "ce-tenantid": tenant,
         "ce-resource": "opportunity", "ce-recordversion": "1",
     }  # fmt: skip
-    data = json.dumps({"id": record, "amount": {"currency_code": "CNY", "amount": "much"}})
+    data = json.dumps({"id": record, "amount": {"currency_code": "CNY", "amount": kind}})
     subject = f"crm.{tenant}.sales.00.opportunity.created"
 
     async def publish(client: Nats) -> None:
@@ -106,6 +109,20 @@ def poison(platform: Platform, tenant: str, kind: str) -> str:
 
     asyncio.run(with_nats(platform, publish))
     return event
+
+
+def is_parked(platform: Platform, service: str, event: str) -> bool:
+    """Whether a service has put an event aside."""
+
+    async def ask() -> bool:
+        connection = await asyncpg.connect(platform.database_url(service, "owner"))
+        try:
+            query = "SELECT EXISTS (SELECT FROM parked WHERE event_id = $1)"
+            return bool(await connection.fetchval(query, event))
+        finally:
+            await connection.close()
+
+    return asyncio.run(ask())
 
 
 def repeat(platform: Platform, service: str, chance: random.Random) -> int:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,13 +17,17 @@ import psutil
 from deploy.local import health
 from deploy.local.platform import Platform
 from deploy.local.settings import GATEWAY, HOST, NATS, POSTGRES, ROOT, SERVICES
+from tests.fault.campaign.cable import Cable
 from tests.fault.campaign.proxy import Proxies
 
 READY_S = 60.0
 GRACE_S = 20.0
 WRAPPER = "tests.fault.campaign.wrapped"
-# Who is behind a proxy, and what that stands in front of.
-CUT = {"sales": (POSTGRES, NATS), GATEWAY: ("customer",)}
+# Whose conversations with whom are cut and narrowed: on the cable of CABLED, or by a proxy.
+CABLED = "sales"
+CUT = {CABLED: (POSTGRES, NATS), GATEWAY: (CABLED,)}
+# Those that come late, which takes a proxy.
+LATE = {"customer": (POSTGRES,)}
 
 
 class Fleet:
@@ -34,16 +38,31 @@ class Fleet:
         self.folder = folder
         self.names = [*SERVICES, GATEWAY]
         self._children: dict[str, subprocess.Popen[bytes]] = {}
-        routes = {
-            f"{name}-{to}": platform.port(to) for name, others in CUT.items() for to in others
-        }
-        self.proxies = Proxies(routes, folder)
+        cut, late = self._routes(CUT), self._routes(LATE)
+        self.cable = Cable(CABLED, cut)
+        self._cabled = self.cable.lay()
+        self.proxies = Proxies(late if self._cabled else cut | late, folder)
+
+    @property
+    def network(self) -> str:
+        """What the conversations that are cut go over: a "namespace" or a "proxy"."""
+        return "namespace" if self._cabled else "proxy"
+
+    def order(self, route: str, what: str = "") -> None:
+        """Disturb a conversation (see Cable and Proxies), or no more."""
+        self._line(route).order(route, what)
+
+    def moved(self, route: str) -> int:
+        """How much was held or lost so far."""
+        return self._line(route).moved(route)
 
     def up(self) -> None:
         """Servers, migrations, services."""
         self.proxies.start()
         for name in (POSTGRES, NATS):
             self.platform.start(name)
+        if self._cabled:
+            self._let_in(self.cable.address)
         for name in SERVICES:
             self.platform.migrate(name)
         self.start(self.names)
@@ -57,6 +76,7 @@ class Fleet:
             _wait(child)
         self.platform.down()
         self.proxies.stop()
+        self.cable.remove()
 
     def pid(self, name: str) -> int | None:
         """The process, if it runs."""
@@ -74,6 +94,10 @@ class Fleet:
             return False
         child.kill()
         return child.wait() == -signal.SIGKILL
+
+    def signal(self, name: str, which: signal.Signals) -> None:
+        """Tell a service something."""
+        self._children[name].send_signal(which)
 
     @contextmanager
     def paused(self, name: str) -> Iterator[bool]:
@@ -119,13 +143,25 @@ class Fleet:
     def healthy(self, name: str) -> bool:
         """Whether a service answers."""
         port = self.platform.port(name)
-        return health.http_is_healthy(port) if name == GATEWAY else health.grpc_is_serving(port)
+        if name == GATEWAY:
+            return health.http_is_healthy(port)
+        host = self.cable.address if self._cabled and name == CABLED else HOST
+        return health.grpc_is_serving(port, host)
+
+    def _let_in(self, address: str) -> None:
+        """PostgreSQL takes connections from there, too."""
+        with (self.platform.run_dir / "postgres" / "pg_hba.conf").open("a") as rules:
+            rules.write(f"host all all {address}/32 scram-sha-256\n")
+        os.kill(self.platform.pids()[POSTGRES], signal.SIGHUP)
 
     def _spawn(self, name: str, wrapping: str) -> None:
         module = [WRAPPER, wrapping, name] if wrapping else [f"services.{name}"]
+        command = [sys.executable, "-m", *module]
+        if self._cabled and name == CABLED:
+            command = self.cable.inside(command)
         with self.platform.log_path(name).open("ab") as log:
             self._children[name] = subprocess.Popen(
-                [sys.executable, "-m", *module], env=self._environment(name), cwd=ROOT,
+                command, env=self._environment(name), cwd=ROOT,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                 start_new_session=True,
             )  # fmt: skip
@@ -139,17 +175,31 @@ class Fleet:
             time.sleep(0.05)
 
     def _environment(self, name: str) -> dict[str, str]:
-        """As the platform has it, with the ports of the proxies."""
+        """As the platform has it, with the ports of the proxies and the address on the cable."""
         environment = {
             **self.platform.service_environment(name),
             "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
         }
-        for other in CUT.get(name, ()):
-            real, cut = self.platform.port(other), self.proxies.ports[f"{name}-{other}"]
-            for key, value in environment.items():
+        for other in (*CUT.get(name, ()), *LATE.get(name, ())):
+            real, proxy = self.platform.port(other), self.proxies.ports.get(f"{name}-{other}")
+            for key, value in environment.items() if proxy else ():
                 if not key.endswith("_LISTEN"):
-                    environment[key] = value.replace(f"{HOST}:{real}", f"{HOST}:{cut}")
+                    environment[key] = value.replace(f"{HOST}:{real}", f"{HOST}:{proxy}")
+        for moved in (CABLED, f"{CABLED}_metrics") if self._cabled else ():
+            place = f":{self.platform.port(moved)}"
+            for key, value in environment.items():
+                environment[key] = value.replace(f"{HOST}{place}", f"{self.cable.address}{place}")
         return environment
+
+    def _line(self, route: str) -> Cable | Proxies:
+        return self.proxies if route in self.proxies.ports else self.cable
+
+    def _routes(self, pairs: Mapping[str, Sequence[str]]) -> dict[str, int]:
+        """Ports by the names of conversations."""
+        return {
+            f"{name}-{to}": self.platform.port(to) for name, others in pairs.items()
+            for to in others
+        }  # fmt: skip
 
 
 def _wait(child: subprocess.Popen[bytes]) -> None:

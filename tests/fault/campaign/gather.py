@@ -219,6 +219,7 @@ class Gatherer:
                 self.world.strays.append(f"{found} in the log of {name}")
         for name in SERVICES:
             for row in self.rows(name, _PARKED, self._ids):
+                self.world.parked.add(row["id"])
                 if row["id"] not in self.world.planted:
                     self.world.troubles.append(
                         f"{row['consumer']} parked {row['id']}: {row['reason']}"

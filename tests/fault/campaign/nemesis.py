@@ -2,18 +2,17 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
 
 import msgspec
 
 from deploy.local.settings import GATEWAY, NATS, POSTGRES
 from tests.fault.campaign import disturb
 from tests.fault.campaign.client import RENEW_S
-from tests.fault.campaign.crashes import PLACES
+from tests.fault.campaign.crashes import ARM, PLACES
 from tests.fault.campaign.fleet import Fleet
 from tests.fault.campaign.history import now
 from tests.live import Tenant, as_dict, eventually, signed_in
@@ -21,15 +20,18 @@ from tests.live import Tenant, as_dict, eventually, signed_in
 DOWN_S = (0.0, 0.8)
 QUIET_S = (0.5, 2.0)
 QUIET_SHARE = 0.25
+ROUTE_S = (1.5, 3.0)
+PAUSE_S, PAUSE_LONG_S = 5.0, 30.0
+PARKED_S = 150.0
 CRASH_S = 20.0
 RECOVERY_S = 60.0
-Act: TypeAlias = Callable[[], bool]
 
 
 class Fault(msgspec.Struct, frozen=True):
     """One fault as it was: F1 to F18, seconds of the monotonic clock, kills that belong to it.
 
-    After a kill `restart_s` pass until the process is back, `recovery_s` until everything works.
+    After each of its kills `restarts_s` pass until the process is back, `recoveries_s` until
+    everything works. `event` is what must be parked in the end.
     """
 
     name: str
@@ -38,8 +40,9 @@ class Fault(msgspec.Struct, frozen=True):
     ended: float
     kills: int
     witnessed: bool
-    restart_s: float = 0.0
-    recovery_s: float = 0.0
+    restarts_s: list[float] = []
+    recoveries_s: list[float] = []
+    event: str = ""
 
 
 @dataclass
@@ -51,14 +54,16 @@ class Nemesis:
     seed: int
     probe: Tenant
     tenants: list[Tenant]
+    thorough: bool = False
     faults: list[Fault] = field(default_factory=list)
-    planted: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
         self._file = (self.folder / "faults.jsonl").open("ab", buffering=0)
         self._number = 0
-        self._fell_at = 0.0
+        self._event = ""
+        self._restarts: list[float] = []
+        self._recoveries: list[float] = []
         self._signed_in_at = now()
 
     def close(self) -> None:
@@ -69,19 +74,30 @@ class Nemesis:
 
     def strike(self, name: str, target: str) -> Fault:
         """Do one fault and heal it."""
-        began = self._fell_at = now()
+        began, self._event, self._restarts, self._recoveries = now(), "", [], []
         witnessed = getattr(self, f"_{name.replace('-', '_')}")(target)
-        kills, restart, recovery = KILLS.get(name, 0), 0.0, 0.0
-        if kills:
-            restart = now() - self._fell_at
-            self.recover()
-            recovery = now() - self._fell_at
-        fault = Fault(NUMBERS[name], target, began, now(), kills, witnessed, restart, recovery)
+        fault = Fault(
+            NUMBERS[name], f"{name} {target}", began, now(), KILLS.get(name, 0), witnessed,
+            self._restarts, self._recoveries, self._event,
+        )  # fmt: skip
         self.faults.append(fault)
         self._file.write(msgspec.json.encode(fault) + b"\n")
         if self._random.random() < QUIET_SHARE:
             time.sleep(self._random.uniform(*QUIET_S))
         return fault
+
+    @property
+    def planted(self) -> frozenset[str]:
+        """The events that nobody can apply."""
+        return frozenset(one.event for one in self.faults if one.event)
+
+    def judged(self, parked: Collection[str]) -> list[Fault]:
+        """The faults; an event that was to be parked is witnessed by that."""
+        return [
+            msgspec.structs.replace(one, witnessed=one.witnessed and one.event in parked)
+            if one.event else one
+            for one in self.faults
+        ]  # fmt: skip
 
     def recover(self) -> None:
         """Wait until everything works again from end to end: a change through the gateway into
@@ -118,25 +134,30 @@ class Nemesis:
 
     def _kill(self, target: str) -> bool:
         """F1, F3, F4: SIGKILL, down for a moment, started again."""
-        names = target.split("+")
-        gone = [self.fleet.kill(name) for name in names]
+        fell_at, gone = now(), self.fleet.kill(target)
         time.sleep(self._random.uniform(*DOWN_S))
-        self.fleet.start(names)
-        return all(gone)
+        self._come_back(target, fell_at)
+        return gone
 
     _kill_service = _kill_nats = _kill_postgres = _kill
 
     def _kill_at(self, point: str) -> bool:
         """F2: killed, started as one that dies at a point of its work, started as it should be."""
         name = PLACES[point]
-        gone = self.fleet.kill(name)
-        self.fleet.start([name], point)
+        fell_at, gone = now(), self.fleet.kill(name)
+        self._come_back(name, fell_at, point)
+        self.fleet.signal(name, ARM)
         died = self.fleet.ended(name, CRASH_S) is not None
-        if not died:
-            self.fleet.kill(name)
-        self._fell_at = now()
-        self.fleet.start([name])
+        fell_at, gone = now(), gone and (died or self.fleet.kill(name))
+        self._come_back(name, fell_at)
         return gone and died
+
+    def _come_back(self, name: str, fell_at: float, wrapping: str = "") -> None:
+        """Start what died at a moment, and measure until it is back and until all works."""
+        self.fleet.start([name], wrapping)
+        self._restarts.append(now() - fell_at)
+        self.recover()
+        self._recoveries.append(now() - fell_at)
 
     def _end_backend(self, target: str) -> bool:
         """F4: one connection of a service ends in the midst of its work."""
@@ -149,34 +170,51 @@ class Nemesis:
     def _pause(self, target: str) -> bool:
         """F6: a process stands still and wakes as if nothing had happened."""
         with self.fleet.paused(target) as still:
-            time.sleep(self._random.uniform(1.0, 5.0))
+            time.sleep(self._random.uniform(1.0, PAUSE_LONG_S if self.thorough else PAUSE_S))
         return still
 
-    @contextmanager
-    def _ordered(self, route: str, what: str) -> Iterator[None]:
-        self.fleet.proxies.order(route, what)
-        try:
-            yield
-        finally:
-            self.fleet.proxies.order(route)
-
     def _route(self, target: str, what: str) -> bool:
-        before = self.fleet.proxies.moved(target)
-        with self._ordered(target, what):
-            time.sleep(self._random.uniform(2.0, 4.0))
-        return self.fleet.proxies.moved(target) > before
+        before = self.fleet.moved(target)
+        self.fleet.order(target, what)
+        try:
+            if what.startswith("close"):
+                disturb.end_backends(self.fleet.platform, target.replace("-postgres", "-runtime"))
+            time.sleep(self._random.uniform(*ROUTE_S))
+        finally:
+            self.fleet.order(target)
+        return self.fleet.moved(target) > before
 
     def _cut(self, target: str) -> bool:
         """F7: nothing gets through in either direction."""
-        return self._route(target, "cut 0")
+        return self._route(target, "cut")
+
+    def _cut_there(self, target: str) -> bool:
+        """F7: requests are lost, answers come."""
+        return self._route(target, "cut there")
+
+    def _cut_back(self, target: str) -> bool:
+        """F7: requests come, answers are lost."""
+        return self._route(target, "cut back")
+
+    def _jitter(self, target: str) -> bool:
+        """F8: 0.05 to 0.15 s more, each way."""
+        return self._route(target, "jitter 0.1")
 
     def _delay(self, target: str) -> bool:
-        """F8: a tenth of a second more, each way."""
-        return self._route(target, "delay 0.1")
+        """F8: two seconds more, each way."""
+        return self._route(target, "delay 2")
 
     def _narrow(self, target: str) -> bool:
         """F8: 64 kbit a second."""
-        return self._route(target, "narrow 8000")
+        return self._route(target, "narrow")
+
+    def _lose(self, target: str) -> bool:
+        """F8: one packet in sixteen is lost."""
+        return self._route(target, "lose")
+
+    def _close(self, target: str) -> bool:
+        """F8: the server ends its connections, and their ends come two seconds later."""
+        return self._route(target, "close 2")
 
     def _slow(self, _target: str) -> bool:
         """F13: somebody who follows the live updates and does not read."""
@@ -185,8 +223,22 @@ class Nemesis:
     def _poison(self, target: str) -> bool:
         """F14: a message in the stream that cannot be applied, or not even be read."""
         tenant = self._random.choice(self.tenants)
-        self.planted.add(disturb.poison(self.fleet.platform, tenant.id, target))
+        self._event = disturb.poison(self.fleet.platform, tenant.id, target)
         return True
+
+    def _poison_handler(self, target: str) -> bool:
+        """F14: an event over which the handler hangs or the process dies, as often as it comes."""
+        name, until, deaths = "reporting", now() + PARKED_S, 0
+        self.fleet.restart(name, "handles-badly")
+        self._poison(target)
+        while not disturb.is_parked(self.fleet.platform, name, self._event) and now() < until:
+            if self.fleet.pid(name) is None:
+                deaths += 1
+                with suppress(RuntimeError):  # it may be dead again before it serves
+                    self.fleet.start([name], "handles-badly")
+            time.sleep(0.2)
+        self.fleet.restart(name)
+        return now() < until and (target != "dies" or deaths > 1)
 
     def _repeat(self, target: str) -> bool:
         """F15, F16: events of the stream come again, up to three times, in any order."""
@@ -209,10 +261,11 @@ def again(tenant: Tenant) -> Tenant:
     return signed_in(tenant.url, tenant.slug, tenant.id, tenant.email)
 
 
-def plan(seed: int, kills: int) -> list[tuple[str, str]]:
+def plan(seed: int, kills: int, *, thorough: bool = False) -> list[tuple[str, str]]:
     """Faults by name and target: as many kills as asked for, everything else in proportion."""
     chance = random.Random(seed)
-    every = [(name, target) for name, targets in DECK.items() for target in targets]
+    kinds = {**DECK, **THOROUGH} if thorough else DECK
+    every = [(name, target) for name, targets in kinds.items() for target in targets]
     deck: list[tuple[str, str]] = []
     left = kills
     while left > 0:
@@ -226,9 +279,10 @@ def plan(seed: int, kills: int) -> list[tuple[str, str]]:
 
 NUMBERS = {
     "kill-service": "F1", "kill-at": "F2", "kill-nats": "F3", "kill-postgres": "F4",
-    "end-backend": "F4", "end-relay": "F5", "pause": "F6", "cut": "F7", "delay": "F8",
-    "narrow": "F8", "slow": "F13", "poison": "F14", "repeat": "F15/F16", "exhaust": "F17",
-    "storm": "F18",
+    "end-backend": "F4", "end-relay": "F5", "pause": "F6", "cut": "F7", "cut-there": "F7",
+    "cut-back": "F7", "jitter": "F8", "delay": "F8", "narrow": "F8", "lose": "F8", "close": "F8",
+    "slow": "F13", "poison": "F14", "poison-handler": "F14", "repeat": "F15/F16",
+    "exhaust": "F17", "storm": "F18",
 }  # fmt: skip
 KILLS = {"kill-service": 1, "kill-at": 2, "kill-nats": 1, "kill-postgres": 1}
 DECK: dict[str, list[str]] = {
@@ -241,12 +295,19 @@ DECK: dict[str, list[str]] = {
     "end-backend": ["sales", "customer", "reporting", "identity"],
     "end-relay": ["sales", "customer"],
     "pause": ["sales", "reporting", "identity", NATS, POSTGRES],
-    "cut": ["sales-postgres", "sales-nats", "gateway-customer"],
-    "delay": ["sales-postgres"],
+    "cut": ["sales-postgres", "sales-nats", "gateway-sales"],
+    "cut-there": ["sales-postgres"],
+    "cut-back": ["sales-nats", "gateway-sales"],
+    "jitter": ["customer-postgres"],
+    "delay": ["customer-postgres"],
     "narrow": ["sales-nats"],
+    "lose": ["sales-postgres"],
+    "close": ["customer-postgres"],
     "slow": ["events"],
     "poison": ["raises", "unreadable"],
     "repeat": ["sales", "customer"],
     "exhaust": [POSTGRES],
     "storm": [GATEWAY, GATEWAY],
 }  # fmt: skip
+# What takes longer than the quick size has.
+THOROUGH = {"poison-handler": ["hangs", "dies"]}

@@ -10,8 +10,8 @@ from rich.progress import Progress
 
 from deploy.local.platform import Platform
 from tests.fault.campaign.__main__ import RESULTS
-from tests.fault.campaign.campaign import PLANTED as RECORD
-from tests.fault.campaign.campaign import Size, run
+from tests.fault.campaign.campaign import PLANTED as FOUND
+from tests.fault.campaign.campaign import RECORD, Size, run
 from tests.fault.campaign.fleet import Fleet
 from tests.fault.campaign.planted import PLANTED
 
@@ -53,8 +53,8 @@ def main(names: list[str]) -> int:
             fleet.down()
     RESULTS.mkdir(parents=True, exist_ok=True)
     summary = {"planted": len(names), "planted_caught": caught, "bugs": bugs}
-    (RESULTS / RECORD).write_text(json.dumps(summary, indent=1) + "\n")
-    whole = RESULTS / "results.json"
+    (RESULTS / FOUND).write_text(json.dumps(summary, indent=1) + "\n")
+    whole = RESULTS / RECORD
     if whole.exists():
         figures = {**json.loads(whole.read_text()), "planted_caught": caught}
         whole.write_text(json.dumps(figures, indent=1) + "\n")

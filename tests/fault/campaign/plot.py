@@ -65,7 +65,7 @@ def _faults(faults: Sequence[Fault], start: float, step: float) -> list[str]:
         wide = max(1.0, (one.ended - one.began) * step)
         color = "#c0392b" if one.kills else "#5b6fa8"
         box = f'x="{x:.1f}" y="{MARGIN}" width="{wide:.1f}" height="{HEIGHT - 2 * MARGIN}"'
-        told = escape(f"{one.name} {one.target}")
+        told = escape(f"{one.name}: {one.target}")
         bands.append(f'<rect {box} fill="{color}" opacity="0.12"><title>{told}</title></rect>')
         y = MARGIN - 4 + (place % 4) * 10
         bands.append(f'<text x="{x:.1f}" y="{y}" font-size="8">{escape(one.name)}</text>')

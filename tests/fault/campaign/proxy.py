@@ -1,20 +1,27 @@
-"""A TCP proxy in a process of its own between a service and a server: it delays, narrows, cuts.
-
+"""A TCP proxy in a process of its own, where no cable is to be had and for what one cannot do:
 `python -m tests.fault.campaign.proxy <folder> <name>=<port>:<port>...` obeys the files
-`<folder>/proxy-<name>`, in which one word and a number say what to do.
+`<folder>/proxy-<name>`.
 """
 
 import asyncio
+import random
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.local import ports
+from deploy.local.health import wait_for
 from deploy.local.settings import HOST, ROOT
 
 POLL_S = 0.02
+START_S = 20.0
 BLOCK = 16 * 1024
+LINE_MAX = 64
+NARROW = 8_000
+# What TCP makes of the loss of one packet in sixteen: it waits, then sends it again.
+LOST_SHARE, AGAIN_S = 1 / 16, 0.2
 
 
 class Proxies:
@@ -27,11 +34,15 @@ class Proxies:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it."""
+        """Start it, and wait until it listens."""
         routes = [f"{name}={self.ports[name]}:{to}" for name, to in self._routes.items()]
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__, str(self._folder), *routes], cwd=ROOT
         )
+        listening = wait_for(
+            lambda: not any(map(ports.is_free, self.ports.values())), lambda: True, START_S
+        )
+        assert listening, "the proxy does not listen"
 
     def stop(self) -> None:
         """End it."""
@@ -40,14 +51,13 @@ class Proxies:
             self._process.wait()
 
     def order(self, name: str, what: str = "") -> None:
-        """`cut 0`, `delay <seconds>`, `narrow <bytes per second>`, or nothing."""
-        path = self._folder / f"proxy-{name}"
-        scratch = path.with_suffix(".new")
-        scratch.write_text(what)
-        scratch.replace(path)
+        """As of a cable: `cut`, `cut there` (requests), `cut back` (answers), `narrow`, `lose`;
+        `delay <s>`, `jitter <s>` (half to one and a half of it), `close <s>` (its end comes late).
+        """
+        _write(self._folder / f"proxy-{name}", what)
 
     def moved(self, name: str) -> int:
-        """Bytes that were held back or thrown away so far."""
+        """Bytes that were held back so far."""
         path = self._folder / f"held-{name}"
         return int(path.read_text() or 0) if path.exists() else 0
 
@@ -60,16 +70,17 @@ class Route:
         self._told = folder / f"held-{name}"
         self._to = to
         self._held = 0
-        self._word, self._number = "", 0.0
+        self._word, self._more = "", ""
 
     async def watch(self) -> None:
         """Read the order again and again, and tell what was held."""
+        told = 0
         while True:
             text = self._order.read_text() if self._order.exists() else ""
-            word, _, number = text.partition(" ")
-            self._word, self._number = word, float(number or 0)
-            if self._held:
-                self._told.write_text(str(self._held))
+            self._word, _, self._more = text.partition(" ")
+            if self._held > told:
+                told = self._held
+                _write(self._told, str(told))
             await asyncio.sleep(POLL_S)
 
     async def serve(self, near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
@@ -79,34 +90,77 @@ class Route:
         except OSError:
             back.close()
             return
-        pumps = [asyncio.ensure_future(self._pump(near, forth)),
-                 asyncio.ensure_future(self._pump(far, back))]  # fmt: skip
+        pumps = [asyncio.ensure_future(self._pump("there", near, forth)),
+                 asyncio.ensure_future(self._pump("back", far, back))]  # fmt: skip
         await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         for one in pumps:
             one.cancel()
         for end in (forth, back):
             end.close()
 
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self, way: str, source: asyncio.StreamReader, sink: asyncio.StreamWriter
+    ) -> None:
+        """Everything in its order, each piece when its time has come; an empty one is the end."""
+        line: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(LINE_MAX)
+        taking = asyncio.ensure_future(self._take(source, line))
         try:
-            while data := await source.read(BLOCK):
-                await self._hold(len(data))
+            data = b"begun"
+            while data:
+                due, data = await line.get()
+                await asyncio.sleep(due - time.monotonic())
+                await self._hold(way, len(data))
                 sink.write(data)
                 await sink.drain()
         except OSError:
             return
+        finally:
+            taking.cancel()
 
-    async def _hold(self, size: int) -> None:
+    async def _take(
+        self, source: asyncio.StreamReader, line: asyncio.Queue[tuple[float, bytes]]
+    ) -> None:
+        data = b"begun"
+        while data:
+            try:
+                data = await source.read(BLOCK)
+            except OSError:
+                data = b""
+            late = self._late(data)
+            self._held += max(1, len(data)) if late else 0
+            await line.put((time.monotonic() + late, data))
+
+    def _late(self, data: bytes) -> float:
+        """Seconds by which a piece is late."""
+        match self._word:
+            case "delay":
+                return float(self._more)
+            case "jitter":
+                return float(self._more) * random.uniform(0.5, 1.5)
+            case "close" if not data:
+                return float(self._more)
+            case "lose" if random.random() < LOST_SHARE:
+                return AGAIN_S
+        return 0.0
+
+    async def _hold(self, way: str, size: int) -> None:
         """A cut holds the bytes until it is over, as TCP does when packets are dropped."""
-        if not self._word:
-            return
-        self._held += size
-        if self._word == "delay":
-            await asyncio.sleep(self._number)
-        elif self._word == "narrow":
-            await asyncio.sleep(size / self._number)
-        while self._word == "cut":  # noqa: ASYNC110  # the order comes as a file, not as an event
+        if self._word == "narrow":
+            self._held += size
+            await asyncio.sleep(size / NARROW)
+        self._held += size if self._is_cut(way) else 0
+        while self._is_cut(way):  # noqa: ASYNC110  # the order comes as a file, not as an event
             await asyncio.sleep(POLL_S)
+
+    def _is_cut(self, way: str) -> bool:
+        return self._word == "cut" and self._more in {"", way}
+
+
+def _write(path: Path, text: str) -> None:
+    """At once for whoever reads it."""
+    scratch = path.with_suffix(".new")
+    scratch.write_text(text)
+    scratch.replace(path)
 
 
 async def main(folder: Path, routes: list[str]) -> None:

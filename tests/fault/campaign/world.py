@@ -61,7 +61,8 @@ class Pair:
 @dataclass
 class World:
     """Everything at the end; `planted` are ids of events that were put into streams from outside,
-    `troubles` what was still not right when the time to recover was over.
+    `parked` of those that somebody put aside, `troubles` what was still not right when the time to
+    recover was over.
     """
 
     canaries: Mapping[str, str]
@@ -78,5 +79,6 @@ class World:
     troubles: list[str] = field(default_factory=list)
     leaks: list[str] = field(default_factory=list)
     planted: frozenset[str] = frozenset()
+    parked: set[str] = field(default_factory=set)
     accounts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     bank_total: int = 0

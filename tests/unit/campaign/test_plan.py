@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.fault.campaign.nemesis import DECK, KILLS, plan
+from tests.fault.campaign.nemesis import DECK, KILLS, NUMBERS, THOROUGH, Nemesis, plan
 
 
 @pytest.mark.parametrize("kills", [4, 30, 100])
@@ -10,6 +10,16 @@ def test_plan_has_the_kills_asked_for_and_all_faults(kills: int) -> None:
     deck = plan(7, kills)
     assert sum(KILLS.get(name, 0) for name, _ in deck) == kills
     assert {name for name, _ in deck} >= DECK.keys() - KILLS.keys()
+
+
+def test_a_thorough_plan_has_what_takes_long() -> None:
+    assert {name for name, _ in plan(7, 30, thorough=True)} >= THOROUGH.keys()
+    assert not {name for name, _ in plan(7, 30)} & THOROUGH.keys()
+
+
+def test_every_fault_has_a_number_and_can_be_done() -> None:
+    assert NUMBERS.keys() == DECK.keys() | THOROUGH.keys()
+    assert [one for one in NUMBERS if not hasattr(Nemesis, f"_{one.replace('-', '_')}")] == []
 
 
 def test_plan_follows_from_the_seed() -> None:
