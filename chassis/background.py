@@ -175,7 +175,7 @@ async def _supervised(name: str, work: Work) -> None:
             await work()
         except Exception as error:  # noqa: BLE001  # whatever it is, the work begins anew
             JOB_FAILURES.labels(name).inc()
-            log.warning("background work failed", work=name, error=repr(error))
+            log.warning("background work failed", work=name, error=error)
         await asyncio.sleep(RESTART_WAIT_S)
 
 

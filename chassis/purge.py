@@ -127,7 +127,7 @@ class Purge:
             try:
                 referred = await self._referred(tx, tenant_id, plan, ids)
             except (grpc.aio.AioRpcError, Unavailable) as error:
-                log.info("purge waits for a service", resource=plan.plural, error=repr(error))
+                log.info("purge waits for a service", resource=plan.plural, error=error)
                 return 0
             run = plan.cached("lock due", lambda: _lock_statement(plan))
             free = [one for one in ids if one not in referred]

@@ -48,7 +48,7 @@ class Bus:
             if self.client.is_connected:
                 await self.client.flush(timeout=2)
         except BROKER_ERRORS as error:
-            log.info("broker flush failed", error=str(error))
+            log.info("broker flush failed", error=error)
         if not self.client.is_closed:
             await self.client.close()
 
@@ -75,7 +75,7 @@ class Bus:
         log.info("broker connected", server=urlsplit(url).hostname)
 
     async def _on_error(self, error: Exception) -> None:
-        log.warning("broker error", error=str(error) or type(error).__name__)
+        log.warning("broker error", error=error)
 
     async def _on_disconnect(self) -> None:
         if not self._closing:
