@@ -79,8 +79,8 @@ class Bus:
 
     def _tell_certificate(self) -> None:
         """When the broker's ends: it has read it when it started, and goes on with it."""
-        writer = self.client._transport._io_writer  # noqa: SLF001  # the client does not tell it
-        shown = writer.get_extra_info("peercert")
+        writer = getattr(self.client._transport, "_io_writer", None)  # noqa: SLF001  # the client does not tell it
+        shown = writer.get_extra_info("peercert") if writer else None
         if shown:
             TLS_EXPIRY.labels("nats").set(ssl.cert_time_to_seconds(shown["notAfter"]))
 

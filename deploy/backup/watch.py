@@ -30,9 +30,17 @@ def tell(installation: Installation, listen: str) -> None:
         watch_certificate(installation.tls_dir)
     NEWEST.set_function(partial(newest, installation.store))
     for folder in (installation.store, *installation.folders.values()):
-        FREE.labels(str(folder)).set_function(lambda one=folder: disk_usage(_there(one)).free)
-        SIZE.labels(str(folder)).set_function(lambda one=folder: disk_usage(_there(one)).total)
+        FREE.labels(str(folder)).set_function(partial(_free, folder))
+        SIZE.labels(str(folder)).set_function(partial(_size, folder))
     serve_metrics(listen)
+
+
+def _free(folder: Path) -> float:
+    return disk_usage(_there(folder)).free
+
+
+def _size(folder: Path) -> float:
+    return disk_usage(_there(folder)).total
 
 
 def _there(folder: Path) -> Path:

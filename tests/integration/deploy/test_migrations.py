@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from asyncio.subprocess import PIPE
 from importlib import import_module
 from pathlib import Path
 
@@ -35,7 +36,9 @@ async def test_two_migrations_take_turns(platform: Platform) -> None:
         try:
             await owner.execute("SELECT pg_advisory_lock(hashtext('crm-migrate'))")
             both = [
-                await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment, stdout=-1)
+                await asyncio.create_subprocess_exec(
+                    *command, cwd=ROOT, env=environment, stdout=PIPE
+                )
                 for _ in range(2)
             ]
             for one in both:

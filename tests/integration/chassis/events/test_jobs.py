@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from functools import partial
 
 from prometheus_client import REGISTRY
 
@@ -53,7 +54,7 @@ async def test_a_job_runs_once_at_a_time_and_tells_when(ground: Ground) -> None:
         turns[at] += 1
 
     for at, database in enumerate(databases):
-        ground.run(again(ByOne(database, "sales shared", lambda at=at: work(at), 0.03)))  # type: ignore[misc]  # a default binds the loop's variable
+        ground.run(again(ByOne(database, "sales shared", partial(work, at), 0.03)))
     begun = done("sales shared")
     await until(lambda: min(turns) >= 3)
     assert most == 1
