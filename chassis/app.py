@@ -1,7 +1,6 @@
 """The life of a service process: built from parts, started in order, stopped in order."""
 
 import asyncio
-import logging
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -50,6 +49,7 @@ from chassis.search.upkeep import SearchUpkeep
 from chassis.settings import ServiceSettings
 from chassis.shares.methods import SERVICE as SHARE_SERVICE
 from chassis.shares.methods import Shares
+from chassis.telemetry.logs import configure_logs
 from chassis.telemetry.metrics import serve_metrics
 from chassis.telemetry.tracing import start_tracing
 
@@ -113,22 +113,6 @@ def run(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -> None:
     """Run the service until it is told to stop."""
     configure_logs(settings.service, settings.log_level)
     uvloop.run(_serve(settings, build))
-
-
-def configure_logs(service: str, level: str) -> None:
-    """JSON lines on standard output with service, time and level."""
-    logging.basicConfig(level=logging.WARNING)
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-    )
-    structlog.contextvars.bind_contextvars(service=service)
 
 
 async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -> None:

@@ -20,7 +20,7 @@ from chassis.events.change_rpc import Producers
 from chassis.events.consumer import Consumer
 from chassis.events.feed import Feed
 from chassis.events.housekeeping import drop_representations, purge_idempotency, purge_inbox
-from chassis.events.leader import by_one
+from chassis.events.leader import ByOne
 from chassis.events.metrics import ConsumerMetrics, RelayMetrics
 from chassis.events.parked import COUNT_PARKED
 from chassis.events.relay import Relay
@@ -29,7 +29,7 @@ from chassis.events.worker import ConsumerWorker
 from chassis.operations.store import COUNT_WAITING
 from chassis.rpc.client import Clients
 from chassis.settings import TARGETS, ServiceSettings
-from chassis.telemetry.metrics import JOB_FAILURES, OPERATIONS_WAITING, PARKED
+from chassis.telemetry.metrics import JOB_FAILURES, OPERATIONS_WAITING, PARKED, job_done
 
 RESTART_WAIT_S = 1.0
 EDGE_CHECK_S = 10.0
@@ -108,7 +108,8 @@ class Background:
         own_feed = self._own_feed = custom.feed(bus, settings.service)
         self.run("relay", relay.run)
         self.run("auditor", relay.keep_auditing)
-        self.run("housekeeping", self._keep_house)
+        house = f"{settings.service} housekeeping"
+        self.run("housekeeping", ByOne(self._database, house, self._clear, HOUSEKEEPING_S).run)
         self.run("backlog", self._tell_backlog)
         self.run("edge", lambda: _keep_edge(bus, settings.stream_replicas))
         self.run("access feed", feed.run)
@@ -117,13 +118,8 @@ class Background:
             self.run(consumer.name, lambda one=consumer: self._consume(bus, one))  # type: ignore[misc]  # a default binds the loop's variable
         await asyncio.Event().wait()
 
-    async def _keep_house(self) -> None:
-        """Clear what has served its time; one process of several does."""
-        await by_one(self._database, f"{self._settings.service} housekeeping", self._clear)
-        await asyncio.sleep(HOUSEKEEPING_S)
-
     async def _clear(self) -> None:
-        """Months have their partitions before they begin, too."""
+        """Clear what has served its time; months have their partitions before they begin, too."""
         now = datetime.now(UTC)
         async with self._database.worker() as tx:
             await tx.execute(_PARTITIONS, {})
@@ -140,6 +136,7 @@ class Background:
         for row in parked:
             PARKED.labels(row["consumer"]).set(row["number"])
         OPERATIONS_WAITING.set(waiting[0]["number"])
+        job_done("backlog", BACKLOG_S)
         await asyncio.sleep(BACKLOG_S)
 
     async def _consume(self, bus: Bus, consumer: Consumer) -> None:
@@ -170,12 +167,13 @@ async def _keep_edge(bus: Bus, replicas: int) -> None:
 
 
 async def _supervised(name: str, work: Work) -> None:
+    failures = JOB_FAILURES.labels(name)  # there before the first one, which is seen as a rise
     while True:
         try:
             await work()
         except Exception as error:  # noqa: BLE001  # whatever it is, the work begins anew
-            JOB_FAILURES.labels(name).inc()
-            log.warning("background work failed", work=name, error=repr(error))
+            failures.inc()
+            log.warning("background work failed", work=name, error=error)
         await asyncio.sleep(RESTART_WAIT_S)
 
 

@@ -11,6 +11,7 @@ from chassis.app import Run, run
 from chassis.db.migrate import new_revision, upgrade, wait_until_migrated
 from chassis.parked import replay, show_parked
 from chassis.settings import required
+from chassis.telemetry.logs import configure_logs
 
 
 def main(service: str, folder: Path, metadata: MetaData, serve: Callable[[Run], None]) -> None:
@@ -28,8 +29,10 @@ def main(service: str, folder: Path, metadata: MetaData, serve: Callable[[Run], 
         case ["parked", "replay"]:
             serve(replay)
         case ["migrate"]:
+            configure_logs(service, "INFO")
             upgrade(service, migrations, metadata, required(os.environ, "MIGRATION_DATABASE_URL"))
         case ["migrated"]:
+            configure_logs(service, "INFO")
             wait_until_migrated(migrations, required(os.environ, "WORKER_DATABASE_URL"))
         case ["revision", message]:
             url = required(os.environ, "MIGRATION_DATABASE_URL")

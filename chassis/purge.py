@@ -2,7 +2,6 @@
 them any more.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -17,7 +16,7 @@ from chassis.call import Call, service_call
 from chassis.db.pool import Database, Record, Tx
 from chassis.db.sql import Statement, statement
 from chassis.errors import FailedPrecondition, Unavailable
-from chassis.events.leader import by_one
+from chassis.events.leader import ByOne
 from chassis.resource.fields import Form
 from chassis.resource.plan import Plan
 from chassis.resource.read import lock_record, plan_of
@@ -60,6 +59,7 @@ class Purge:
         self._database = database
         self._clients = clients
         self._plans: Mapping[str, Plan] = {plan.plural: plan for plan in plans}
+        self.run = ByOne(database, f"{service} purge", self._purge_all, INTERVAL_S).run
 
     def methods(self) -> Methods:
         """Handlers by rpc name."""
@@ -95,12 +95,8 @@ class Purge:
             referrers=[make(id=one, collection=collection) for one, collection in found]
         )
 
-    async def run(self) -> None:
-        """Purge what is due in this service, then wait an hour; one process of several does."""
-        await by_one(self._database, f"{self._service} purge", self._purge_all)
-        await asyncio.sleep(INTERVAL_S)
-
     async def _purge_all(self) -> None:
+        """Purge what is due in this service."""
         for plan in self._plans.values():
             await self.purge_due(plan)
 
@@ -127,7 +123,7 @@ class Purge:
             try:
                 referred = await self._referred(tx, tenant_id, plan, ids)
             except (grpc.aio.AioRpcError, Unavailable) as error:
-                log.info("purge waits for a service", resource=plan.plural, error=repr(error))
+                log.info("purge waits for a service", resource=plan.plural, error=error)
                 return 0
             run = plan.cached("lock due", lambda: _lock_statement(plan))
             free = [one for one in ids if one not in referred]

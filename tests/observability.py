@@ -17,8 +17,6 @@ _THRESHOLD: Final = re.compile(r"\s*(?:>=?|<=?|==)\s*[\d.]+(?:\s*\*\s*[\d.]+)?")
 # contain. promtool runs them over made-up series instead (alerts_test.yaml).
 RIGHTLY_EMPTY: Final[Mapping[str, str]] = {
     "absent(": "there is something",
-    "crm_job_failures_total": "counted from the first failure on",
-    "crm_backup_good_timestamp_seconds": "platforms of tests make no backups by themselves",
     "container_memory_working_set_bytes": "told by the kubelet of a cluster",
     "kube_pod_container_resource_limits": "told by kube-state-metrics of a cluster",
 }

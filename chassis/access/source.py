@@ -134,7 +134,7 @@ class AccessSource:
                 raise Unavailable(
                     "ACCESS_UNKNOWN", "Your rights cannot be checked just now; try again."
                 ) from error
-            log.warning("identity is away; going on with the rights known", tenant=tenant_id)
+            log.warning("identity is away; going on with the rights known", tenant_id=tenant_id)
             return known
         try:
             async with self._database.transaction(tenant_id) as tx:

@@ -64,7 +64,7 @@ def _patiently(connection: Connection, step: Callable[[], None]) -> None:
             busy = getattr(error.orig, "sqlstate", "") in BUSY
             if not busy or time.monotonic() > deadline:
                 raise
-            log.info("migration waits for a lock", reason=str(error.orig))
+            log.info("migration waits for a lock", error=error.orig)
             time.sleep(LOCK_PAUSE_S)
 
 
@@ -170,8 +170,12 @@ async def _with_connection(url: str, work: object) -> None:
 
 
 def _open(connection: Connection, service: str) -> None:
-    # Two replicas may start at once: the second waits here and finds nothing to do.
-    connection.execute(text("SELECT pg_advisory_lock(hashtext('crm-migrate'))"))
+    # Two may start at once: the second waits and finds nothing to do. It looks again and again: a
+    # statement that waited would be a transaction, and an index built concurrently waits for those.
+    while not connection.scalar(text("SELECT pg_try_advisory_lock(hashtext('crm-migrate'))")):
+        connection.commit()
+        log.info("migration waits for its turn")
+        time.sleep(LOCK_PAUSE_S)
     connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
     quote = connection.dialect.identifier_preparer.quote
     database, owner = connection.execute(text("SELECT current_database(), current_user")).one()

@@ -14,6 +14,7 @@ from chassis.events.ledger import Ledger
 from chassis.events.metrics import ConsumerMetrics
 from chassis.events.ordering import in_order
 from chassis.events.spans import applying
+from chassis.telemetry.tracing import trace_id
 
 log = structlog.get_logger()
 
@@ -138,7 +139,8 @@ class Applier:
         metrics.parked.labels(name).inc(len(parked))
         metrics.duplicates.labels(name).inc(repeated)
         for event in parked:
-            log.error("event parked", consumer=name, tenant_id=event.tenant_id, event_id=event.id)
+            log.error("event parked", consumer=name, tenant_id=event.tenant_id, event_id=event.id,
+                      trace_id=trace_id(event.traceparent))  # fmt: skip
         if done:
             newest = max(event.time for event in events)
             delay = (datetime.now(UTC) - newest).total_seconds()

@@ -70,7 +70,7 @@ class Boot:
                 finished = await self._boot_as_leader(source.service, resource)
             except (grpc.aio.AioRpcError, CrmError, TimeoutError, OSError) as error:
                 log.warning("boot waits", consumer=self._consumer.name, resource=resource,
-                            error=repr(error))  # fmt: skip
+                            error=error)  # fmt: skip
             if not finished:
                 await asyncio.sleep(RETRY_S)
 

@@ -1,5 +1,6 @@
 """The connection to NATS: it comes back by itself for ever, and ends the process when it cannot."""
 
+import ssl
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ from nats.js import JetStreamContext
 from nats.js.errors import APIError
 
 from chassis.rpc.tls import broker_context
+from chassis.telemetry.metrics import TLS_EXPIRY
 
 API_TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 2.0
@@ -48,7 +50,7 @@ class Bus:
             if self.client.is_connected:
                 await self.client.flush(timeout=2)
         except BROKER_ERRORS as error:
-            log.info("broker flush failed", error=str(error))
+            log.info("broker flush failed", error=error)
         if not self.client.is_closed:
             await self.client.close()
 
@@ -72,10 +74,18 @@ class Bus:
             reconnected_cb=self._on_reconnect,
             closed_cb=self._on_close,
         )
+        self._tell_certificate()
         log.info("broker connected", server=urlsplit(url).hostname)
 
+    def _tell_certificate(self) -> None:
+        """When the broker's ends: it has read it when it started, and goes on with it."""
+        writer = getattr(self.client._transport, "_io_writer", None)  # noqa: SLF001  # the client does not tell it
+        shown = writer.get_extra_info("peercert") if writer else None
+        if shown:
+            TLS_EXPIRY.labels("nats").set(ssl.cert_time_to_seconds(shown["notAfter"]))
+
     async def _on_error(self, error: Exception) -> None:
-        log.warning("broker error", error=str(error) or type(error).__name__)
+        log.warning("broker error", error=error)
 
     async def _on_disconnect(self) -> None:
         if not self._closing:
@@ -83,6 +93,7 @@ class Bus:
 
     async def _on_reconnect(self) -> None:
         self.generation += 1
+        self._tell_certificate()
         log.info("broker reconnected")
 
     async def _on_close(self) -> None:

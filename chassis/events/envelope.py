@@ -88,6 +88,11 @@ class Event:
     headers: dict[str, str] = field(default_factory=dict)
 
     @property
+    def traceparent(self) -> str:
+        """The trace context of the change, "" without one."""
+        return self.headers.get("ce-traceparent", "")
+
+    @property
     def record(self) -> Record:
         """What its order is about: tenant, resource, record."""
         return self.tenant_id, self.resource, self.record_id

@@ -74,7 +74,7 @@ class Feed:
             try:
                 await self._follow()
             except (_GapError, *BROKER_ERRORS) as error:
-                log.info("feed interrupted", stream=self._stream, error=repr(error))
+                log.info("feed interrupted", stream=self._stream, error=error)
             except Exception:  # a callback failed: what it has missed, the next gap tells it
                 log.exception("feed callback failed", stream=self._stream)
                 self._next = 0

@@ -90,7 +90,7 @@ class Gaps:
             await self._apply(events, gap.attempts)
         except Exception as error:  # noqa: BLE001  # a producer or a handler may fail in any way
             log.warning("gap not filled", consumer=self._consumer.name, record_id=record_id,
-                        last=gap.last, error=repr(error))  # fmt: skip
+                        last=gap.last, error=error)  # fmt: skip
             return 0
         # Perhaps the producer has more than fits into one answer: the next look tells.
         gap.attempts, gap.refill_at = 0, now

@@ -19,6 +19,7 @@ from chassis.events.gaps import Gaps
 from chassis.events.metrics import ConsumerMetrics
 from chassis.events.streams import stream_name
 from chassis.meanwhile import meanwhile
+from chassis.telemetry.tracing import trace_id
 
 BATCH_MAX = 256
 PULL_TIMEOUT_S = 2.0
@@ -74,7 +75,7 @@ class SourceLoop:
                 finally:
                     await messages.unsubscribe()
             except (NotFoundError, *BROKER_ERRORS) as error:
-                log.info("consumer waits", consumer=name, stream=stream, error=repr(error))
+                log.info("consumer waits", consumer=name, stream=stream, error=error)
                 await self._pause(RETRY_S)
             finally:
                 await self._gaps.release()
@@ -191,7 +192,8 @@ class SourceLoop:
         self._metrics.failures.labels(self._consumer.name).inc()
         event = delivery.event
         log.warning("event failed", consumer=self._consumer.name, event_id=event.id,
-                    tenant_id=event.tenant_id, delivered=delivery.delivered, error=repr(error),
+                    tenant_id=event.tenant_id, trace_id=trace_id(event.traceparent),
+                    delivered=delivery.delivered, error=error,
                     exc_info=error if delivery.delivered == 1 else None)  # fmt: skip
         await delivery.nak(nak_delay_s(delivery.delivered))
 

@@ -24,6 +24,7 @@ from chassis.events.streams import (
     stream_config,
     stream_name,
 )
+from chassis.telemetry.tracing import trace_id
 
 BUSY_POLL_S = 0.02
 IDLE_POLL_S = 0.05
@@ -76,7 +77,7 @@ class Relay:
             try:
                 await self._lead_if_free()
             except ERRORS as error:
-                log.warning("relay interrupted", service=self._service, error=repr(error))
+                log.warning("relay interrupted", service=self._service, error=error)
                 await self._back_off()
                 continue
             finally:
@@ -127,7 +128,9 @@ class Relay:
             await outbox.park(result.refused, now)
             self._metrics.refused.inc(len(result.refused))
         for message, reason in result.refused:
-            log.error("event parked by the relay", event_id=message.change.id, reason=reason)
+            change = message.change
+            log.error("event parked by the relay", reason=reason, tenant_id=change.tenant_id,
+                      event_id=change.id, trace_id=trace_id(change.traceparent))  # fmt: skip
         if not result.failure:
             self._failures = 0
             return

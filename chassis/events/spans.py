@@ -26,7 +26,7 @@ def applying(consumer: str, events: Sequence[Event]) -> Iterator[str]:
     """
     spans = []
     for event in events:
-        parent = event.headers.get("ce-traceparent", "")
+        parent = event.traceparent
         if sampled(parent):
             name = f"{consumer} process {event.resource}.{event.name}"
             facts = {"messaging.system": "nats", "messaging.message.id": event.id}

@@ -26,6 +26,11 @@ log = structlog.get_logger()
 class DriftError(Exception):
     """The broker holds another configuration than we declare, and it cannot be changed in place."""
 
+    @property
+    def reason(self) -> str:
+        """What differs."""
+        return str(self)
+
 
 def stream_name(service: str) -> str:
     """The stream of a service, for example CRM_SALES."""

@@ -33,6 +33,7 @@ from chassis.operations.start import Starter
 from chassis.operations.store import Operation, read_operation
 from chassis.operations.task import LeaseLost, OperationStopped, Task
 from chassis.telemetry.metrics import OPERATION_SECONDS, OPERATIONS, OPERATIONS_RUNNING
+from chassis.telemetry.tracing import trace_id
 
 AT_ONCE_MAX = 2
 IDLE_WAIT_S = 2.0
@@ -97,7 +98,7 @@ class Runner:
                 keys = {"tenant_id": operation.tenant_id, "id": operation.id}
                 await tx.execute(store.CLAIM, {**keys, "worker": self._worker})
         except (Unavailable, asyncpg.PostgresError) as error:
-            log.warning("cannot look for operations", error=str(error))
+            log.warning("cannot look for operations", error=error)
             return None
         return operation
 
@@ -114,8 +115,7 @@ class Runner:
                 await self._finish(operation, end, error)
         log.info(
             "operation worked on",
-            operation=operation.id,
-            kind=operation.kind,
+            **_about(operation),
             end=end or RELEASED,
             reason=error.reason if error else "",
             processed=task.progress.processed,
@@ -141,11 +141,11 @@ class Runner:
         except Exception as error:
             shown = shown_error(error)
             if shown is None:
-                log.exception("operation failed", operation=task.operation.id)
+                log.exception("operation failed", **_about(task.operation))
                 return "FAILED", CrmError("INTERNAL", "Something went wrong on our side.")
             if not isinstance(shown, Unavailable | Aborted):
                 return "FAILED", shown
-            log.warning("operation waits", operation=task.operation.id, error=shown.message)
+            log.warning("operation waits", **_about(task.operation), error=error)
             await self._release(task.operation, RETRY_WAIT_S)
             return "", shown
         return "SUCCEEDED", None
@@ -182,6 +182,16 @@ class Runner:
                     removed = await tx.execute(run, {"before": before})
         async with self._database.worker() as tx:
             return await tx.execute(store.FORGET, {"before": before})
+
+
+def _about(operation: Operation) -> dict[str, str]:
+    """What log lines say of it."""
+    return {
+        "operation": operation.id,
+        "kind": operation.kind,
+        "tenant_id": operation.tenant_id,
+        "trace_id": trace_id(str(operation.request.get("traceparent", ""))),
+    }
 
 
 def shown_error(error: Exception) -> CrmError | None:

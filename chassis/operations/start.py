@@ -52,7 +52,7 @@ class Starter:
             kind=kind,
             principal_id=call.principal.id,
             attempts=0,
-            request=dict(request),
+            request={**request, "traceparent": call.traceparent},
             progress=progress,
         )
 

@@ -251,9 +251,8 @@ class RpcServer:
             return
         shown = _shown(error)
         if shown is None:
-            log.error(
-                "call failed", method=serving.method, trace_id=serving.trace_id, exc_info=error
-            )
+            log.error("call failed", method=serving.method, trace_id=serving.trace_id,
+                      tenant_id=serving.tenant_id, exc_info=error)  # fmt: skip
             shown = CrmError("INTERNAL", "Something went wrong on our side.")
         status = to_status(shown, self._service)
         context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))

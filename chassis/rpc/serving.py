@@ -12,7 +12,7 @@ from opentelemetry.trace import SpanKind
 
 from chassis.call import Call
 from chassis.telemetry.metrics import Red, rpc_red
-from chassis.telemetry.tracing import Span, begin, sampled
+from chassis.telemetry.tracing import Span, begin, sampled, trace_id
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Message, Message]"
 
@@ -32,7 +32,7 @@ class Meter:
 class Serving:
     """One call; it is in the hands of a `with`."""
 
-    __slots__ = ("_context", "_red", "_span", "_started", "method", "trace_id")
+    __slots__ = ("_context", "_red", "_span", "_started", "method", "tenant_id", "trace_id")
 
     def __init__(self, method: str, red: Red, context: Context) -> None:
         self.method = method
@@ -40,7 +40,7 @@ class Serving:
         self._context = context
         self._span: Span | None = None
         self._started = time.perf_counter()
-        self.trace_id = ""
+        self.trace_id = self.tenant_id = ""
 
     def __enter__(self) -> Self:
         """Itself: the clock runs already."""
@@ -48,7 +48,7 @@ class Serving:
 
     def admitted(self, call: Call) -> Call:
         """The call, from now on within the span of this method."""
-        self.trace_id = call.traceparent[3:35]
+        self.trace_id, self.tenant_id = trace_id(call.traceparent), call.tenant_id
         if not sampled(call.traceparent):
             return call
         facts = {"rpc.system": "grpc", "rpc.method": self.method, "crm.tenant": call.tenant_id}

@@ -5,9 +5,13 @@ anew when they change.
 import asyncio
 import ssl
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import grpc
+from cryptography import x509
+
+from chassis.telemetry.metrics import TLS_EXPIRY
 
 CERTIFICATE, KEY, AUTHORITY = "tls.crt", "tls.key", "ca.crt"
 CLOSE_GRACE_S = 30.0
@@ -34,6 +38,8 @@ class Channels:
         self._addresses = {name: _uri(address) for name, address in targets.items()}
         self._options = (*options, *ALIVE)
         self._folder = Path(tls_dir) if tls_dir else None
+        if tls_dir:
+            watch_certificate(tls_dir)
         self._channels: dict[str, tuple[int, grpc.aio.Channel]] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
@@ -85,6 +91,19 @@ def add_port(server: grpc.aio.Server, listen: str, tls_dir: str) -> None:
             configuration(), configuration, require_client_authentication=True
         ),
     )
+
+
+def watch_certificate(tls_dir: str) -> None:
+    """Tell when the certificate in the folder ends; it is in use as soon as it lies there."""
+    TLS_EXPIRY.labels("own").set_function(partial(_expiry, Path(tls_dir, CERTIFICATE)))
+
+
+def _expiry(file: Path) -> float:
+    """Unix time; 0 for one that cannot be read."""
+    try:
+        return x509.load_pem_x509_certificate(file.read_bytes()).not_valid_after_utc.timestamp()
+    except (OSError, ValueError):
+        return 0.0
 
 
 def broker_context(tls_dir: str) -> ssl.SSLContext | None:

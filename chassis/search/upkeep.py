@@ -14,7 +14,7 @@ from chassis.custom_fields.model import OwnFields
 from chassis.custom_fields.source import CustomFieldSource
 from chassis.db.pool import Database, Record
 from chassis.db.sql import Statement, statement
-from chassis.events.leader import by_one
+from chassis.events.leader import ByOne
 from chassis.resource.plan import Plan
 from chassis.search.pinyin import load
 from chassis.search.search import Search
@@ -34,7 +34,7 @@ class SearchUpkeep:
     def __init__(
         self, service: str, database: Database, plans: Sequence[Plan], custom: CustomFieldSource
     ) -> None:
-        self._service = service
+        self.keep_full = ByOne(database, f"{service} search", self.fill, FILL_S).run
         self._custom = custom
         self._database = database
         self._searches = [(plan, plan.search) for plan in plans if plan.search is not None]
@@ -43,11 +43,6 @@ class SearchUpkeep:
         """The statistics, read again every few minutes."""
         await self.refresh()
         await asyncio.sleep(REFRESH_S)
-
-    async def keep_full(self) -> None:
-        """The rows that are missing, written at the start and every hour by one process."""
-        await by_one(self._database, f"{self._service} search", self.fill)
-        await asyncio.sleep(FILL_S)
 
     async def refresh(self) -> None:
         """Read the statistics of all search tables, and the dictionary once there is something."""
@@ -58,7 +53,7 @@ class SearchUpkeep:
             await asyncio.to_thread(load)
 
     async def fill(self) -> None:
-        """Write the rows that are missing."""
+        """Write the rows that are missing: at the start, and every hour."""
         for plan, search in self._searches:
             count = await self._fill(plan, search)
             if count:

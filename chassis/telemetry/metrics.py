@@ -21,6 +21,9 @@ _POOL_SIZE = Gauge("crm_pool_size", "Most connections that a role may have", ("r
 _POOL_BUSY = Gauge("crm_pool_busy", "Connections at work", ("role",))
 POOL_REFUSED = Counter("crm_pool_refused", "Waits for a connection given up", ("role",))
 JOB_FAILURES = Counter("crm_job_failures", "Background work that had to begin anew", ("work",))
+_JOB_DONE = Gauge("crm_job_done_timestamp_seconds", "When a job was done here last", ("work",))
+_JOB_EVERY = Gauge("crm_job_interval_seconds", "How far apart a job is done", ("work",))
+TLS_EXPIRY = Gauge("crm_tls_expiry_timestamp_seconds", "When a certificate ends", ("of",))
 OPERATIONS = Counter("crm_operations", "Operations ended, by kind and end", ("kind", "end"))
 OPERATION_SECONDS = Counter("crm_operation_seconds", "Time spent on operations", ("kind",))
 OPERATIONS_RUNNING = Gauge("crm_operations_running", "Operations being worked on here")
@@ -57,6 +60,12 @@ def http_red(method: str, route: str) -> Red:
     """Of one route of the gateway, its template."""
     requests = partial(_HTTP_REQUESTS.labels, method, route)
     return Red(_HTTP_SECONDS.labels(method, route), requests, "500", "503")
+
+
+def job_done(work: str, every_s: float) -> None:
+    """Periodic work was done here, or is expected for the first time."""
+    _JOB_EVERY.labels(work).set(every_s)
+    _JOB_DONE.labels(work).set_to_current_time()
 
 
 def watch_calls(running: Callable[[], float]) -> None:

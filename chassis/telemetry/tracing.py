@@ -66,6 +66,11 @@ def start_tracing(service: str, endpoint: str) -> Callable[[], None]:
     return provider.shutdown
 
 
+def trace_id(traceparent: str) -> str:
+    """The trace of a trace context, "" without one."""
+    return traceparent[3:35]
+
+
 def sampled(traceparent: str) -> bool:
     """Whether the request of this trace context is followed."""
     return traceparent.endswith(SAMPLED)

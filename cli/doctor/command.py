@@ -41,7 +41,9 @@ def doctor(url: Url = "", metrics: Metrics = None, health: Health = None) -> Non
     if count:
         console.print(f"\n{count} thing{'s are' if count > 1 else ' is'} wrong.", style="bold red")
         raise typer.Exit(1)
-    console.print("\nAll is well.", style="bold green")
+    left = sum(one.state is State.UNKNOWN for one in findings)
+    end = f" as far as was looked: {left} not checked." if left else "."
+    console.print(f"\nAll is well{end}", style="bold green")
 
 
 def table(findings: Sequence[Finding]) -> Table:

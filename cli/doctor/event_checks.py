@@ -5,7 +5,7 @@ from typing import Final
 
 from chassis.events.streams import EDGE, stream_name
 from cli.doctor.facts import Facts
-from cli.doctor.findings import Check, Result, runbook
+from cli.doctor.findings import Check, Result, inside, runbook
 
 # As the alerts of the same names have them (deploy/observability/alerts.yaml).
 UNPUBLISHED_S_MAX: Final = 30
@@ -88,12 +88,18 @@ def _parked(facts: Facts) -> Result:
     wrong = [
         (
             f"{number:.0f} of {consumer} in {service}",
-            f"crm events parked {service}; {runbook('MessagesParked')}",
+            f"{_shows_parked(facts, service)}; {runbook('MessagesParked')}",
         )
         for (service, consumer), number in facts.most("crm_parked_messages").items()
         if number
     ]
     return Result(wrong, "none" if facts.samples else "")
+
+
+def _shows_parked(facts: Facts, service: str) -> str:
+    if facts.local:
+        return f"crm events parked {service}"
+    return inside(service, f"python -m services.{service} parked")
 
 
 EVENT_CHECKS: Final[Mapping[str, Check]] = {

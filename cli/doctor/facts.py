@@ -100,6 +100,8 @@ class Facts:
     schemas: Mapping[str, Schema]
     disks: Sequence[Disk]
     backups: Backups | None
+    # Of make up, on this machine; elsewhere commands have the form of a cluster.
+    local: bool = True
 
     def of(self, metric: str) -> list[Sample]:
         """The newest values of one metric, of all processes."""

@@ -34,6 +34,7 @@ class Result:
 
     problems: Sequence[tuple[str, str]]
     well: str
+    unknown: str = "not told where"
 
 
 Check: TypeAlias = Callable[[Facts], Result]
@@ -42,6 +43,11 @@ Check: TypeAlias = Callable[[Facts], Result]
 def runbook(alert: str) -> str:
     """The page that says what to do."""
     return f"{RUNBOOKS}/{alert}.md"
+
+
+def inside(service: str, command: str) -> str:
+    """How the command of a service is given in a cluster."""
+    return f"kubectl -n crm exec deploy/{service} -- {command}"
 
 
 def judge(checks: Mapping[str, Check], facts: Facts) -> list[Finding]:
@@ -53,5 +59,5 @@ def _found(name: str, result: Result) -> list[Finding]:
     if result.problems:
         return [Finding(State.WRONG, name, text, next_) for text, next_ in result.problems]
     if not result.well:
-        return [Finding(State.UNKNOWN, name, "not checked: not told where")]
+        return [Finding(State.UNKNOWN, name, f"not checked: {result.unknown}")]
     return [Finding(State.OK, name, result.well)]

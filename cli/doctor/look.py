@@ -27,7 +27,7 @@ async def look(places: Places) -> Facts:
     async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False) as client:
         _, before = await _metrics(client, places.metrics)
         broker, schemas, health, _ = await asyncio.gather(
-            look_at_broker(places.nats_url),
+            look_at_broker(places.nats_url, places.tls_dir),
             look_at_schemas(places.databases),
             _health(places.health),
             asyncio.sleep(APART_S),
@@ -45,6 +45,7 @@ async def look(places: Places) -> Facts:
         schemas=schemas,
         disks=look_at_disks(places.folders),
         backups=look_at_backups(places.backups),
+        local=places.local,
     )
 
 

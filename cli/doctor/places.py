@@ -24,12 +24,14 @@ class Places:
     databases: Mapping[str, str]
     folders: Sequence[Path]
     backups: Path | None
+    tls_dir: str = ""
+    local: bool = False
 
 
 def places(url: str, metrics: Sequence[str], health: Sequence[str]) -> Places:
     """What options say, then CRM_URL, CRM_METRICS, CRM_HEALTH, NATS_URL, <SERVICE>_DATABASE_URL,
-    BLOB_DIR and BACKUP_DIR; without a word of metrics the local platform is meant. CliError when
-    there is none.
+    TLS_DIR, BLOB_DIR and BACKUP_DIR; without a word of metrics the local platform is meant.
+    CliError when there is none.
     """
     told = {name: value for name, value in os.environ.items() if value}
     metrics = metrics or told.get("CRM_METRICS", "").split(",")
@@ -46,6 +48,7 @@ def places(url: str, metrics: Sequence[str], health: Sequence[str]) -> Places:
         databases={name: url for name, url in databases.items() if url},
         folders=folders,
         backups=Path(told["BACKUP_DIR"]) if "BACKUP_DIR" in told else None,
+        tls_dir=told.get("TLS_DIR", ""),
     )
 
 
@@ -55,7 +58,7 @@ def _local(url: str) -> Places:
     if not metrics:
         text = "set CRM_METRICS=<service>=<host:port>,... or --metrics"
         raise CliError(f"There is no local platform in {run_dir()}: run make up, or {text}.")
-    backups = Path(os.environ.get("BACKUP_DIR") or run_dir() / BACKUPS)
+    backups = Path(os.environ.get("BACKUP_DIR") or told.get("backup_dir") or run_dir() / BACKUPS)
     return Places(
         url=url or local_file("credentials.json").get("url", ""),
         metrics=metrics,
@@ -63,7 +66,8 @@ def _local(url: str) -> Places:
         nats_url=told.get("nats_url", ""),
         databases=_ending(told, "_database_url"),
         folders=[run_dir()],
-        backups=backups if backups.is_dir() else None,
+        backups=backups,
+        local=True,
     )
 
 

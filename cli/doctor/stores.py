@@ -13,6 +13,7 @@ from nats.aio.client import Client
 
 from chassis.db.pool import CONNECTION_ERRORS
 from chassis.events.bus import BROKER_ERRORS
+from chassis.rpc.tls import broker_context
 from cli.doctor.facts import Backups, Broker, Disk, Durable, Probe, Schema, Stream
 from deploy.backup.errors import BackupError
 from deploy.backup.manifest import read_manifest, verified
@@ -22,13 +23,14 @@ from deploy.local.settings import ROOT
 TIMEOUT_S = 3
 
 
-async def look_at_broker(url: str) -> Broker | None:
-    """Its streams and consumers."""
+async def look_at_broker(url: str, tls_dir: str) -> Broker | None:
+    """Its streams and consumers; `tls_dir` holds our authority where it speaks TLS."""
     if not url:
         return None
     try:
         async with asyncio.timeout(TIMEOUT_S):  # it would try again for two minutes
-            client = await nats.connect(url, allow_reconnect=False, error_cb=_ignore)
+            tls = broker_context(tls_dir)
+            client = await nats.connect(url, tls=tls, allow_reconnect=False, error_cb=_ignore)
     except BROKER_ERRORS as error:
         return Broker(f"does not answer ({type(error).__name__})")
     try:
@@ -94,7 +96,7 @@ def look_at_disks(folders: Sequence[Path]) -> list[Disk]:
 
 def look_at_backups(folder: Path | None) -> Backups | None:
     """The newest of those that were finished, and what was found when it was read through."""
-    if folder is None or not folder.is_dir():
+    if folder is None:
         return None
     found = backups(folder)
     if not found:

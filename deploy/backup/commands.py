@@ -94,7 +94,7 @@ def schedule(
 ) -> None:
     """Make and verify backups for ever; what fails is tried again after a quarter of an hour."""
     wait = first * 60
-    tell(_installation()[0].store, os.environ.get(LISTEN, ""))
+    tell(_installation()[0], os.environ.get(LISTEN, ""))
     while True:
         time.sleep(wait)
         try:
@@ -112,7 +112,7 @@ def watch() -> None:
     """Tell Prometheus at METRICS_LISTEN when the newest good backup was made, until stopped."""
     stops = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, stops)
-    tell(_installation()[0].store, os.environ.get(LISTEN, ""))
+    tell(_installation()[0], os.environ.get(LISTEN, ""))
     signal.sigwait(stops)
 
 

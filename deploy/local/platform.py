@@ -109,14 +109,15 @@ class Platform:
         return {"url": self.url(), "email": DEMO_EMAIL, "password": password}
 
     def operator(self) -> dict[str, str]:
-        """What operators' commands reach the platform with: `secret`, `nats_url`, and by service
-        `<name>_target`, `<name>_metrics` (host:port, also of replicas: `sales.2_target`) and
-        `<name>_database_url` (worker's role).
+        """What operators' commands reach the platform with: `secret`, `nats_url`, `backup_dir`, and
+        by service `<name>_target`, `<name>_metrics` (host:port, also of replicas:
+        `sales.2_target`) and `<name>_database_url` (worker's role).
         """
         owners = [name for name in self._services if name in SERVICES]
         return {
             "secret": self._secrets.service_secrets[OPERATOR],
             "nats_url": self.nats_url(),
+            "backup_dir": self.backup_environment()["BACKUP_DIR"],
             **{
                 f"{name}_target": f"{HOST}:{self.port(name)}"
                 for service in SERVICES

@@ -84,6 +84,9 @@ def backup() -> Iterator[Manifest]:
         "livenessProbe": {**told, "periodSeconds": 30, "failureThreshold": 4},
         "lifecycle": {"preStop": {"sleep": {"seconds": 1}}},
     }
+    port = {"name": "metrics", "port": METRICS_PORT, "targetPort": "metrics"}
+    chosen = {"clusterIP": "None", "selector": selector(BACKUP)["matchLabels"], "ports": [port]}
+    yield manifest("Service", BACKUP, spec=chosen)
     yield manifest(
         "Deployment",
         BACKUP,

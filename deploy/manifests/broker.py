@@ -10,7 +10,7 @@ from chassis.events.streams import (
     STREAM_BYTES_MAX,
     stream_name,
 )
-from deploy.manifests.services import BACKUP, NATS, NATS_PORT, OWNERS, SERVICES
+from deploy.manifests.services import BACKUP, NATS, NATS_PORT, OWNERS, SERVICES, TOOLBOX
 from deploy.manifests.shape import (
     RELEASE,
     Manifest,
@@ -39,14 +39,16 @@ TLS: Final = "/etc/nats/tls"
 # All streams of all services full, and as much again for what is being compacted.
 STORE_BYTES_MAX: Final = 2 * (len(OWNERS) * STREAM_BYTES_MAX + EDGE_BYTES_MAX)
 STORE_GIB: Final = -(-STORE_BYTES_MAX * 10 // 8 // 1024**3)
-# After a restore the streams tell of what never was: who restores deletes them.
-RESTORER: Final = {
+# After a restore the streams tell of what never was: who restores deletes them. `crm doctor` looks
+# at streams and consumers, and can read no message.
+OTHERS: Final = {
+    TOOLBOX: ["$JS.API.STREAM.LIST", "$JS.API.CONSUMER.LIST.*"],
     BACKUP: [
         "$JS.API.INFO",
         "$JS.API.STREAM.LIST",
         "$JS.API.STREAM.NAMES",
         *(f"$JS.API.STREAM.DELETE.{one}" for one in (EDGE, *(stream_name(o.name) for o in OWNERS))),
-    ]
+    ],
 }
 
 
@@ -69,7 +71,7 @@ def configuration(nodes: int) -> str:
 def users_file() -> str:
     """The accounts: one for the platform with a user per service, one for operators."""
     writers = {service.name: _written(service.name) for service in SERVICES}
-    users = "\n".join(_user(name, publish) for name, publish in (writers | RESTORER).items())
+    users = "\n".join(_user(name, publish) for name, publish in (writers | OTHERS).items())
     return ACCOUNTS.format(users=users)
 
 

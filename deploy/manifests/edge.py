@@ -8,7 +8,7 @@ from deploy.manifests.services import (
     GRPC_PORT,
     HTTP_PORT,
     METRICS_PORT,
-    SERVICES,
+    TELLING,
     TOOLBOX,
 )
 from deploy.manifests.shape import (
@@ -73,7 +73,7 @@ def toolbox() -> Iterator[Manifest]:
     yield account(TOOLBOX)
     values = {
         # Where `crm doctor` looks; a name of a service leads to all its processes.
-        "CRM_METRICS": ",".join(f"{one.name}={one.name}:{METRICS_PORT}" for one in SERVICES),
+        "CRM_METRICS": ",".join(f"{name}={name}:{METRICS_PORT}" for name in TELLING),
         "CRM_URL": f"http://{GATEWAY}:{HTTP_PORT}",
         "HOME": "/tmp",  # noqa: S108  # the pod's own; sessions of operators end with it
         "IDENTITY_TARGET": f"identity:{GRPC_PORT}",

@@ -6,7 +6,7 @@ from typing import Final
 import yaml
 
 from deploy.local.settings import ROOT
-from deploy.manifests.services import BACKUP, SERVICES
+from deploy.manifests.services import TELLING
 from deploy.manifests.shape import NAME, Manifest, manifest, selector
 
 API: Final = "monitoring.coreos.com/v1"
@@ -26,7 +26,7 @@ def objects() -> Iterator[Manifest]:
         {"action": "replace", "sourceLabels": [POD_NAME], "targetLabel": "service"},
     ]
     endpoint = {"port": "metrics", "path": "/metrics", "interval": "15s", "relabelings": named}
-    told = selector(BACKUP, *(service.name for service in SERVICES))
+    told = selector(*TELLING)
     spec = {"selector": told, "podMetricsEndpoints": [endpoint]}
     yield manifest("PodMonitor", JOB, API, spec=spec)
     files = [yaml.safe_load((FOLDER / f"{name}.yaml").read_text("utf-8")) for name in RULES]

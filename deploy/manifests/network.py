@@ -16,6 +16,7 @@ from deploy.manifests.services import (
     NATS_PORT,
     OWNERS,
     SERVICES,
+    TELLING,
     TOOLBOX,
     Service,
     callers,
@@ -53,9 +54,8 @@ def policies() -> Iterator[Manifest]:
         yield _policy(
             f"{service.name}-migrate", _rules(f"{service.name}-migrate", [], [_database()])
         )
-    told = [BACKUP, *(service.name for service in SERVICES)]
     toolbox = [_to("identity", port=GRPC_PORT), _to(GATEWAY, port=HTTP_PORT)]
-    toolbox.append(_to(*told, port=METRICS_PORT))
+    toolbox += [_to(*sorted(TELLING), port=METRICS_PORT), _to(NATS, port=NATS_PORT)]
     yield _policy(TOOLBOX, _rules(TOOLBOX, [], toolbox))
     yield _policy(BACKUP_JOB, _rules(BACKUP_JOB, [], [_database()]))
     # A restore deletes streams.
@@ -65,7 +65,7 @@ def policies() -> Iterator[Manifest]:
 
 def data_policies() -> Iterator[Manifest]:
     """The broker and the database: who uses them, and how their own nodes find each other."""
-    users = sorted([NATS, BACKUP, *(service.name for service in SERVICES)])
+    users = sorted([NATS, BACKUP, TOOLBOX, *(service.name for service in SERVICES)])
     routes = 6222
     admitted = [_from(*users, port=NATS_PORT), _from(NATS, port=routes)]
     yield _policy(NATS, _rules(NATS, admitted, [_to(NATS, port=routes)]))

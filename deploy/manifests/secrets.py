@@ -37,7 +37,10 @@ def templates() -> dict[str, dict[str, str]]:
     for service in OWNERS:
         url = database_url(service.name, "owner")
         found[f"{service.name}-migration"] = {"MIGRATION_DATABASE_URL": url}
-    found[TOOLBOX] = {"SERVICE_SECRET": "{{ .operator_service_secret }}"}
+    found[TOOLBOX] = {
+        "NATS_URL": _nats_url(TOOLBOX),
+        "SERVICE_SECRET": "{{ .operator_service_secret }}",
+    }
     found[BACKUP] = {
         "BACKUP_KEY": value(BACKUP, "key"),
         "NATS_URL": _nats_url(BACKUP),

@@ -102,6 +102,8 @@ SERVICES: Final = (
         folders=(),
     ),
 )
+# Who tells metrics.
+TELLING: Final = (*(service.name for service in SERVICES), BACKUP)
 OWNERS: Final = tuple(service for service in SERVICES if service.has_database)
 
 

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 
-from services.gateway.logs import configure_logs
+from chassis.telemetry.logs import configure_logs
 from services.gateway.openapi import document
 from services.gateway.server import serve
 from services.gateway.settings import gateway_settings
@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write("usage: python -m services.gateway [openapi]\n")
         return 2
     settings = gateway_settings(os.environ)
-    configure_logs(settings.log_level)
+    configure_logs("gateway", settings.log_level)
     serve(settings)
     return 0
 

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from chassis.call import SessionRestricted
 from chassis.errors import Unavailable
 from chassis.telemetry.metrics import HTTP_RUNNING, Red, http_red
-from chassis.telemetry.tracing import Span, begin
+from chassis.telemetry.tracing import Span, begin, trace_id
 from services.gateway.exchange import Exchange
 from services.gateway.presence import Presence
 from services.gateway.problems import Problem, problem_of, problem_response
@@ -108,7 +108,9 @@ class Edge:
         except Exception as error:
             problem = error.problem if isinstance(error, UpstreamProblem) else problem_of(error)
             if problem.status == 500:
-                log.exception("request failed", request_id=exchange.request_id, exc_info=error)
+                log.exception("request failed", request_id=exchange.request_id,
+                          trace_id=_trace_id(exchange), tenant_id=_tenant_id(exchange),
+                          exc_info=error)  # fmt: skip
             outcome.reason = problem.reason
             return _response(problem, exchange)
 
@@ -161,7 +163,6 @@ class Edge:
             outcome.span.rename(f"{method} {route}")
             error = outcome.reason if status >= HTTPStatus.INTERNAL_SERVER_ERROR else ""
             outcome.span.end(error, {"http.route": route, "http.response.status_code": status})
-        caller = exchange.caller
         log.info(
             "request",
             method=method,
@@ -171,7 +172,7 @@ class Edge:
             duration_ms=round(seconds * 1000, 2),
             request_id=exchange.request_id,
             trace_id=_trace_id(exchange),
-            tenant=caller.tenant_id if caller else "",
+            tenant_id=_tenant_id(exchange),
         )
 
 
@@ -193,7 +194,11 @@ def _traceparent(request: Request) -> str:
 
 
 def _trace_id(exchange: Exchange) -> str:
-    return exchange.traceparent.split("-")[1]
+    return trace_id(exchange.traceparent)
+
+
+def _tenant_id(exchange: Exchange) -> str:
+    return exchange.caller.tenant_id if exchange.caller else ""
 
 
 def _bucket(exchange: Exchange) -> str:

@@ -9,7 +9,8 @@ from sqlalchemy import Column, Date, Text, bindparam, delete, func, select, text
 
 from chassis.db.pool import Database
 from chassis.db.sql import statement
-from chassis.events.leader import by_one
+from chassis.events.leader import ByOne
+from chassis.telemetry.metrics import job_done
 from services.identity.domain.attempt import FORGET_AFTER
 from services.identity.methods.log_sign import RootSigner
 from services.identity.methods.mail import Mailer
@@ -62,16 +63,16 @@ def jobs(
 
     async def sign() -> None:
         await signer.sign_due()
+        job_done("identity log roots", SIGN_EVERY_S)
         await asyncio.sleep(SIGN_EVERY_S)
 
     async def drop() -> None:
-        now = datetime.now(UTC)
-        await by_one(database, "identity log retention", lambda: drop_old(database, now, kept))
-        await asyncio.sleep(DROP_EVERY_S)
+        await drop_old(database, datetime.now(UTC), kept)
 
     async def send() -> None:
         await mailer.look_up()
         await mailer.send_due()
+        job_done("identity mail", MAIL_EVERY_S)
         await asyncio.sleep(MAIL_EVERY_S)
 
     clearings = (
@@ -81,14 +82,15 @@ def jobs(
     )
 
     async def clear() -> None:
-        await by_one(database, "identity clearing", clear_all)
-        await asyncio.sleep(CLEAR_EVERY_S)
-
-    async def clear_all() -> None:
         for one in clearings:
             await one.run(database, datetime.now(UTC))
 
-    return {"log roots": sign, "log retention": drop, "mail": send, "clearing": clear}
+    return {
+        "log roots": sign,
+        "log retention": ByOne(database, "identity log retention", drop, DROP_EVERY_S).run,
+        "mail": send,
+        "clearing": ByOne(database, "identity clearing", clear, CLEAR_EVERY_S).run,
+    }
 
 
 class Clearing:

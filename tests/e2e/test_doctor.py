@@ -71,7 +71,7 @@ def doctor(platform: Platform, **environment: str) -> tuple[int, dict[str, list[
     for line in done.stdout.splitlines():
         if found := re.match(r"WRONG +([a-z ]+?)  +(.*)", line):
             wrong.setdefault(found[1], []).append(found[2].rstrip())
-    assert ("All is well." in done.stdout) is (not wrong), done.stdout
+    assert ("All is well" in done.stdout) is (not wrong), done.stdout
     return done.returncode, wrong
 
 

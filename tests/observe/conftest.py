@@ -1,11 +1,14 @@
 """A platform with something to tell, and a Prometheus that reads it every second."""
 
 import asyncio
+import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import msgspec
 import nats
 import pytest
 
@@ -13,7 +16,8 @@ from cli.importing import run_import
 from cli.spec import Options, spec_from
 from deploy.local import ports
 from deploy.local.platform import Platform
-from deploy.local.settings import HOST
+from deploy.local.settings import BACKUP, HOST, ROOT
+from deploy.manifests.certificates import Authority
 from deploy.observability.programs import program
 from tests.live import Tenant, eventually, new_tenant
 from tests.observability import FOLDER
@@ -32,7 +36,28 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def prometheus(whole_platform: Platform, folder: Path) -> Iterator[Prometheus]:
+def watched(whole_platform: Platform, folder: Path) -> Iterator[None]:
+    """A backup that was found good, and the process that tells of it, as in a cluster."""
+    (port,) = ports.pick(1)
+    tls = folder / "tls"
+    tls.mkdir()
+    for name, text in Authority().issue([BACKUP]).items():
+        (tls / name).write_text(text)
+    environment = whole_platform.backup_environment() | {"PATH": os.environ["PATH"]}
+    command = [sys.executable, "-m", "deploy.backup"]
+    subprocess.run([*command, "create", "--verify"], cwd=ROOT, env=environment, check=True)
+    environment |= {"TLS_DIR": str(tls), "METRICS_LISTEN": f"{HOST}:{port}"}
+    targets = whole_platform.run_dir / "prometheus.json"
+    told = msgspec.json.decode(targets.read_bytes(), type=list[dict[str, object]])
+    told.append({"targets": [f"{HOST}:{port}"], "labels": {"service": BACKUP}})
+    targets.write_bytes(msgspec.json.encode(told))
+    with subprocess.Popen([*command, "watch"], cwd=ROOT, env=environment) as process:
+        yield
+        process.terminate()
+
+
+@pytest.fixture(scope="session")
+def prometheus(whole_platform: Platform, watched: None, folder: Path) -> Iterator[Prometheus]:
     """The committed configuration, rules and alerts at work."""
     (port,) = ports.pick(1)
     configuration = folder / "prometheus.yml"

@@ -177,7 +177,8 @@ class Mailer:
         try:
             await self._sender.send(mail_id, row["email"], letter)
         except (OSError, ValueError) as error:
-            log.warning("mail not sent", mail=mail_id, attempts=row["attempts"], error=repr(error))
+            log.warning("mail not sent", mail=mail_id, tenant_id=tenant_id,
+                        attempts=row["attempts"], error=error)  # fmt: skip
             return
         async with self._database.transaction(tenant_id) as tx:
             await tx.execute(_DONE, which)
@@ -187,7 +188,8 @@ class Mailer:
         which = {"tenant_id": str(row["tenant_id"]), "id": str(row["id"])}
         is_active = row["state"] == "ACTIVE" and row["delete_time"] is None
         if row["expire_time"] <= now or not is_active or not row["email"]:
-            log.warning("mail given up", mail=which["id"], attempts=row["attempts"])
+            log.warning("mail given up", mail=which["id"], tenant_id=which["tenant_id"],
+                        attempts=row["attempts"])  # fmt: skip
             await tx.execute(_DONE, which)
             return None
         await tx.execute(_TRY, {**which, "next": now + retry_after(row["attempts"])})

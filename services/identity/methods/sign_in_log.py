@@ -78,7 +78,7 @@ class SignInLog:
                 acting = _as_user(call, tenant_id, user_id)
                 await self._one(acting, {"user_id": user_id, "name": f"#{hashed}"}, reason)
         except CrmError as error:
-            log.warning("refused sign-in not recorded", error=error.message)
+            log.warning("refused sign-in not recorded", error=error)
 
     async def _unknown(self, slug: str) -> list[tuple[str, str, str]]:
         """The tenant that was named, if there is such a one."""

@@ -4,6 +4,7 @@ import asyncio
 import re
 import secrets
 import socket
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from subprocess import DEVNULL, Popen
@@ -11,15 +12,18 @@ from subprocess import DEVNULL, Popen
 import pytest
 from nats.errors import Error as NatsError
 from nats.js.errors import APIError
+from prometheus_client import REGISTRY
 
 from chassis.events.bus import Bus
 from chassis.events.streams import edge_config, ensure_stream, stream_config
+from cli.doctor.stores import look_at_broker
 from deploy.local.broker import BINARY
 from deploy.local.settings import SERVICES
 from deploy.manifests import broker
 from deploy.manifests.certificates import Authority
 from deploy.manifests.development import new_values
 from deploy.manifests.secrets import filled, templates
+from deploy.manifests.services import TOOLBOX
 
 READY_S = 30.0
 
@@ -78,11 +82,13 @@ class Brokers:
 
     async def bus(self, service: str) -> Bus:
         """A connection as the user of a service."""
-        password = self._values[f"{service}_nats_password"]
         bus = Bus(lambda: None)
-        url = f"tls://{service}:{password}@localhost:{self._port}"
-        await bus.open(url, service, str(self.tls))
+        await bus.open(self.url(service), service, str(self.tls))
         return bus
+
+    def url(self, user: str) -> str:
+        """Where a user connects, with the password."""
+        return f"tls://{user}:{self._values[f'{user}_nats_password']}@localhost:{self._port}"
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +127,26 @@ async def test_streams_have_three_copies(brokers: Brokers) -> None:
         assert info.cluster is not None
         assert len(info.cluster.replicas or []) == broker.NODES - 1
         await bus.close()
+
+
+async def test_the_doctor_sees_the_streams_and_reads_nothing(brokers: Brokers) -> None:
+    seen = await look_at_broker(brokers.url(TOOLBOX), str(brokers.tls))
+    assert seen is not None
+    assert (seen.problem, len(seen.streams)) == ("", len(SERVICES) + 1)
+    bus = await brokers.bus(TOOLBOX)
+    try:
+        for attempt in (
+            bus.jetstream.get_msg("CRM_SALES", seq=1),
+            bus.jetstream.delete_stream("CRM_SALES"),
+            bus.jetstream.publish("crm.x.sales.00.lead.created", b"{}", timeout=1),
+        ):
+            with pytest.raises((NatsError, APIError, TimeoutError)):
+                await asyncio.wait_for(attempt, 1)
+    finally:
+        await bus.close()
+    ends = REGISTRY.get_sample_value("crm_tls_expiry_timestamp_seconds", {"of": "nats"})
+    assert ends is not None
+    assert ends > time.time()
 
 
 async def test_a_service_writes_to_its_own_stream_alone(brokers: Brokers) -> None:

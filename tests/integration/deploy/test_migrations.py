@@ -1,6 +1,8 @@
 """The revisions of every service lead to the tables that its code declares."""
 
 import asyncio
+import sys
+from asyncio.subprocess import PIPE
 from importlib import import_module
 from pathlib import Path
 
@@ -21,6 +23,37 @@ OLD = """
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Platform:
     return Platform.for_tests(tmp_path_factory.mktemp("migrations"), services=SERVICES)
+
+
+async def test_two_migrations_take_turns(platform: Platform) -> None:
+    platform.start(POSTGRES)
+    try:
+        platform.prepare_database("marketing")
+        url = platform.database_url("marketing", "owner")
+        environment = platform.service_environment("marketing") | {"MIGRATION_DATABASE_URL": url}
+        command = [sys.executable, "-m", "services.marketing", "migrate"]
+        owner = await asyncpg.connect(url)
+        try:
+            await owner.execute("SELECT pg_advisory_lock(hashtext('crm-migrate'))")
+            both = [
+                await asyncio.create_subprocess_exec(
+                    *command, cwd=ROOT, env=environment, stdout=PIPE
+                )
+                for _ in range(2)
+            ]
+            for one in both:
+                assert one.stdout is not None
+                assert b"waits for its turn" in await one.stdout.readline()
+            await owner.execute("SELECT pg_advisory_unlock_all()")
+            told = [(await one.communicate())[0] for one in both]
+            assert [one.returncode for one in both] == [0, 0], told
+            folder = ROOT / "services" / "marketing" / "migrations" / "versions"
+            newest = max(path.name[:4] for path in folder.glob("0*.py"))
+            assert await owner.fetchval("SELECT version_num FROM base.alembic_version") == newest
+        finally:
+            await owner.close()
+    finally:
+        platform.down()
 
 
 def test_revisions_lead_to_the_declared_tables(platform: Platform) -> None:

@@ -16,8 +16,8 @@ from nats.aio.client import Client
 from nats.js.api import StreamConfig
 
 from chassis.settings import TARGETS
+from chassis.telemetry.logs import configure_logs
 from services.gateway.app import Gateway
-from services.gateway.logs import configure_logs
 from services.gateway.server import server_config
 from services.gateway.settings import GatewaySettings
 from tests.integration.gateway.upstream import Upstream
@@ -86,7 +86,7 @@ async def gateway(
     upstream: Upstream, nats_url: str, broker: Client
 ) -> AsyncIterator[tuple[Gateway, str]]:
     """The gateway and its address."""
-    configure_logs("CRITICAL")
+    configure_logs("gateway", "CRITICAL")
     port = free_port()
     settings = GatewaySettings(
         http_host="127.0.0.1",

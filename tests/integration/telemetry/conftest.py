@@ -1,4 +1,4 @@
-"""A platform of its own, every request of which is sampled."""
+"""A platform for the tests beside this, every request of which is sampled."""
 
 from collections.abc import Iterator
 
@@ -9,13 +9,13 @@ from tests.integration.telemetry.collector import Collector, collecting
 from tests.live import Tenant, new_tenant
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def collector() -> Iterator[Collector]:
     with collecting() as collector:
         yield collector
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def followed(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[Platform]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
@@ -28,7 +28,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> 
         platform.down()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def tenant(followed: Platform) -> Iterator[Tenant]:
     made = new_tenant(followed, "followed")
     yield made

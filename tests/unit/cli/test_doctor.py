@@ -117,7 +117,7 @@ def test_work_that_failed_before_is_forgiven() -> None:
         ),
         (replace(WELL, disks=[Disk(Path("data"), 9, 100)]), "free at data"),
         (replace(WELL, processes=[Probe("sales (a:1)", "", -3.0)]), "sales (a:1) is -3 s off"),
-        (replace(WELL, backups=Backups(Path("backups"), None)), "has none"),
+        (replace(WELL, backups=Backups(Path(), None)), "has none"),
         (replace(WELL, backups=Backups(Path("backups"), NOW, "a part is cut")), "a part is cut"),
         (
             replace(WELL, backups=Backups(Path("backups"), NOW - timedelta(hours=27))),
@@ -138,6 +138,71 @@ def test_streams_that_are_missing_or_nearly_full() -> None:
     assert [one.text for one in found] == ["stream EDGE is missing", "stream CRM_SALES is 95% full"]
 
 
+def told_backup(hours: float) -> Facts:
+    """What the process tells that looks after backups."""
+    at = 0.0 if hours < 0 else (NOW - timedelta(hours=hours)).timestamp()
+    samples = [*SAMPLES, sample("crm_backup_good_timestamp_seconds", at)]
+    return replace(WELL, samples=samples, backups=None, local=False)
+
+
+def test_backups_are_judged_by_what_is_told_of_them() -> None:
+    found = {one.check: one.text for one in judge(CHECKS, told_backup(3))}
+    assert found["backups"] == "the newest is 3.0 h old"
+    for hours, text in ((27, "the newest is 27.0 h old"), (-1, "there is no good one")):
+        (one,) = wrong(told_backup(hours))
+        assert one.text == text
+        assert "kubectl -n crm create job" in one.next
+
+
+def test_a_platform_that_never_made_a_backup_is_told_how(tmp_path: Path) -> None:
+    facts = replace(WELL, backups=Backups(tmp_path / "backups", None))
+    (one,) = [each for each in judge(CHECKS, facts) if each.state is State.UNKNOWN]
+    assert one.text.endswith("none was ever made; crm backup create --verify makes one")
+
+
+def test_hints_have_the_form_of_the_cluster_there() -> None:
+    parked = sample("crm_parked_messages", 2, consumer="sales-x")
+    old = {"sales": Schema(Probe("sales"), "0001", "0002")}
+    found = wrong(replace(WELL, samples=[*SAMPLES, parked], schemas=old, local=False))
+    by_check = {one.check: one.next for one in found}
+    assert by_check["parked"].startswith("kubectl -n crm exec deploy/sales -- python -m services")
+    assert "sales-migrate" in by_check["databases"]
+
+
+def test_databases_are_seen_through_their_services() -> None:
+    def asked(seconds: float) -> Facts:
+        at = NOW.timestamp() - seconds
+        done = sample("crm_job_done_timestamp_seconds", at, work="backlog")
+        every = sample("crm_job_interval_seconds", 10, work="backlog")
+        return replace(WELL, schemas={}, samples=[*SAMPLES, done, every])
+
+    found = {one.check: one.text for one in judge(CHECKS, asked(5))}
+    assert found["databases"] == "1 of 1 answer their services"
+    (one,) = wrong(asked(90))
+    assert one.text == "sales has not reached its database for 90 s"
+
+
+def test_a_job_that_is_not_done_and_a_certificate_that_ends() -> None:
+    at = NOW.timestamp()
+    told = [
+        sample("crm_job_done_timestamp_seconds", at - 15_000, work="sales purge"),
+        sample("crm_job_interval_seconds", 3600, work="sales purge"),
+        sample("crm_tls_expiry_timestamp_seconds", at + 20 * 86400, of="nats"),
+        sample("crm_tls_expiry_timestamp_seconds", at + 50 * 86400, of="own"),
+    ]
+    texts = [one.text for one in wrong(replace(WELL, samples=[*SAMPLES, *told]))]
+    assert texts == ['"sales purge" of sales was done 4.2 h ago', '"nats" of sales ends in 20 days']
+
+
+def test_disks_are_told_where_they_cannot_be_looked_at() -> None:
+    told = [
+        sample("crm_disk_free_bytes", 5, folder="/var/lib/crm/blobs"),
+        sample("crm_disk_size_bytes", 100, folder="/var/lib/crm/blobs"),
+    ]
+    (one,) = wrong(replace(WELL, disks=[], samples=[*SAMPLES, *told]))
+    assert "free at /var/lib/crm/blobs" in one.text
+
+
 def test_a_schema_of_a_later_version_will_do() -> None:
     later = {"sales": Schema(Probe("database of sales"), "0003", "0002")}
     assert not wrong(replace(WELL, schemas=later))
@@ -156,6 +221,7 @@ def test_places_are_told_by_the_environment(
     monkeypatch.setenv("CRM_METRICS", "sales=s:9,gateway=g:9")
     monkeypatch.setenv("SALES_DATABASE_URL", "postgresql://x@y/z")
     monkeypatch.setenv("BACKUP_DIR", str(tmp_path))
+    monkeypatch.setenv("TLS_DIR", "/etc/crm/tls")
     monkeypatch.setenv("RUN_DIR", str(tmp_path))
     found = places("http://g", (), ("sales=s:8",))
     assert found.metrics == {"sales": "s:9", "gateway": "g:9"}
@@ -163,6 +229,8 @@ def test_places_are_told_by_the_environment(
     assert found.databases == {"sales": "postgresql://x@y/z"}
     assert found.folders == [tmp_path]
     assert found.backups == tmp_path
+    assert found.tls_dir == "/etc/crm/tls"
+    assert not found.local
     with pytest.raises(CliError, match="is not <service>"):
         places("", ("sales",), ())
     monkeypatch.delenv("CRM_METRICS")

@@ -111,6 +111,9 @@ def test_the_doctor_has_the_thresholds_of_the_alerts() -> None:
         assert f" > {limit}" in ALERTS[name].expr
     hours = checks.BACKUP_AGE_MAX.total_seconds() / 3600
     assert f" > {hours:.0f} * 3600" in ALERTS["BackupTooOld"].expr
+    late = f"> {checks.JOB_LATE_S} + {checks.JOB_TURNS_MAX} * "
+    assert late in ALERTS["JobOverdue"].expr
+    assert f" < {checks.CERTIFICATE_LEFT_MIN.days} * 86400" in ALERTS["CertificateEnding"].expr
 
 
 def test_alerts_know_how_many_services_there_are() -> None:

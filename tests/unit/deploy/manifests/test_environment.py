@@ -10,7 +10,7 @@ import pytest
 from deploy.backup.settings import is_told, read_installation
 from deploy.manifests.development import new_values
 from deploy.manifests.secrets import filled, templates, values
-from deploy.manifests.services import BACKUP, OWNERS, SERVICES, TOOLBOX, Service
+from deploy.manifests.services import BACKUP, METRICS_PORT, OWNERS, SERVICES, TOOLBOX, Service
 from services.gateway.settings import gateway_settings
 from tests.unit.deploy.manifests.rendered import OVERLAYS, as_map, at, containers, items, of_kind
 
@@ -85,7 +85,16 @@ def test_backups_read_what_their_manifest_sets(overlay: str) -> None:
 
 
 def test_the_toolbox_has_what_operators_need() -> None:
-    assert {"IDENTITY_TARGET", "SERVICE_SECRET", "TLS_DIR"} <= set(given("production", TOOLBOX))
+    environment = given("production", TOOLBOX)
+    assert {"IDENTITY_TARGET", "NATS_URL", "SERVICE_SECRET", "TLS_DIR"} <= set(environment)
+    told = {one.partition("=")[2] for one in environment["CRM_METRICS"].split(",")}
+    ports = {
+        f"{name}:{port['port']}"
+        for name, service in of_kind("production", "Service").items()
+        for port in items(service, "spec", "ports")
+        if at(service, "spec", "clusterIP") != "None" or name == BACKUP
+    }
+    assert told - ports == {f"{one.name}:{METRICS_PORT}" for one in OWNERS}  # by their pods
 
 
 def test_every_value_has_a_place_in_the_store() -> None:

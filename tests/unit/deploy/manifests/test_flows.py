@@ -53,7 +53,7 @@ def declared() -> set[Edge]:
     arrows |= {(TOOLBOX, "identity", GRPC_PORT), (TOOLBOX, GATEWAY, HTTP_PORT)}
     arrows |= {(TOOLBOX, one, METRICS_PORT) for one in (BACKUP, *(each.name for each in SERVICES))}
     arrows |= {(one, DATABASE, DATABASE_PORT) for one in (BACKUP, BACKUP_JOB)}
-    arrows |= {(BACKUP, NATS, NATS_PORT)}
+    arrows |= {(one, NATS, NATS_PORT) for one in (BACKUP, TOOLBOX)}
     return arrows
 
 
@@ -134,6 +134,7 @@ def test_a_call_is_declared_where_the_code_has_a_client() -> None:
 
 def test_the_broker_knows_each_service_and_guards_its_stream() -> None:
     users = dict(_users())
+    assert users.pop(TOOLBOX) == ["$JS.API.STREAM.LIST", "$JS.API.CONSUMER.LIST.*"]
     deleted = {one for one in users.pop(BACKUP) if ".DELETE." in one}
     assert deleted == {f"$JS.API.STREAM.DELETE.{one}" for one in (EDGE, *map(stream_name, TARGETS))}
     assert set(users) == {service.name for service in SERVICES}
