@@ -15,7 +15,7 @@ NAME = "ix_opportunity_fact_grantee_ids"
 def upgrade() -> None:
     ids = postgresql.ARRAY(sa.UUID(as_uuid=False))
     for table in ("opportunity_fact", "rebuilt_fact"):
-        column = sa.Column("grantee_ids", ids, nullable=True)
+        column = sa.Column[list[str]]("grantee_ids", ids, nullable=True)
         op.add_column(table, column, if_not_exists=True)
     with op.get_context().autocommit_block():
         op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {NAME}")

@@ -3,20 +3,21 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("opportunity", sa.Column("lost_reason_id", sa.UUID(as_uuid=False), nullable=True))
+    column = sa.Column("lost_reason_id", sa.UUID(as_uuid=False), nullable=True)
+    op.add_column("opportunity", column, if_not_exists=True)
     with op.get_context().autocommit_block():
+        op.execute("DROP INDEX CONCURRENTLY IF EXISTS ix_opportunity_lost_reason_id")
         op.create_index(
             "ix_opportunity_lost_reason_id",
             "opportunity",
             ["tenant_id", "lost_reason_id", "id"],
             unique=False,
             postgresql_concurrently=True,
-            if_not_exists=True,
         )
