@@ -124,18 +124,19 @@ def make_query(
         view=view,
         request=request,
         names=view.names(request.fields),
-        filter=compile_filter(
-            parse_filter(request.filter),
-            view.filters,
-            filter_context(call, now),
-            _search(call, plan, view.searched),
-        ),
+        filter=filter_of(call, view, request.filter, now),
         order=order,
         position=position,
         reach=plan.reach(call, "READ"),
         also=None,
         now=now,
     )
+
+
+def filter_of(call: Call, view: View, text: str, now: datetime) -> CompiledFilter:
+    """A filter over what the caller sees of a resource; a wrong one raises InvalidArgument."""
+    search = _search(call, view.plan, view.searched)
+    return compile_filter(parse_filter(text), view.filters, filter_context(call, now), search)
 
 
 def key_label(at: int) -> str:

@@ -76,6 +76,7 @@ ANNOUNCEMENT = Resource(
     table=announcement,
     filterable=("title", "pinned", "publish_time", "expire_time"),
     orderable=("publish_time", "title"),
+    searchable=("title", "body"),
     references=(
         Reference("audience_department_ids", "departments"),
         Reference("audience_role_ids", "roles"),

@@ -54,6 +54,7 @@ ROLE = Resource(
     table=role,
     filterable=("name", "key", "partner_company_id"),
     orderable=("name",),
+    searchable=("name", "description"),
     unique={"uq_role_name": "name"},
     prepare_create=_prepare_create,
     prepare_update=_prepare_update,
