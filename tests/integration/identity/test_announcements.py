@@ -137,6 +137,8 @@ async def test_the_inbox_is_searched_and_filtered(firm: Firm) -> None:
         "春节": ["春节放假通知", "春节值班"],
         "closed": ["春节放假通知"],
         "jgtz": ["价格调整"],
+        "publish_time > days_ago(2)": ["春节放假通知", "价格调整"],
+        'title:"春节"': ["春节放假通知", "春节值班"],
         'title:"春节" AND publish_time > days_ago(2)': ["春节放假通知"],
         "pinned = false": ["价格调整", "春节值班"],
     }.items():
