@@ -72,6 +72,9 @@ test-integration: $(PROTO) ## Tests against a real PostgreSQL and NATS
 openapi: $(PROTO) ## Write docs/openapi.json from the protos
 	@mkdir -p docs && $(BIN)/python -m services.gateway openapi > docs/openapi.json
 
+events: $(PROTO) ## Write docs/events.md from the protos
+	@$(BIN)/python -m services.gateway events > docs/events.md
+
 lint: $(PROTO) ## ruff, import-linter, buf, the committed OpenAPI document
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/ruff format --check --quiet $(CODE)
@@ -142,4 +145,4 @@ clean: ## Remove everything generated, the environment included (not .run)
 	@rm -rf .venv .build build crm buf *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help venv proto lock up down status logs seed import-export fault fault-campaign fault-planted test test-unit test-integration openapi openapi-check lint breaking format types manifests images deploy-check migration bench bench-scale bench-scaling interleave remove-checks fuzz-filter dashboards observe-check schemathesis clean
+.PHONY: help venv proto lock up down status logs seed import-export fault fault-campaign fault-planted test test-unit test-integration openapi openapi-check events lint breaking format types manifests images deploy-check migration bench bench-scale bench-scaling interleave remove-checks fuzz-filter dashboards observe-check schemathesis clean

@@ -14,6 +14,8 @@ from google.protobuf.descriptor_pb2 import (
     MessageOptions,
 )
 
+from crm.type.v1.options_pb2 import access
+
 # Field numbers in descriptor.proto, which paths in SourceCodeInfo are made of.
 _MESSAGE, _SERVICE = 4, 6
 _FIELD, _NESTED, _NESTED_ENUM, _VALUE, _METHOD = 2, 3, 4, 2, 2
@@ -43,6 +45,14 @@ def owners() -> Mapping[str, str]:
 def collection_fields() -> Mapping[str, frozenset[str]]:
     """The names of a collection's fields, by its plural name."""
     return {plural: frozenset(one.name for one in of.field) for plural, _, of in _collections()}
+
+
+@cache
+def granted() -> frozenset[str]:
+    """What grants may name: whatever a method takes rights on."""
+    methods = (one for file in contract_files() for of in file.service for one in of.method)
+    rules = (one.options.Extensions[access].resource for one in methods)  # type: ignore[index]  # extensions are untyped in the stubs
+    return frozenset(rules) - {""}
 
 
 def _collections() -> Iterator[tuple[str, FileDescriptorProto, DescriptorProto]]:

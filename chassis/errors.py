@@ -58,6 +58,13 @@ class PermissionDenied(CrmError):
     status = grpc.StatusCode.PERMISSION_DENIED
 
 
+class TenantSuspended(PermissionDenied):
+    """The caller's whole tenant may not work for now."""
+
+    def __init__(self) -> None:
+        super().__init__("TENANT_SUSPENDED", "Your organisation is suspended; ask its operator.")
+
+
 class NotFound(CrmError):
     """There is no such record, or none that the caller may see."""
 

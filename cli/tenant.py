@@ -22,7 +22,9 @@ from crm.identity.v1 import tenant_pb2 as pb
 SERVICE = "crm.identity.v1.TenantService"
 OPERATOR = "operator"
 Answer = TypeVar("Answer", bound=Message)
-app = typer.Typer(help="Create and list tenants (for operators).", no_args_is_help=True)
+app = typer.Typer(
+    help="Create, list, suspend and resume tenants (for operators).", no_args_is_help=True
+)
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,37 @@ def list_tenants() -> None:
     """List the tenants."""
     answer = call_identity("ListTenants", pb.ListTenantsRequest(), pb.ListTenantsResponse)
     rows = [
-        (one.slug, one.name, one.time_zone, one.currency_code, one.id) for one in answer.tenants
+        (
+            one.slug,
+            one.name,
+            pb.Tenant.State.Name(one.state),
+            one.time_zone,
+            one.currency_code,
+            one.id,
+        )
+        for one in answer.tenants
     ]
-    print_table(("slug", "name", "time_zone", "currency_code", "id"), rows)
+    print_table(("slug", "name", "state", "time_zone", "currency_code", "id"), rows)
+
+
+Slug = Annotated[str, typer.Argument(help="Short name of the tenant.")]
+
+
+@app.command()
+def suspend(slug: Slug) -> None:
+    """Refuse sign-in and every token of a tenant within seconds; its data stays."""
+    _tell(call_identity("SuspendTenant", pb.SuspendTenantRequest(slug=slug), pb.Tenant))
+
+
+@app.command()
+def resume(slug: Slug) -> None:
+    """Let a suspended tenant work again."""
+    _tell(call_identity("ResumeTenant", pb.ResumeTenantRequest(slug=slug), pb.Tenant))
+
+
+def _tell(tenant: pb.Tenant) -> None:
+    state = pb.Tenant.State.Name(tenant.state)
+    print_json({"id": tenant.id, "slug": tenant.slug, "state": state})
 
 
 def create_tenant(request: pb.CreateTenantRequest) -> pb.Tenant:

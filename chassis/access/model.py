@@ -133,8 +133,11 @@ class Access:
     """
 
     version: int = 0
+    # Whether nobody of the tenant may work.
+    suspended: bool = False
     time_zone: str = "UTC"
     currency_code: str = "USD"
+    fiscal_year_start_month: int = 1
     # Days that deleted records stay in the recycle bin.
     retention_days: int = RETENTION_DAYS
     members: Mapping[str, Member] = field(default_factory=dict)
@@ -329,8 +332,10 @@ def build_access(records: Iterable[AccessRecord], version: int) -> Access:
                 companies.add(record.id)
     return Access(
         version=version,
+        suspended=tenant.get("state") == "SUSPENDED",
         time_zone=_text(tenant, "time_zone") or "UTC",
         currency_code=_text(tenant, "currency_code") or "USD",
+        fiscal_year_start_month=_number(tenant, "fiscal_year_start_month") or 1,
         retention_days=_number(tenant, "retention_days") or RETENTION_DAYS,
         members=members,
         parents=parents,

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, bindparam
 from chassis.access.model import Reach
 from chassis.access.scope import beside, beside_values
 from chassis.call import Call
-from chassis.filter.condition import CompiledFilter, FilterSearch, compile_filter
+from chassis.filter.condition import CompiledFilter, compile_filter
 from chassis.filter.fields import FilterField
 from chassis.filter.order_by import Order, OrderField, Position, parse_order_by
 from chassis.filter.page_token import PageArguments, decode_page_token
@@ -130,12 +130,7 @@ def make_query(
         view=view,
         request=request,
         names=view.names(request.fields),
-        filter=compile_filter(
-            parse_filter(request.filter),
-            view.filters,
-            filter_context(call, now),
-            _search(call, plan, view.searched),
-        ),
+        filter=filter_of(call, view, request.filter, now),
         order=order,
         position=position,
         reach=plan.reach(call, "READ"),
@@ -144,13 +139,16 @@ def make_query(
     )
 
 
+def filter_of(call: Call, view: View, text: str, now: datetime) -> CompiledFilter:
+    """A filter over what the caller sees of a resource; a wrong one raises InvalidArgument."""
+    found = view.plan.search if view.searched else None
+    search = found.filter(call.tenant_id, view.searched) if found else None
+    return compile_filter(parse_filter(text), view.filters, filter_context(call, now), search)
+
+
 def key_label(at: int) -> str:
     """Name of the column that holds a key of the order."""
     return f"order_key_{at}"
-
-
-def _search(call: Call, plan: Plan, names: tuple[str, ...]) -> FilterSearch | None:
-    return plan.search.filter(call.tenant_id, names) if plan.search and names else None
 
 
 def list_conditions(

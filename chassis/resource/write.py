@@ -126,12 +126,13 @@ async def record_event(  # the parts of an event
 
 
 async def record_update(  # the parts of a change
-    call: Call, tx: Tx, resource: str, before: Row, row: Row, data: Row
+    call: Call, tx: Tx, what: str, before: Row, row: Row, data: Row
 ) -> None:
-    """Write the change row of an update of something that is no resource (a tenant); `row` names
-    its tenant, id and new version, `before` and `data` are its representations.
+    """Write the change row of something that is no resource; `what` is "tenant.updated", `row`
+    names its tenant, id and new version, `before` and `data` are its representations.
     """
-    values = change_values(call, resource, row, "updated", differences(before, data), data)
+    resource, event = what.split(".")
+    values = change_values(call, resource, row, event, differences(before, data), data)
     await tx.execute(_EVENT, values)
 
 

@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from chassis.access.model import Access
 from chassis.call import MEMBERS, Call, IdempotencyKey, Principal, SessionRestricted
 from chassis.custom_fields.model import NO_CUSTOM_FIELDS, CustomFields
-from chassis.errors import InvalidArgument, PermissionDenied, Unauthenticated
+from chassis.errors import InvalidArgument, PermissionDenied, TenantSuspended, Unauthenticated
 from chassis.ids import new_id
 from chassis.rpc.methods import MethodFacts
 from chassis.rpc.token import TokenVerifier
@@ -104,8 +104,10 @@ class Authority:
 
 def _present(access: Access, principal: Principal) -> Principal:
     """The principal with those of his token's roles that he still has; Unauthenticated once he may
-    not work any more.
+    not work any more, TenantSuspended while nobody of his tenant may.
     """
+    if access.suspended:
+        raise TenantSuspended
     member = access.members.get(principal.id)
     if member is None or not member.active:
         raise Unauthenticated("USER_INACTIVE", "The user may not work any more.")

@@ -76,6 +76,7 @@ DETAILS: Mapping[str, str] = {
     "STORAGE_FULL": "文件暂时无法保存。",
     "STORAGE_QUOTA": "等待处理的文件过多，请明天再试。",
     "TENANT_REQUIRED": "请注明要登录的企业。",
+    "TENANT_SUSPENDED": "您的企业已被暂停使用，请联系平台运营方。",
     "TEXT_TOO_LONG_FOR_INDEX": "文本过长，无法建立索引。",
     "TOKEN_EXPIRED": "访问令牌已过期，请刷新会话。",
     "USER_INACTIVE": "该用户已停用。",

@@ -38,6 +38,7 @@ _CHALLENGE = {"www-authenticate": 'Basic realm="crm"'}
 # What identity refuses with, as RFC 6749, 5.2 names it.
 _ERRORS: Mapping[str, tuple[str, int]] = {
     "CLIENT_INVALID": ("invalid_client", 401),
+    "TENANT_SUSPENDED": ("unauthorized_client", 400),
     "SCOPE_INVALID": ("invalid_scope", 400),
     "INVALID_FIELDS": ("invalid_request", 400),
     "INVALID_HEADER": ("invalid_request", 400),

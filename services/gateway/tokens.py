@@ -10,13 +10,14 @@ from hashlib import sha256
 
 import grpc
 
-from chassis.errors import Unauthenticated, Unavailable
+from chassis.errors import TenantSuspended, Unauthenticated, Unavailable
 from crm.identity.v1.session_pb2 import (
     ExchangeTokenRequest,
     InternalToken,
     IssueServiceTokenRequest,
 )
 from services.gateway.exchange import Caller, Metadata
+from services.gateway.problems import problem_of
 from services.gateway.upstream import Upstreams
 
 SERVICE = "gateway"
@@ -156,6 +157,8 @@ class Tokens:
 
     def _refusal(self, error: grpc.aio.AioRpcError) -> Exception:
         code = error.code()
+        if problem_of(error).reason == TenantSuspended().reason:
+            return TenantSuspended()
         if code is grpc.StatusCode.PERMISSION_DENIED:
             self._service_token.forget()
             return Unavailable("UNAVAILABLE", "Sign-in does not answer just now.")

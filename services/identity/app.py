@@ -8,6 +8,7 @@ from pathlib import Path
 from chassis.access.model import AccessRecord
 from chassis.app import Parts, Run, Toolbox
 from chassis.call import Call
+from chassis.db.pool import Database
 from chassis.errors import Unauthenticated
 from chassis.resource.plan import Plan
 from chassis.resource.standard import Collection
@@ -44,6 +45,7 @@ from services.identity.methods.session import Sessions
 from services.identity.methods.sign_in import SignIn
 from services.identity.methods.sign_in_log import SignInLog
 from services.identity.methods.tenant import TenantSettings, tenant_snapshot
+from services.identity.methods.tenant_state import TenantStates
 from services.identity.methods.tenants import Tenants
 from services.identity.methods.transfer import TRANSFER, Transfers
 from services.identity.methods.user import OwnUser, user_resource
@@ -126,7 +128,7 @@ def build(toolbox: Toolbox, settings: Settings) -> Parts:
             | {"GetOwnUser": Unary(OwnUser(users.plan).get)},
             "crm.identity.v1.DepartmentService": departments.methods(),
             "crm.identity.v1.RoleService": roles.methods(),
-            "crm.identity.v1.TenantService": {**tenants.methods(), **TenantSettings().methods()},
+            "crm.identity.v1.TenantService": _tenant_methods(tenants, toolbox.database),
             "crm.identity.v1.TransferService": transfers.methods(),
             "crm.identity.v1.LogEntryService": LogEntries(
                 log_verifier, settings.service.page_token_key
@@ -161,6 +163,11 @@ def _announcement_methods(announcements: Collection, users: Collection) -> dict[
             **receipts.methods(),
         },
     }
+
+
+def _tenant_methods(tenants: Tenants, database: Database) -> Methods:
+    states, settings = TenantStates(database), TenantSettings()
+    return {**tenants.methods(), **states.methods(), **settings.methods()}
 
 
 def _mail_sender(settings: Settings) -> MailSender:

@@ -1,5 +1,6 @@
 """Lists of every resource: each order both ways with NULLs and ties, counts, filters, bounds."""
 
+import secrets
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Final
@@ -161,3 +162,16 @@ def test_filters_know_the_moment_and_the_caller(tenant: Tenant, facts: Facts) ->
         # The administrator of a new tenant belongs to no department.
         only = f"department_id = my_department() AND {keyed(facts, record)}"
         assert found_ids(tenant, facts, filter=only) == []
+
+
+def test_a_bare_word_searches(tenant: Tenant, facts: Facts) -> None:
+    body = facts.body(tenant)
+    name = "title" if "title" in facts.fields else "name"
+    if facts.excused("search"):
+        bad(tenant.get(facts.path, filter="word"), 400)
+        return
+    word = f"z{secrets.token_hex(6)}"
+    record = good(tenant.post(facts.path, {**body, name: f"查找 {word}"}))
+    for text in (word, word[2:9], f'查找 AND {name}:"{word}"'):
+        assert found_ids(tenant, facts, filter=text) == [record["id"]], text
+    assert found_ids(tenant, facts, filter=f"{word}nothing") == []

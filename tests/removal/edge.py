@@ -44,6 +44,15 @@ EDGE: Final = (
         (f"{WALL_TEST}::test_rights_and_views[customer]",),
     ),
     Removal(
+        "nobody of a suspended tenant works",
+        AUTHORITY,
+        "    if access.suspended:",
+        "    if False:",
+        (
+            f"{SECURITY}/test_suspended.py::test_every_service_refuses_the_people_of_a_suspended_tenant",
+        ),
+    ),
+    Removal(
         "the tenant is set on the connection",
         POOL,
         OPENING,

@@ -15,17 +15,20 @@ from services.identity.domain.announcement import Audience, Showing
 from services.identity.models.announcement import announcement
 
 
-async def _prepare_create(call: Call, _tx: Tx, row: Row, _message: Message) -> None:
-    _settle(call, row)
+async def _prepare_create(call: Call, _tx: Tx, row: Row, message: Message) -> None:
+    _settle(call, row, message)
 
 
-async def _prepare_update(call: Call, _tx: Tx, before: Row, row: Row, _message: Message) -> None:
-    _settle(call, row, before)
+async def _prepare_update(call: Call, _tx: Tx, before: Row, row: Row, message: Message) -> None:
+    _settle(call, row, message, before)
 
 
-def _settle(call: Call, row: Row, before: Mapping[str, object] | None = None) -> None:
+def _settle(
+    call: Call, row: Row, message: Message, before: Mapping[str, object] | None = None
+) -> None:
     """It is published at once when no time is given; its author sees whom it is addressed to."""
-    if "publish_time" in row and row["publish_time"] is None:
+    # A column that is never NULL has the beginning of all time for what was not sent.
+    if "publish_time" in row and not message.HasField("publish_time"):
         row["publish_time"] = call.now
     sees = {"audience_department_ids": _sees_department, "audience_role_ids": _sees_role}
     wrong = [
@@ -76,6 +79,7 @@ ANNOUNCEMENT = Resource(
     table=announcement,
     filterable=("title", "pinned", "publish_time", "expire_time"),
     orderable=("publish_time", "title"),
+    searchable=("title", "body"),
     references=(
         Reference("audience_department_ids", "departments"),
         Reference("audience_role_ids", "roles"),

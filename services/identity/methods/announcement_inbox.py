@@ -13,6 +13,7 @@ from chassis.call import Call
 from chassis.custom_fields.model import NO_FIELDS
 from chassis.db.pool import Record, Tx
 from chassis.db.sql import Statement, statement
+from chassis.filter.condition import CompiledFilter
 from chassis.filter.fields import FieldKind
 from chassis.filter.order_by import Order, OrderField, OrderTerm, Position
 from chassis.filter.page_token import (
@@ -23,6 +24,7 @@ from chassis.filter.page_token import (
 )
 from chassis.resource.listing import PAGE_BYTES_MAX, PAGE_SIZE
 from chassis.resource.plan import Plan
+from chassis.resource.query import filter_of, tied
 from chassis.resource.view import View, view_of
 from crm.identity.v1 import announcement_receipt_pb2 as pb
 from crm.identity.v1.announcement_pb2 import Announcement
@@ -81,22 +83,26 @@ class Inbox:
     async def list(self, call: Call, tx: Tx, request: pb.ListInboxRequest) -> pb.ListInboxResponse:
         """What is shown to the caller now, pinned first, then the newest."""
         plan, size = self.announcements, request.page_size or PAGE_SIZE
-        who, asked = call.principal.id, f"unread_only={request.unread_only}"
-        arguments = PageArguments(call.tenant_id, "inbox", who, filter=asked)
-        position: Position | None = None
+        asked = f"unread_only={request.unread_only} {request.filter}"
+        arguments = PageArguments(call.tenant_id, "inbox", call.principal.id, filter=asked)
+        now, position = call.now, None
         if request.page_token:
             token = decode_page_token(request.page_token, arguments, self.page_token_key)
-            position = _ORDER.after(token.keys)
+            now, position = token.now, _ORDER.after(token.keys)
+        view = view_of(call, plan)
+        wanted = filter_of(call, view, request.filter, now)
         values = _reader(call) | {"unread_only": request.unread_only, "limit": size + 1}
         unread = await tx.fetch_row(_UNREAD, values)
-        run = plan.cached(("inbox", position and position.shape), lambda: _page(plan, position))
-        rows = await tx.fetch(run, values | (position.values if position else {}))
+        shape = ("inbox", position and position.shape, wanted.shape)
+        run = plan.cached(shape, lambda: _page(plan, position, wanted))
+        keys = position.values if position else {}
+        rows = await tx.fetch(run, {**values, **wanted.values, **view.own_ids, **keys})
         answer = pb.ListInboxResponse(unread_count=unread["count"] if unread else 0)
-        shown = _fill(answer, view_of(call, plan), rows[:size])
+        shown = _fill(answer, view, rows[:size])
         if shown < len(rows):
             last = rows[shown - 1]
-            keys = (last["pinned"], last["publish_time"], UUID(str(last["id"])))
-            next_page = PageToken(keys, call.now)
+            place = (last["pinned"], last["publish_time"], UUID(str(last["id"])))
+            next_page = PageToken(place, now)
             answer.next_page_token = encode_page_token(next_page, arguments, self.page_token_key)
         return answer
 
@@ -133,13 +139,14 @@ def _fill(answer: pb.ListInboxResponse, view: View, rows: Sequence[Record]) -> i
     return len(answer.entries)
 
 
-def _page(plan: Plan, position: Position | None) -> Statement:
+def _page(plan: Plan, position: Position | None, wanted: CompiledFilter) -> Statement:
     unread_only = bindparam("unread_only", type_=Boolean())
+    also = [wanted.expression(), *tied([*wanted.columns.values()])]
     after = [position.expression()] if position else []
     return statement(
         select(*plan.columns_of(()), _RECEIPT.read_time)
         .select_from(announcement.outerjoin(announcement_receipt, _READ))
-        .where(_ADDRESSED, or_(~unread_only, _RECEIPT.read_time.is_(None)), *after)
+        .where(_ADDRESSED, or_(~unread_only, _RECEIPT.read_time.is_(None)), *also, *after)
         .order_by(*_ORDER.expressions())
         .limit(bindparam("limit"))
     )

@@ -54,6 +54,7 @@ API_CLIENT = Resource(
     table=api_client,
     filterable=("name", "state"),
     orderable=("name",),
+    searchable=("name", "description"),
     references=(Reference("role_ids", "roles"), Reference("owner_id", "users")),
     prepare_create=_prepare_create,
     prepare_update=_prepare_update,

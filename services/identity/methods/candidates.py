@@ -68,6 +68,7 @@ def _candidates(by: str) -> Select[tuple[object, ...]]:
             user.c.password_change_required,
             user.c.second_factor_enabled,
             tenant.c.second_factor_required,
+            tenant.c.state.label("tenant_state"),
             credential.c.password_hash,
             credential.c.expire_time,
             _KNOWN_HERE.label("known_here"),

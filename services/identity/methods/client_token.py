@@ -33,16 +33,20 @@ from services.identity.domain.client import (
     token_end,
 )
 from services.identity.domain.session import SessionInvalid
+from services.identity.domain.tenant import require_active
 from services.identity.methods.access_time import access_time
 from services.identity.methods.issue import internal_token
 from services.identity.models.api_client import api_client, api_client_secret, client_token
+from services.identity.models.tenant import tenant
 
 USE_NOTED_EVERY = timedelta(minutes=1)
 _CLIENT, _SECRET, _TOKEN = api_client.c, api_client_secret.c, client_token.c
+_TENANT_STATE = tenant.c.state.label("tenant_state")
+_OF_CLIENT = tenant.c.tenant_id == _CLIENT.tenant_id
 _PRINCIPAL = select(
     _CLIENT.tenant_id, _CLIENT.id, _CLIENT.role_ids, _CLIENT.partner_company_id, _CLIENT.state,
-    _CLIENT.delete_time,
-).add_columns(access_time(_CLIENT.tenant_id))  # fmt: skip
+    _CLIENT.delete_time, _TENANT_STATE,
+).add_columns(access_time(_CLIENT.tenant_id)).join(tenant, _OF_CLIENT)  # fmt: skip
 _BY_ID = statement(
     _PRINCIPAL.add_columns(_CLIENT.scopes).where(
         _CLIENT.tenant_id == bindparam("tenant_id"), _CLIENT.id == bindparam("id")
@@ -62,8 +66,10 @@ _BY_SECRET = statement(
     select(
         _SECRET.tenant_id, _SECRET.id, _SECRET.client_id, _SECRET.expire_time,
         _SECRET.last_used_time, _CLIENT.state, _CLIENT.delete_time, _CLIENT.scopes,
+        _TENANT_STATE,
     )
     .join(api_client, (_CLIENT.tenant_id == _SECRET.tenant_id) & (_CLIENT.id == _SECRET.client_id))
+    .join(tenant, _OF_CLIENT)
     .where(_SECRET.secret_hash == bindparam("hash"))
 )  # fmt: skip
 _INSERT = statement(insert(client_token).values({one.name: bindparam(one.name) for one in _TOKEN}))
@@ -115,6 +121,7 @@ class ClientTokens:
     async def create(self, call: Call, request: pb.CreateClientTokenRequest) -> pb.ClientToken:
         """A token with the scopes asked for; ClientInvalid or ScopeInvalid when there is none."""
         secret = await self._proved(call.now, request.credentials)
+        require_active(secret["tenant_state"])
         scopes = _granted(request.scope.split(), secret["scopes"])
         made, end = new_token(), token_end(call.now, secret["expire_time"])
         tenant_id, client_id = str(secret["tenant_id"]), str(secret["client_id"])
@@ -158,6 +165,7 @@ class ClientTokens:
             raise SessionInvalid
         if row["expire_time"] <= call.now:
             raise Unauthenticated("TOKEN_EXPIRED", "The access token has expired; get another.")
+        require_active(row["tenant_state"])
         return internal_token(self._key, _principal(row, str(row["token_id"])), call.now)
 
     async def act_for(self, tenant_id: str, client_id: str, now: datetime) -> InternalToken | None:
@@ -170,6 +178,7 @@ class ClientTokens:
             return None
         if not _is_active(row):
             raise Unauthenticated("USER_INACTIVE", "The client may not work any more.")
+        require_active(row["tenant_state"])
         return internal_token(self._key, _principal(row, ""), now)
 
     async def _proved(self, now: datetime, credentials: pb.ClientCredentials) -> Record:

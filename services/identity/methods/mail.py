@@ -23,6 +23,7 @@ from services.identity.domain.mail import (
     Letter,
     retry_after,
 )
+from services.identity.domain.tenant import ACTIVE
 from services.identity.methods.candidates import fetch_candidates
 from services.identity.methods.opaque import hash_of, new_token
 from services.identity.models.password_reset import mail, password_reset, reset_request
@@ -148,7 +149,8 @@ class Mailer:
                 self._database, one["name_kind"], one["name"], one["slug"]
             )
             for account in found:
-                await self._queue_reset(account)
+                if account["tenant_state"] == ACTIVE:
+                    await self._queue_reset(account)
             async with self._database.transaction(NO_TENANT) as tx:
                 await tx.execute(_LOOKED_UP, {"id": str(one["id"])})
 

@@ -2,9 +2,10 @@
 
 from google.protobuf.message import Message
 
+from chassis.access.model import ALL_RESOURCES
 from chassis.call import Call
 from chassis.codec import invalid_fields
-from chassis.contracts import collection_fields
+from chassis.contracts import collection_fields, granted
 from chassis.custom_fields.model import CUSTOM
 from chassis.db.pool import Tx
 from chassis.resource.resource import Resource, Row
@@ -36,9 +37,15 @@ async def _prepare_delete(call: Call, tx: Tx, before: Row) -> None:
 
 
 def _check_rules(message: Message) -> None:
-    """InvalidArgument for a rule on what there is not: a slip would leave a field open."""
+    """InvalidArgument for a grant or a rule on what there is not: a slip would leave a field open,
+    or somebody without the right that he was meant to have.
+    """
     assert isinstance(message, Role)
-    wrong = []
+    wrong = [
+        (f"grants[{at}].resource", "There is no such collection.")
+        for at, grant in enumerate(message.grants)
+        if grant.resource not in {ALL_RESOURCES, *granted()}
+    ]
     for at, rule in enumerate(message.field_rules):
         names = collection_fields().get(rule.resource)
         if names is None:
@@ -54,6 +61,7 @@ ROLE = Resource(
     table=role,
     filterable=("name", "key", "partner_company_id"),
     orderable=("name",),
+    searchable=("name", "description"),
     unique={"uq_role_name": "name"},
     prepare_create=_prepare_create,
     prepare_update=_prepare_update,

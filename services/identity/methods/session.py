@@ -27,6 +27,7 @@ from services.identity.domain.session import (
     lifetimes,
     restriction,
 )
+from services.identity.domain.tenant import require_active
 from services.identity.methods.access_time import access_time
 from services.identity.methods.issue import internal_token
 from services.identity.methods.opaque import hash_of, new_token
@@ -46,6 +47,7 @@ _DUTIES = (
     user.c.password_change_required,
     user.c.second_factor_enabled,
     tenant.c.second_factor_required,
+    tenant.c.state.label("tenant_state"),
 )
 _BY_FAMILY = statement(
     select(session.c.tenant_id, session.c.id, session.c.user_id, *_DUTIES)
@@ -115,7 +117,9 @@ _BY_ACCESS = statement(
     .where(session.c.access_hash == bindparam("hash"))
 )
 _BY_ID = statement(
-    _USER.where(user.c.tenant_id == bindparam("tenant_id"), user.c.id == bindparam("user_id"))
+    _USER.add_columns(tenant.c.state.label("tenant_state"))
+    .join(tenant, tenant.c.tenant_id == user.c.tenant_id)
+    .where(user.c.tenant_id == bindparam("tenant_id"), user.c.id == bindparam("user_id"))
 )
 
 
@@ -167,6 +171,7 @@ class Sessions:
             row = await tx.fetch_row(_LOCKED, {"tenant_id": tenant_id, "session_id": session_id})
             if row is None or not is_open(_state(row), call.now):
                 raise SessionInvalid
+            require_active(found["tenant_state"])
             account = {**found, "id": found["user_id"]}
             answer, values = _fresh(call.now, session_id, account, family)
             reused = is_reuse(_state(row), presented)
@@ -192,6 +197,7 @@ class Sessions:
             raise Unauthenticated(
                 "TOKEN_EXPIRED", "The access token has expired; refresh the session."
             )
+        require_active(row["tenant_state"])
         principal = replace(_principal(row, company_id), session_id=str(row["session_id"]))
         duty = _duty(row)
         if duty:
@@ -206,6 +212,7 @@ class Sessions:
             company_id = await company_of(tx, row) if row else ""
         if row is None or not _is_active(row):
             raise Unauthenticated("USER_INACTIVE", "The user may not work any more.")
+        require_active(row["tenant_state"])
         return self._token(_principal(row, company_id), datetime.now(UTC))
 
     def service_token(self, service: str) -> pb.InternalToken:

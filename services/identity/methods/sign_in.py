@@ -5,13 +5,14 @@ from datetime import datetime
 
 from chassis.call import Call
 from chassis.db.pool import Record
-from chassis.errors import InvalidArgument
+from chassis.errors import InvalidArgument, TenantSuspended
 from crm.identity.v1 import session_pb2 as pb
 from services.identity.domain.session import (
     CredentialsInvalid,
     PasswordExpired,
     SecondFactorRequired,
 )
+from services.identity.domain.tenant import ACTIVE
 from services.identity.methods.account import Accounts
 from services.identity.methods.attempts import Key
 from services.identity.methods.candidates import fetch_candidates, kind_and_name
@@ -70,6 +71,9 @@ class SignIn:
         """What is asked of those only who know the password, so that it tells nobody else
         anything.
         """
+        if account["tenant_state"] != ACTIVE:
+            await self._attempts.undecided(keys)
+            raise TenantSuspended
         if account["second_factor_enabled"]:
             if not code:
                 # Neither a failure nor a success: or a wrong code now and then would be forgotten.

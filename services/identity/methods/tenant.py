@@ -24,6 +24,7 @@ from services.identity.models.tenant import tenant
 SETTINGS = (
     "name", "time_zone", "currency_code", "password_length_min", "second_factor_required",
     "retention_days", "language", "address", "contact_name", "contact_phone", "contact_email",
+    "fiscal_year_start_month",
 )  # fmt: skip
 _AFTER = bindparam("after", type_=UUID(as_uuid=False))
 _PAGE = statement(
@@ -34,7 +35,7 @@ _PAGE = statement(
 )
 _ONE = select(tenant).where(tenant.c.tenant_id == bindparam("tenant_id"))
 _READ = statement(_ONE)
-_LOCK = statement(_ONE.with_for_update())
+LOCK = statement(_ONE.with_for_update())
 _UPDATE = statement(
     update(tenant)
     .values({name: bindparam(name) for name in (*SETTINGS, "version", "update_time")})
@@ -63,7 +64,7 @@ class TenantSettings:
         """Change the settings of the mask; no difference, no new version."""
         call.require_all("tenant", "CONFIGURE")
         names = _masked(request)
-        before = await tx.fetch_row(_LOCK, {"tenant_id": call.tenant_id})
+        before = await tx.fetch_row(LOCK, {"tenant_id": call.tenant_id})
         assert before is not None
         check_match(call.if_match, before["version"])
         wanted = {name: getattr(request.tenant, name) for name in names}
@@ -73,7 +74,9 @@ class TenantSettings:
         row = {**before, **wanted, "version": before["version"] + 1, "update_time": call.now}
         await tx.execute(_UPDATE, row)
         change = {**row, "id": call.tenant_id}
-        await record_update(call, tx, "tenant", tenant_data(before), change, tenant_data(row))
+        await record_update(
+            call, tx, "tenant.updated", tenant_data(before), change, tenant_data(row)
+        )
         tx.discard_if(request.validate_only)
         return tenant_message(row)
 
@@ -98,6 +101,7 @@ def tenant_data(row: Mapping[str, object]) -> dict[str, object]:
     return {
         "id": str(row["tenant_id"]),
         "slug": row["slug"],
+        "state": row["state"],
         **{name: row[name] for name in SETTINGS},
         "update_time": moment.isoformat() if isinstance(moment, datetime) else "",
     }
@@ -108,6 +112,7 @@ def tenant_message(row: Record) -> pb.Tenant:
     return pb.Tenant(
         id=str(row["tenant_id"]),
         slug=row["slug"],
+        state=row["state"],
         create_time=row["create_time"],
         update_time=row["update_time"],
         etag=f'"{row["version"]}"',

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 from chassis.db.indexes import list_indexes
 from chassis.db.schema import resource_columns, resource_constraints
+from chassis.search.table import search_table
 from services.identity.models import metadata
 
 announcement = Table(
@@ -47,6 +48,7 @@ list_indexes(
     orderable=("publish_time", "title"),
     filterable=("pinned", "expire_time"),
 )
+search_table(announcement)
 
 announcement_receipt = Table(
     "announcement_receipt",

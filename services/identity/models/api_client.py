@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
 from chassis.db.indexes import list_indexes
 from chassis.db.schema import resource_columns, resource_constraints
+from chassis.search.table import search_table
 from services.identity.models import metadata
 
 api_client = Table(
@@ -36,6 +37,7 @@ api_client = Table(
     ),
 )
 list_indexes(api_client, orderable=("name",), filterable=("state",))
+search_table(api_client)
 
 api_client_secret = Table(
     "api_client_secret",

@@ -5,6 +5,7 @@ from sqlalchemy.dialects.postgresql import JSONB, UUID
 
 from chassis.db.indexes import list_indexes
 from chassis.db.schema import resource_columns, resource_constraints
+from chassis.search.table import search_table
 from services.identity.models import metadata
 
 role = Table(
@@ -28,3 +29,4 @@ role = Table(
     ),
 )
 list_indexes(role, orderable=("name",), filterable=("key",))
+search_table(role)

@@ -3,6 +3,7 @@
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     DateTime,
     Index,
@@ -31,9 +32,12 @@ tenant = Table(
     Column("contact_name", Text, nullable=False, server_default=""),
     Column("contact_phone", Text, nullable=False, server_default=""),
     Column("contact_email", Text, nullable=False, server_default=""),
+    Column("fiscal_year_start_month", SmallInteger, nullable=False, server_default="1"),
+    Column("state", Text, nullable=False, server_default="ACTIVE"),
     Column("version", BigInteger, nullable=False),
     Column("create_time", DateTime(timezone=True), nullable=False),
     Column("update_time", DateTime(timezone=True), nullable=False),
     PrimaryKeyConstraint("tenant_id"),
+    CheckConstraint("state IN ('ACTIVE','SUSPENDED')", name="state"),
     Index("uq_tenant_slug", "slug", unique=True),
 )

@@ -56,6 +56,19 @@ def month_key(day: date | None) -> str:
     return f"{day.year:04d}-{day.month:02d}" if day else ""
 
 
+def fiscal_quarter(month: str, start_month: int) -> str:
+    """The quarter of a key of months, "2017Q1"; "FY2018Q1" where the fiscal year begins in another
+    month than January and is called after the year that it ends in.
+    """
+    if not month:
+        return ""
+    year, number = int(month[:4]), int(month[5:])
+    quarter = (number - start_month) % 12 // 3 + 1
+    if start_month == 1:
+        return f"{year:04d}Q{quarter}"
+    return f"FY{year + int(number >= start_month):04d}Q{quarter}"
+
+
 def quarter_key(day: date | None) -> str:
-    """The calendar quarter, for example "2017Q1"; empty without a day."""
+    """The calendar quarter, which only the previous version reads; empty without a day."""
     return f"{day.year:04d}Q{(day.month + 2) // 3}" if day else ""

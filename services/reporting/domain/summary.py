@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from services.reporting.domain.fact import CLOSE_MONTH, CLOSE_QUARTER
+from services.reporting.domain.fact import CLOSE_MONTH, CLOSE_QUARTER, fiscal_quarter
 from services.reporting.domain.rollup import ZERO, Sums
 
 NONE_LABEL = "(none)"
@@ -52,6 +52,18 @@ def without(sums: Mapping[str, Sums], hidden: Collection[str]) -> Mapping[str, S
         total = Group("", None, sums).total
         sums = {"": Sums(total.count, ZERO, total.won_count, ZERO, total.lost_count, ZERO)}
     return sums
+
+
+def by_quarter(
+    months: Mapping[str, Mapping[str, Sums]], start_month: int
+) -> Mapping[str, Mapping[str, Sums]]:
+    """Sums by quarter of the fiscal year, made of those by month."""
+    found: dict[str, dict[str, Sums]] = {}
+    for month, sums in months.items():
+        quarter = found.setdefault(fiscal_quarter(month, start_month), {})
+        for code, one in sums.items():
+            quarter[code] = quarter.get(code, Sums()).plus(one)
+    return found
 
 
 def win_rate(won_count: int, lost_count: int) -> float | None:

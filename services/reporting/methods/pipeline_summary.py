@@ -13,8 +13,9 @@ from chassis.resource.query import filter_context
 from chassis.resource.rows import money_sum
 from crm.reporting.v1 import report_pb2 as pb
 from crm.type.v1.money_pb2 import Money
+from services.reporting.domain.fact import CLOSE_MONTH, CLOSE_QUARTER
 from services.reporting.domain.rollup import Sums
-from services.reporting.domain.summary import Group, in_order, win_rate, without
+from services.reporting.domain.summary import Group, by_quarter, in_order, win_rate, without
 from services.reporting.methods.dimensions import FIELDS, FILTERS
 from services.reporting.methods.names import read_names
 from services.reporting.methods.sums import Question, SumsReader
@@ -39,9 +40,11 @@ class PipelineSummaries:
         hidden = call.field_access(RESOURCE).hidden
         if hidden & FIELDS[request.group_by]:
             raise invalid_fields([("group_by", "There is no such field.")])
+        # Quarters are made of months, so that no sum depends on when a tenant's fiscal year begins.
+        quarterly = request.group_by == CLOSE_QUARTER
         question = Question(
             tenant_id=call.tenant_id,
-            dimension=request.group_by,
+            dimension=CLOSE_MONTH if quarterly else request.group_by,
             filter=compile_filter(
                 parse_filter(request.filter), _seen(hidden), filter_context(call, call.now)
             ),
@@ -49,6 +52,8 @@ class PipelineSummaries:
             currency=call.access.currency_code,
         )
         sums = await self._reader.read(tx, question)
+        if quarterly:
+            sums = by_quarter(sums, call.access.fiscal_year_start_month)
         names = await read_names(call, tx, request.group_by, sums)
         groups = [
             Group(key, names.get(key), without(by_currency, hidden))

@@ -11,6 +11,7 @@ PIPELINE = Resource(
     table=pipeline,
     filterable=("name", "is_default"),
     orderable=("name",),
+    searchable=("name",),
     children=(Child(opportunity, "pipeline_id"), Child(stage, "pipeline_id", dependent=True)),
     unique={"uq_pipeline_default": "is_default", "uq_pipeline_name": "name"},
 )

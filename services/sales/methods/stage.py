@@ -64,6 +64,7 @@ STAGE = Resource(
     table=stage,
     filterable=("pipeline_id", "name", "position", "outcome"),
     orderable=("name", "position"),
+    searchable=("name",),
     references=(Reference("pipeline_id", "pipelines"),),
     children=(Child(opportunity, "stage_id"),),
     unique={"uq_stage_name": "name", "uq_stage_outcome": "outcome"},

@@ -4,6 +4,7 @@ from sqlalchemy import Boolean, Column, Index, Table, Text, text
 
 from chassis.db.indexes import list_indexes
 from chassis.db.schema import resource_columns, resource_constraints
+from chassis.search.table import search_table
 from services.sales.models import metadata
 
 pipeline = Table(
@@ -28,3 +29,4 @@ pipeline = Table(
     ),
 )
 list_indexes(pipeline, orderable=("name",), filterable=("is_default",))
+search_table(pipeline)

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import UUID
 
 from chassis.db.indexes import list_indexes
 from chassis.db.schema import resource_columns, resource_constraints
+from chassis.search.table import search_table
 from services.sales.models import metadata
 
 stage = Table(
@@ -63,3 +64,4 @@ list_indexes(
         "outcome",
     ),
 )
+search_table(stage)

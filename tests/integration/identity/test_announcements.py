@@ -128,6 +128,35 @@ async def test_the_inbox_has_pages(firm: Firm) -> None:
         assert refusal.reason == "PAGE_TOKEN_INVALID"
 
 
+async def test_the_inbox_is_searched_and_filtered(firm: Firm) -> None:
+    await firm.tell("春节放假通知", body="Office closed for a week", pinned=True)
+    await firm.tell("春节值班", publish_time={"seconds": int(time.time()) - 3 * 86400})
+    await firm.tell("价格调整")
+    await firm.tell("春节奖金", audience_department_ids=[firm.departments["other"]])
+    for wanted, titles in {
+        "春节": ["春节放假通知", "春节值班"],
+        "closed": ["春节放假通知"],
+        "jgtz": ["价格调整"],
+        "publish_time > days_ago(2)": ["春节放假通知", "价格调整"],
+        'title:"春节"': ["春节放假通知", "春节值班"],
+        'title:"春节" AND publish_time > days_ago(2)': ["春节放假通知"],
+        "pinned = false": ["价格调整", "春节值班"],
+    }.items():
+        request = receipts.ListInboxRequest(filter=wanted, page_size=1)
+        found: list[str] = []
+        for _ in titles:
+            page = await firm.leaf.call(f"{RECEIPTS}/ListInbox", request)
+            assert isinstance(page, receipts.ListInboxResponse)
+            assert page.unread_count == 3
+            found += [one.announcement.title for one in page.entries]
+            request.page_token = page.next_page_token
+        assert (found, request.page_token) == (titles, ""), wanted
+    for wrong in ("nope = 1", "title:", "x" * 4097):
+        request = receipts.ListInboxRequest(filter=wrong)
+        refusal = await firm.leaf.refused(f"{RECEIPTS}/ListInbox", request)
+        assert refusal.reason in {"FILTER_INVALID", "INVALID_FIELDS"}, wrong
+
+
 async def test_reading_counts_once(firm: Firm) -> None:
     first, second = await firm.tell("one"), await firm.tell("two")
     read = await mark(firm.leaf, first)

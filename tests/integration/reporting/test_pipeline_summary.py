@@ -1,6 +1,7 @@
 """What GetPipelineSummary says: names, order, money, scope, filters."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -94,6 +95,14 @@ async def test_times_are_of_the_real_close_or_the_expected(database: Database, f
         "2017-03": 2, "2017-04": 1, "2017-12": 1, "(none)": 1,
     }  # fmt: skip
     assert list(quarters) == ["2017Q1", "2017Q2", "2017Q4", "(none)"]
+    # A fiscal year that begins in April puts the same months under other names at once.
+    asking = call(filled)
+    april = replace(asking, access=replace(asking.access, fiscal_year_start_month=4))
+    for narrowed in ("", "create_time:*"):
+        fiscal = await summary(database, april, "close_quarter", narrowed)
+        assert {label: one.count for label, one in fiscal.items()} == {
+            "FY2017Q4": 2, "FY2018Q1": 1, "FY2018Q3": 1, "(none)": 1,
+        }  # fmt: skip
 
 
 async def test_unknown_names_are_ids(database: Database, filled: str) -> None:

@@ -132,6 +132,8 @@ SPECIAL: Mapping[str, str] = {
     "crm.identity.v1.AnnouncementReceiptService/ListReceipts": "announcements read",
     "crm.identity.v1.TenantService/CreateTenant": "internal",
     "crm.identity.v1.TenantService/ListTenants": "internal",
+    "crm.identity.v1.TenantService/SuspendTenant": "internal",
+    "crm.identity.v1.TenantService/ResumeTenant": "internal",
     "crm.sales.v1.OpportunityTransitionService/WinOpportunity": "opportunities update",
     "crm.sales.v1.OpportunityTransitionService/LoseOpportunity": "opportunities update",
     "crm.sales.v1.OpportunityTransitionService/MoveOpportunity": "opportunities update",

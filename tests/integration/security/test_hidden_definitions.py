@@ -72,6 +72,17 @@ async def test_rules_are_about_fields_that_there_are(admin: Person) -> None:
         assert refusal.reason == "INVALID_FIELDS", field
 
 
+async def test_grants_are_on_collections_that_there_are(admin: Person) -> None:
+    for resource in ("customer", "custom_fields", "dragons"):
+        role = roles.Role(name="slip", grants=[grant(resource, "READ")])
+        request = roles.CreateRoleRequest(role=role)
+        refusal = await admin.refused("identity.RoleService/CreateRole", request)
+        assert refusal.reason == "INVALID_FIELDS", resource
+    everything = roles.Role(name="all", grants=[grant("*", "READ"), grant("tenant", "READ")])
+    request = roles.CreateRoleRequest(role=everything)
+    await admin.call("identity.RoleService/CreateRole", request)
+
+
 async def test_hidden_names_are_not_told_of_who_is_online(drive: Drive, admin: Person) -> None:
     who = await restricted(drive, admin, "users", "name")
     for person, told in ((admin, True), (who, False)):

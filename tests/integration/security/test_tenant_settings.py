@@ -53,6 +53,7 @@ async def test_settings_are_changed_one_by_one_with_a_version(drive: Drive, admi
     [
         {"time_zone": "Mars/Olympus"}, {"currency_code": "XXZ"}, {"language": "fr"},
         {"password_length_min": 7}, {"retention_days": 0}, {"retention_days": 3651},
+        {"fiscal_year_start_month": 0}, {"fiscal_year_start_month": 13}, {"state": "SUSPENDED"},
         {"name": ""}, {"slug": "other"}, {"id": "x"},
     ],
 )  # fmt: skip

@@ -3,10 +3,11 @@
 from datetime import date
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.reporting.domain.fact import DIMENSIONS, Fact, month_key, quarter_key
+from services.reporting.domain.fact import DIMENSIONS, Fact, fiscal_quarter, month_key, quarter_key
 from services.reporting.domain.rollup import Cell, Sums, differences
 
 IDS = st.sampled_from(["", "a", "b"])
@@ -87,4 +88,17 @@ def test_keys_of_time() -> None:
     assert [quarter_key(date(2017, month, 1)) for month in (1, 3, 4, 9, 12)] == [
         "2017Q1", "2017Q1", "2017Q2", "2017Q3", "2017Q4",
     ]  # fmt: skip
-    assert month_key(None) == quarter_key(None) == ""
+    assert month_key(None) == quarter_key(None) == fiscal_quarter("", 4) == ""
+
+
+@pytest.mark.parametrize(
+    ("start_month", "quarters"),
+    [
+        (1, ["2016Q4", "2017Q1", "2017Q1", "2017Q2", "2017Q3", "2017Q4"]),
+        (4, ["FY2017Q3", "FY2017Q4", "FY2017Q4", "FY2018Q1", "FY2018Q2", "FY2018Q3"]),
+        (12, ["FY2017Q1", "FY2017Q1", "FY2017Q2", "FY2017Q2", "FY2017Q4", "FY2018Q1"]),
+    ],
+)
+def test_quarters_follow_the_fiscal_year(start_month: int, quarters: list[str]) -> None:
+    months = ("2016-12", "2017-01", "2017-03", "2017-04", "2017-09", "2017-12")
+    assert [fiscal_quarter(one, start_month) for one in months] == quarters

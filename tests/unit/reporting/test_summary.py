@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from services.reporting.domain.rollup import Sums
-from services.reporting.domain.summary import Group, Name, in_order, win_rate
+from services.reporting.domain.summary import Group, Name, by_quarter, in_order, win_rate
 
 
 def group(key: str, name: Name | None = None, won: int = 0, currency: str = "USD") -> Group:
@@ -50,6 +50,20 @@ def test_in_order_stages_by_pipeline_and_position() -> None:
 def test_in_order_times_ascend_with_none_last() -> None:
     groups = [group(key) for key in ("2017Q1", "", "2016Q4")]
     assert keys(in_order("close_quarter", groups, "USD")) == ["2016Q4", "2017Q1", ""]
+
+
+def test_quarters_are_sums_of_months() -> None:
+    months = {
+        "2017-03": {"USD": Sums(1, Decimal(5))},
+        "2017-04": {"USD": Sums(2, Decimal(7)), "": Sums(1)},
+        "2017-06": {"USD": Sums(3, Decimal(9))},
+        "": {"": Sums(4)},
+    }
+    assert by_quarter(months, 4) == {
+        "FY2017Q4": {"USD": Sums(1, Decimal(5))},
+        "FY2018Q1": {"USD": Sums(5, Decimal(16)), "": Sums(1)},
+        "": {"": Sums(4)},
+    }
 
 
 def test_in_order_others_by_won_amount_then_label() -> None:

@@ -11,8 +11,10 @@ from chassis.resource.view import View
 from chassis.search.frequency import Frequencies
 from chassis.search.pinyin import FORMS_MAX, pinyin, readings
 from services.customer.methods.customer import CUSTOMER
-from services.sales.methods.stage import STAGE
+from services.marketing.methods.campaign import CAMPAIGN
+from services.marketing.methods.campaign_member import campaign_member_resource
 
+MEMBER = campaign_member_resource(make_plan(CAMPAIGN))
 MILLION = 1_000_000.0
 
 
@@ -23,8 +25,8 @@ def test_only_texts_are_searchable(name: str) -> None:
 
 
 def test_a_searchable_resource_has_a_table_beside() -> None:
-    with pytest.raises(ValueError, match=r"declare search_table\(stage\)"):
-        make_plan(replace(STAGE, searchable=("name",)))
+    with pytest.raises(ValueError, match=r"declare search_table\(campaign_member\)"):
+        make_plan(replace(MEMBER, searchable=("external_id",)))
 
 
 def test_a_view_searches_what_it_shows() -> None:
@@ -32,7 +34,7 @@ def test_a_view_searches_what_it_shows() -> None:
     assert View(plan, FieldAccess(), NO_FIELDS).searched == CUSTOMER.searchable
     hidden = FieldAccess(hidden=frozenset({"phone", "email"}))
     assert View(plan, hidden, NO_FIELDS).searched == ("name", "website", "number")
-    assert View(make_plan(STAGE), FieldAccess(), NO_FIELDS).searched == ()
+    assert View(make_plan(MEMBER), FieldAccess(), NO_FIELDS).searched == ()
 
 
 def test_every_text_is_a_field_of_the_row() -> None:
