@@ -51,7 +51,7 @@ def collection_fields() -> Mapping[str, frozenset[str]]:
 def granted() -> frozenset[str]:
     """What grants may name: whatever a method takes rights on."""
     methods = (one for file in contract_files() for of in file.service for one in of.method)
-    rules = (one.options.Extensions[access].resource for one in methods)  # type: ignore[index]  # extensions are untyped in the stubs
+    rules: Iterator[str] = (one.options.Extensions[access].resource for one in methods)  # type: ignore[index]  # extensions are untyped in the stubs
     return frozenset(rules) - {""}
 
 

@@ -8,8 +8,11 @@ import orjson
 from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from chassis.access.model import Reach
+from chassis.access.people import USERS
 from chassis.access.place import COMPANY, GRANTEES, OWNED, grantees_in
-from chassis.db.pool import Tx
+from chassis.call import Call
+from chassis.db.pool import Record, Tx
 from chassis.db.sql import statement
 from chassis.events.consumer import Handler
 from chassis.events.envelope import EnvelopeError, Event, parse_time
@@ -73,6 +76,14 @@ def scope_values(data: Mapping[str, object]) -> tuple[str, str, str, frozenset[s
     """Owner, department and company of a record as the replica keeps it, and who shares in it."""
     owner, department, company = (str(data.get(name) or "") for name in SCOPE_FIELDS)
     return owner, department, company, grantees_in(data)
+
+
+def in_reach(call: Call, reach: Reach, resource: str, row: Record) -> bool:
+    """Whether a reach holds a record with an owner as the replica knows it."""
+    owner_id, department_id, company_id, shared = scope_values(orjson.loads(row["data"]))
+    if resource == USERS:
+        owner_id, company_id = str(row["id"]), call.access.company_at(department_id)
+    return reach.covers(owner_id, department_id, company_id, shared)
 
 
 def delete_time(event: Event) -> datetime | None:

@@ -5,7 +5,6 @@ services are known from the local replica, else asked for at the owner.
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-import orjson
 from sqlalchemy import any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
@@ -19,7 +18,7 @@ from chassis.custom_fields.model import CUSTOM, stored_values
 from chassis.db.pool import Record, Tx
 from chassis.db.schema import chassis_tables, new_metadata
 from chassis.db.sql import Statement, statement
-from chassis.events.references import scope_values
+from chassis.events.references import in_reach
 from chassis.resource.plan import Plan, reach_condition, reach_shape
 from chassis.resource.resource import Reference, Row
 
@@ -108,14 +107,6 @@ async def labels(call: Call, tx: Tx, resource: str, ids: Iterable[str]) -> dict[
     values = {"tenant_id": call.tenant_id, "resource": resource, "ids": list(ids)}
     rows = await tx.fetch(_KNOWN, values)
     return {str(row["id"]): row["label"] for row in rows if in_reach(call, reach, resource, row)}
-
-
-def in_reach(call: Call, reach: Reach, resource: str, row: Record) -> bool:
-    """Whether a reach holds a record with an owner as the replica knows it."""
-    owner_id, department_id, company_id, shared = scope_values(orjson.loads(row["data"]))
-    if resource == USERS:
-        owner_id, company_id = str(row["id"]), call.access.company_at(department_id)
-    return reach.covers(owner_id, department_id, company_id, shared)
 
 
 async def _missing(

@@ -100,7 +100,7 @@ def _collection(service: str, package: str, message: DescriptorProto) -> list[st
     lines = _titled(service, _singular(message), _events(message))
     lines += [f"\n{comments().get(full_name, '')}\n", "\n| field | type | what |\n|---|---|---|\n"]
     for field in message.field:
-        behaviors = field.options.Extensions[field_behavior]  # type: ignore[index]  # extensions are untyped in the stubs
+        behaviors: Sequence[int] = field.options.Extensions[field_behavior]  # type: ignore[index]  # extensions are untyped in the stubs
         if INPUT_ONLY not in behaviors:
             what = comments().get(f"{full_name}.{field.name}", "").replace("|", "\\|")
             lines.append(f"| `{field.name}` | {_type(field)} | {what} |\n")

@@ -79,8 +79,8 @@ EDGE: Final = (
     Removal(
         "the tenant in the statement of lists and counts",
         "chassis/resource/query.py",
-        OF_TENANT,
-        "",
+        '[table.c.tenant_id == bindparam("tenant_id")]',
+        "[]",
         (f"{NO_WALL_TEST}::test_lists_and_counts_are_of_their_tenant",),
     ),
     Removal(

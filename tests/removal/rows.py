@@ -185,7 +185,7 @@ ROWS: Final = (
     Removal(
         "a partner's statements end with his company",
         "chassis/access/scope.py",
-        "        conditions.append(company == _COMPANY)\n",
+        "        limits.append(company == _COMPANY)\n",
         "        pass\n",
         (
             f"{PARTNERS}::test_lists_and_counts_end_where_the_company_does[Customer-customer.CustomerService/ListCustomers]",

@@ -12,7 +12,7 @@ from chassis.call import Call
 from chassis.db.pool import Record, Tx
 from chassis.db.sql import statement
 from chassis.errors import PermissionDenied
-from chassis.resource.references import in_reach
+from chassis.events.references import in_reach
 from services.reporting.domain.fact import REFERENCES
 from services.reporting.domain.summary import STAGE, Name
 from services.reporting.models import reference

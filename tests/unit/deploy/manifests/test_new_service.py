@@ -18,6 +18,7 @@ from chassis import settings
 settings.TARGETS = (*settings.TARGETS, "workflow")
 from deploy.manifests import services
 services.SERVICES = (*services.SERVICES, services.Service("workflow"))
+services.TELLING = (*(one.name for one in services.SERVICES), services.BACKUP)
 services.OWNERS = tuple(one for one in services.SERVICES if one.has_database)
 from deploy.manifests.render import files
 print(json.dumps({str(path): text for path, text in files().items() if path.suffix == ".yaml"}))
