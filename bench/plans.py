@@ -8,6 +8,7 @@ from typing import Any  # a recorder stands where a transaction would
 
 from asyncpg import Connection
 
+from bench.declared import declared_filters
 from bench.organisation import FILTERS, Organisation
 from bench.pgbench import read_frequencies
 from chassis.access.model import AccessRecord
@@ -31,13 +32,13 @@ async def find_scans(
 ) -> tuple[int, list[str]]:
     """Read the plan of every list: how many, and those that scan a table."""
     count, scans = 0, []
-    for service, plan in _plans():
+    for service, plan in plans():
         urls = [platform.database_url(service, role) for role in ("runtime", "worker")]
         database = Database(service, urls[0], urls[1])
         await read_frequencies(plan, urls[1])
         for person, user_id in organisation.people.items():
             call = await _call(database, organisation.tenant.id, user_id)
-            for request in _requests(orders[plan.plural], FILTERS[plan.plural]):
+            for request in _requests(plan, orders[plan.plural]):
                 lines = (await explained(database, call, plan, request)).lines
                 asked = f"{person}: {plan.plural} by {request.order_by}, {request.filter}"
                 scans += ["\n  ".join([asked, *lines])] if SCAN in "".join(lines) else []
@@ -46,14 +47,17 @@ async def find_scans(
     return count, scans
 
 
-def _plans() -> Iterator[tuple[str, Plan]]:
+def plans() -> Iterator[tuple[str, Plan]]:
+    """What is listed, with its service."""
     yield "customer", make_plan(CUSTOMER)
     yield "sales", make_plan(opportunity_resource())
 
 
-def _requests(fields: Sequence[str], filters: Sequence[str]) -> Iterator[ListRequest]:
-    for name, way, condition in product(fields, ("", " desc"), ("", *filters)):
+def _requests(plan: Plan, fields: Sequence[str]) -> Iterator[ListRequest]:
+    for name, way, condition in product(fields, ("", " desc"), ("", *FILTERS[plan.plural])):
         yield ListRequest(order_by=name + way, filter=condition, page_size=50)
+    for condition in declared_filters(plan.filters):
+        yield ListRequest(order_by="name", filter=condition, page_size=50)
 
 
 async def _call(database: Database, tenant_id: str, user_id: str) -> Call:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from statistics import median
 from urllib.parse import quote
 
 import uvloop
@@ -18,11 +19,13 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.data import make_tenant
+from bench.declared import declared_filters
 from bench.load import Answer, Load, NextRequest, Request, run_load
 from bench.operations import create, get, update
 from bench.organisation import FILTERS, Organisation, found, index_scores, load
-from bench.plans import find_scans
+from bench.plans import find_scans, plans
 from bench.usage import cpu_seconds
+from chassis.custom_fields.model import CUSTOM
 from deploy.local.platform import Platform
 
 ROWS = int(os.environ.get("BENCH_ROWS", "1000000"))
@@ -108,6 +111,9 @@ def _cases() -> Iterator[Case]:
         for person, field, way in product(people, fields, ("", " desc")):
             for condition in ("", *FILTERS[collection]):
                 yield Case(person, collection, field + way, condition)
+    for person, (_, plan) in product(people, plans()):
+        for condition in declared_filters(plan.filters):
+            yield Case(person, plan.plural, "name", condition)
 
 
 def _measure_all(platform: Platform, organisation: Organisation) -> dict[str, Mapping[str, float]]:
@@ -146,16 +152,22 @@ def _always(path: str) -> NextRequest:
 
 def _print(results: Mapping[str, Mapping[str, float]]) -> None:
     worst = sorted(results.items(), key=lambda item: -item[1]["p99_ms"])
+    middle = {
+        key: median(one[key] for one in results.values()) for key in ("p50_ms", "p99_ms", "cpu_ms")
+    }
+    console.print(f"medians of {len(results)}: {middle}")
     table = Table("request", "p50 ms", "p99 ms", "CPU ms", title=f"the slowest of {len(results)}")
     for name, one in worst[:25]:
         table.add_row(name, *[f"{one[key]:g}" for key in ("p50_ms", "p99_ms", "cpu_ms")])
     console.print(table)
-    slow = [name for name, one in worst if one["p99_ms"] >= P99_MS_MAX]
+    # What is promised goes by declared fields; the order of an own field is shown beside it.
+    promised = [(name, one) for name, one in worst if f" by {CUSTOM}." not in name]
+    slow = [name for name, one in promised if one["p99_ms"] >= P99_MS_MAX]
     if any(one["errors"] for one in results.values()):
         raise SystemExit("some requests were refused: the figures mean nothing")
     if slow:
-        raise SystemExit(f"{len(slow)} of {len(results)} have a p99 of 100 ms or more")
-    console.print(f"all {len(results)} have a p99 below {P99_MS_MAX:g} ms")
+        raise SystemExit(f"{len(slow)} of {len(promised)} have a p99 of 100 ms or more")
+    console.print(f"all {len(promised)} have a p99 below {P99_MS_MAX:g} ms")
 
 
 if __name__ == "__main__":
