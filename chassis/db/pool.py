@@ -4,7 +4,7 @@ that begins one.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar  # Any: see Record
 from uuid import UUID
@@ -157,10 +157,13 @@ class Pool:
         watch_pool(role, size, lambda: self._busy)
 
     async def close(self) -> None:
-        """Close the idle connections; those in use close when they come back."""
+        """Close the idle connections, in 2 s or without the server; those in use close when they
+        come back.
+        """
         self._closed = True
         while self._idle:
-            await self._idle.pop().close(timeout=2)
+            with suppress(TimeoutError, *CONNECTION_ERRORS):
+                await self._idle.pop().close(timeout=2)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:

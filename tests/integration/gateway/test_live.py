@@ -301,7 +301,7 @@ async def test_sigterm_ends_streams_and_exits_with_zero(
     assert process.stdout is not None
     lines = [json.loads(line) for line in (await process.stdout.read()).splitlines()]
     (line,) = [line for line in lines if line.get("route") == "/v1/events"]
-    assert (line["status"], line["tenant"], line["event"]) == (200, tenant, "request")
+    assert (line["status"], line["tenant_id"], line["event"]) == (200, tenant, "request")
 
 
 async def until_ready(http: httpx.AsyncClient) -> None:

@@ -13,4 +13,5 @@ def upgrade() -> None:
     op.add_column(
         "custom_field",
         sa.Column("sensitive", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        if_not_exists=True,
     )
