@@ -10,6 +10,8 @@ import pytest
 from chassis.events.streams import EDGE, stream_name
 from chassis.settings import TARGETS
 from deploy.manifests.broker import users_file
+from deploy.manifests.network import EDGE as EDGE_NAMESPACE
+from deploy.manifests.network import MAIL_PORTS, NAMESPACE_NAME, TRACES_PORT
 from deploy.manifests.services import (
     BACKUP,
     BACKUP_JOB,
@@ -40,6 +42,7 @@ from tests.unit.deploy.manifests.rendered import (
 )
 
 Edge = tuple[str, str, int]
+ANYWHERE: Final = "0.0.0.0/0"
 # What CloudNativePG gives its instances.
 INSTANCE: Final = {"cnpg.io/cluster": DATABASE, "app.kubernetes.io/name": DATABASE}
 
@@ -98,6 +101,40 @@ def test_flows_are_the_declared_ones_both_ways(overlay: str) -> None:
     # The broker's own nodes may use its client port, the way operators look at it.
     assert out == declared()
     assert back - {(NATS, NATS, NATS_PORT)} == declared()
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_nobody_outside_is_met_but_whom_a_workload_needs(overlay: str) -> None:
+    services = {one.name for one in SERVICES}
+    metrics = {(one, "ingress", "monitoring", METRICS_PORT) for one in (*services, BACKUP)}
+    traces = {(one, "egress", "monitoring", TRACES_PORT) for one in services}
+    names = {("", "egress", "kube-system", 53)}
+    users = {(GATEWAY, "ingress", EDGE_NAMESPACE, HTTP_PORT)}
+    mail = {("identity", "egress", ANYWHERE, port) for port in MAIL_PORTS}
+    operator = {(DATABASE, "ingress", "cnpg-system", port) for port in (DATABASE_PORT, 8000)}
+    archive = {(DATABASE, "egress", ANYWHERE, port) for port in (443, 6443)}
+    expected = metrics | traces | names | users | mail | operator | archive
+    assert outside(overlay) == expected
+
+
+def outside(overlay: str) -> set[tuple[str, str, str, int]]:
+    """Workload, direction, namespace or addresses, and port of each peer that is none of ours."""
+    found = set()
+    for policy in of_kind(overlay, "NetworkPolicy").values():
+        labels = at(policy, "spec", "podSelector", "matchLabels")
+        name = at(policy, "spec", "podSelector", "matchLabels", "app.kubernetes.io/name")
+        own = str(name or (DATABASE if labels else ""))
+        for direction, peers in (("ingress", "from"), ("egress", "to")):
+            for rule in items(policy, "spec", direction):
+                for peer in items(rule, peers):
+                    assert len(peer) == 1, "one kind of selector tells whom it means"
+                    if "podSelector" in peer:
+                        continue
+                    where = at(peer, "namespaceSelector", "matchLabels", NAMESPACE_NAME)
+                    where = where or at(peer, "ipBlock", "cidr")
+                    for port in items(rule, "ports"):
+                        found.add((own, direction, str(where), int(str(port["port"]))))
+    return found
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
