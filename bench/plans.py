@@ -1,4 +1,4 @@
-"""Plans of lists as the runtime role gets them: no scan over a big table, nor a walk that is one."""
+"""Plans of lists as the runtime role gets them: no scan over a big table, by whatever name."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
