@@ -30,6 +30,7 @@ from chassis.explain.methods import Explanations
 from chassis.history.methods import SERVICE as HISTORY_SERVICE
 from chassis.history.methods import Histories
 from chassis.lookup import Lookups
+from chassis.memory import settle
 from chassis.number_series import NumberSeries
 from chassis.operations.deputy import Deputies
 from chassis.operations.runner import Work
@@ -162,6 +163,7 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
     own_jobs = {"purge": purge.run, "search": search.keep_fresh, "search rows": search.keep_full}
     for name, job in {**own_jobs, **deferred.jobs, **parts.jobs}.items():
         background.run(name, job)
+    settle()
     log.info("service started", listen=settings.grpc_listen)
     await stopping.wait()
     asyncio.get_running_loop().call_later(STOP_MAX_S, os._exit, 1)

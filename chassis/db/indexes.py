@@ -8,6 +8,8 @@ from chassis.db.schema import SCOPE_COLUMNS
 
 # What an index of an order holds beside its keys.
 SCOPE_HELD = [*SCOPE_COLUMNS, "delete_time"]
+# What few records have.
+SPARSE = frozenset({"partner_company_id", "external_source"})
 # By what a small reach is gathered.
 GATHERED_BY = frozenset({"owner_id", "department_id"})
 
@@ -38,6 +40,7 @@ def list_indexes(
         in_orders += [name for name in orders if not isinstance(table.c[name].type, Text)]
         in_orders += held
         in_scope = dict.fromkeys([*in_orders, *orders])
+        filterable = (*filterable, "external_source")
 
     def add(names: tuple[str, ...], end: str, *keys: ColumnElement[object]) -> None:
         by = names[-1]
@@ -45,7 +48,7 @@ def list_indexes(
         Index(
             f"ix_{table.name}_{'_'.join(names)}{end}",
             *(table.c.tenant_id, *keys),
-            postgresql_where=table.c[by].is_not(None) if by == "partner_company_id" else None,
+            postgresql_where=table.c[by].is_not(None) if by in SPARSE else None,
             postgresql_include=[name for name in holds if name not in names] or None,
         )
 

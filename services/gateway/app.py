@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from chassis.events.bus import Bus
 from chassis.events.feed import Feed
+from chassis.memory import settle
 from chassis.telemetry.metrics import serve_metrics
 from chassis.telemetry.tracing import start_tracing
 from services.gateway import revocation, ring
@@ -122,6 +123,7 @@ class Gateway:
         ]
         stop_tracing = start_tracing("gateway", self._settings.otlp_endpoint)
         serve_metrics(self._settings.metrics_listen)
+        settle()
         self._ready = True
         log.info("gateway started")
         try:

@@ -11,6 +11,8 @@ branch_labels = None
 depends_on = None
 
 INDEXES = {
+    "ix_contact_external_source": "contact (tenant_id, external_source, id) WHERE external_source IS NOT NULL",
+    "ix_customer_external_source": "customer (tenant_id, external_source, id) WHERE external_source IS NOT NULL",
     "ix_contact_create_time": "contact (tenant_id, create_time, id) INCLUDE (owner_id, department_id, partner_company_id, delete_time, update_time)",
     "ix_contact_department_id": "contact (tenant_id, department_id, id) INCLUDE (owner_id, partner_company_id, delete_time, create_time, update_time, name)",
     "ix_contact_name": "contact (tenant_id, name, id) INCLUDE (owner_id, department_id, partner_company_id, delete_time, create_time, update_time)",

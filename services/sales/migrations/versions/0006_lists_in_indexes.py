@@ -11,6 +11,7 @@ branch_labels = None
 depends_on = None
 
 INDEXES = {
+    "ix_opportunity_external_source": "opportunity (tenant_id, external_source, id) WHERE external_source IS NOT NULL",
     "ix_opportunity_amount": "opportunity (tenant_id, amount, id) INCLUDE (owner_id, department_id, partner_company_id, delete_time, create_time, update_time, expected_close_date, close_date, state)",
     "ix_opportunity_amount_desc": "opportunity (tenant_id, amount DESC NULLS LAST, id DESC) INCLUDE (owner_id, department_id, partner_company_id, delete_time, create_time, update_time, expected_close_date, close_date, state)",
     "ix_opportunity_close_date": "opportunity (tenant_id, close_date, id) INCLUDE (owner_id, department_id, partner_company_id, delete_time, create_time, update_time, amount, expected_close_date, state)",

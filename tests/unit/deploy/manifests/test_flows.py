@@ -119,22 +119,30 @@ def test_nobody_outside_is_met_but_whom_a_workload_needs(overlay: str) -> None:
 
 def outside(overlay: str) -> set[tuple[str, str, str, int]]:
     """Workload, direction, namespace or addresses, and port of each peer that is none of ours."""
-    found = set()
-    for policy in of_kind(overlay, "NetworkPolicy").values():
-        labels = at(policy, "spec", "podSelector", "matchLabels")
-        name = at(policy, "spec", "podSelector", "matchLabels", "app.kubernetes.io/name")
-        own = str(name or (DATABASE if labels else ""))
-        for direction, peers in (("ingress", "from"), ("egress", "to")):
-            for rule in items(policy, "spec", direction):
-                for peer in items(rule, peers):
-                    assert len(peer) == 1, "one kind of selector tells whom it means"
-                    if "podSelector" in peer:
-                        continue
-                    where = at(peer, "namespaceSelector", "matchLabels", NAMESPACE_NAME)
-                    where = where or at(peer, "ipBlock", "cidr")
-                    for port in items(rule, "ports"):
-                        found.add((own, direction, str(where), int(str(port["port"]))))
-    return found
+    return {
+        (own, direction, met, int(str(port["port"])))
+        for policy in of_kind(overlay, "NetworkPolicy").values()
+        for own in [_own(policy)]
+        for direction, peers in (("ingress", "from"), ("egress", "to"))
+        for rule in items(policy, "spec", direction)
+        for peer in items(rule, peers)
+        for port in items(rule, "ports")
+        if (met := _met(peer))
+    }
+
+
+def _own(policy: Manifest) -> str:
+    """The workload that a policy is about; "" for all."""
+    labels = at(policy, "spec", "podSelector", "matchLabels")
+    name = at(policy, "spec", "podSelector", "matchLabels", "app.kubernetes.io/name")
+    return str(name or (DATABASE if labels else ""))
+
+
+def _met(peer: Manifest) -> str:
+    """The namespace or the addresses of a peer; "" for pods of ours."""
+    assert len(peer) == 1, "one kind of selector tells whom it means"
+    where = at(peer, "namespaceSelector", "matchLabels", NAMESPACE_NAME)
+    return "" if "podSelector" in peer else str(where or at(peer, "ipBlock", "cidr"))
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
