@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -104,14 +104,12 @@ class Fleet:
         """SIGSTOP the process and what it has started, then SIGCONT; whether it stands still."""
         root = psutil.Process(self.pid(name))
         family = [root, *root.children(recursive=True)]
-        for one in family:
-            one.send_signal(signal.SIGSTOP)
-        time.sleep(0.1)
         try:
+            _tell(family, signal.SIGSTOP)
+            time.sleep(0.1)
             yield root.status() == psutil.STATUS_STOPPED
         finally:
-            for one in family:
-                one.send_signal(signal.SIGCONT)
+            _tell(family, signal.SIGCONT)
 
     def start(self, names: Iterable[str], wrapping: str = "") -> None:
         """Start those that do not run and wait for them; `wrapping` says how a service is changed
@@ -200,6 +198,13 @@ class Fleet:
             f"{name}-{to}": self.platform.port(to) for name, others in pairs.items()
             for to in others
         }  # fmt: skip
+
+
+def _tell(family: Iterable[psutil.Process], which: signal.Signals) -> None:
+    """Signal all that are still there: a connection's process may end at any moment."""
+    for one in family:
+        with suppress(psutil.NoSuchProcess):
+            one.send_signal(which)
 
 
 def _wait(child: subprocess.Popen[bytes]) -> None:

@@ -75,7 +75,10 @@ class Nemesis:
     def strike(self, name: str, target: str) -> Fault:
         """Do one fault and heal it."""
         began, self._event, self._restarts, self._recoveries = now(), "", [], []
-        witnessed = getattr(self, f"_{name.replace('-', '_')}")(target)
+        if name in LINES:
+            witnessed = self._route(target, LINES[name])
+        else:
+            witnessed = getattr(self, f"_{name.replace('-', '_')}")(target)
         fault = Fault(
             NUMBERS[name], f"{name} {target}", began, now(), KILLS.get(name, 0), witnessed,
             self._restarts, self._recoveries, self._event,
@@ -174,6 +177,7 @@ class Nemesis:
         return still
 
     def _route(self, target: str, what: str) -> bool:
+        """F7, F8: a line between two processes obeys for a while; what it held back is witness."""
         before = self.fleet.moved(target)
         self.fleet.order(target, what)
         try:
@@ -183,38 +187,6 @@ class Nemesis:
         finally:
             self.fleet.order(target)
         return self.fleet.moved(target) > before
-
-    def _cut(self, target: str) -> bool:
-        """F7: nothing gets through in either direction."""
-        return self._route(target, "cut")
-
-    def _cut_there(self, target: str) -> bool:
-        """F7: requests are lost, answers come."""
-        return self._route(target, "cut there")
-
-    def _cut_back(self, target: str) -> bool:
-        """F7: requests come, answers are lost."""
-        return self._route(target, "cut back")
-
-    def _jitter(self, target: str) -> bool:
-        """F8: 0.05 to 0.15 s more, each way."""
-        return self._route(target, "jitter 0.1")
-
-    def _delay(self, target: str) -> bool:
-        """F8: two seconds more, each way."""
-        return self._route(target, "delay 2")
-
-    def _narrow(self, target: str) -> bool:
-        """F8: 64 kbit a second."""
-        return self._route(target, "narrow")
-
-    def _lose(self, target: str) -> bool:
-        """F8: one packet in sixteen is lost."""
-        return self._route(target, "lose")
-
-    def _close(self, target: str) -> bool:
-        """F8: the server ends its connections, and their ends come two seconds later."""
-        return self._route(target, "close 2")
 
     def _slow(self, _target: str) -> bool:
         """F13: somebody who follows the live updates and does not read."""
@@ -283,6 +255,12 @@ NUMBERS = {
     "cut-back": "F7", "jitter": "F8", "delay": "F8", "narrow": "F8", "lose": "F8", "close": "F8",
     "slow": "F13", "poison": "F14", "poison-handler": "F14", "repeat": "F15/F16",
     "exhaust": "F17", "storm": "F18",
+}  # fmt: skip
+# What a line is ordered to do (proxy.py, cable.py); "close": the server ends its connections, too.
+LINES = {
+    "cut": "cut", "cut-there": "cut there", "cut-back": "cut back",
+    "jitter": "jitter 0.1", "delay": "delay 2", "close": "close 2",
+    "narrow": "narrow", "lose": "lose",
 }  # fmt: skip
 KILLS = {"kill-service": 1, "kill-at": 2, "kill-nats": 1, "kill-postgres": 1}
 DECK: dict[str, list[str]] = {
