@@ -26,6 +26,7 @@ from chassis.events.parked import COUNT_PARKED
 from chassis.events.relay import Relay
 from chassis.events.streams import edge_config, ensure_stream
 from chassis.events.worker import ConsumerWorker
+from chassis.meanwhile import ended
 from chassis.operations.store import COUNT_WAITING
 from chassis.rpc.client import Clients
 from chassis.settings import TARGETS, ServiceSettings
@@ -86,11 +87,7 @@ class Background:
         """Finish the batches under way, then end everything."""
         for stop in self._stops:
             stop()
-        left = set(self._tasks)
-        while left:  # wait_for may swallow a cancellation, so it is said again
-            _, left = await asyncio.wait(left, timeout=0.5)
-            for task in left:
-                task.cancel()
+        await ended(self._tasks)
         if self._bus is not None:
             await self._bus.close()
 

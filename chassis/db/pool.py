@@ -169,7 +169,8 @@ class Pool:
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
         """Lend a connection; raises Unavailable when none comes free in time."""
         try:
-            await asyncio.wait_for(self._free.acquire(), ACQUIRE_TIMEOUT_S)
+            async with asyncio.timeout(ACQUIRE_TIMEOUT_S):
+                await self._free.acquire()
         except TimeoutError:
             self._refused.inc()
             raise Unavailable("DATABASE_BUSY", "The database is busy; try again.") from None

@@ -18,7 +18,7 @@ from chassis.events.delivery import KEEP_EVERY_S, Delivery, keep_all, nak_delay_
 from chassis.events.gaps import Gaps
 from chassis.events.metrics import ConsumerMetrics
 from chassis.events.streams import stream_name
-from chassis.meanwhile import meanwhile
+from chassis.meanwhile import meanwhile, up_to
 from chassis.telemetry.tracing import trace_id
 
 BATCH_MAX = 256
@@ -76,7 +76,7 @@ class SourceLoop:
                     await messages.unsubscribe()
             except (NotFoundError, *BROKER_ERRORS) as error:
                 log.info("consumer waits", consumer=name, stream=stream, error=error)
-                await self._pause(RETRY_S)
+                await up_to(RETRY_S, self._stop)
             finally:
                 await self._gaps.release()
 
@@ -169,7 +169,7 @@ class SourceLoop:
             except Unavailable:
                 if self._stop.is_set() or await self._database_answers(tenant):
                     raise
-            await self._pause(RETRY_S)
+            await up_to(RETRY_S, self._stop)
 
     async def _database_answers(self, tenant: str) -> bool:
         try:
@@ -209,9 +209,3 @@ class SourceLoop:
             await self._applier.park(delivery.event, delivery.unreadable)
         self._metrics.parked.labels(self._consumer.name).inc()
         await delivery.ack()
-
-    async def _pause(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._stop.wait(), seconds)
-        except TimeoutError:
-            return

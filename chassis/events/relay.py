@@ -24,6 +24,7 @@ from chassis.events.streams import (
     stream_config,
     stream_name,
 )
+from chassis.meanwhile import up_to
 from chassis.telemetry.tracing import trace_id
 
 BUSY_POLL_S = 0.02
@@ -83,7 +84,7 @@ class Relay:
             finally:
                 self.leads = False
                 self._metrics.leader.set(0)
-            await _wait(self._stop, STANDBY_POLL_S * random.uniform(0.8, 1.2))
+            await up_to(STANDBY_POLL_S * random.uniform(0.8, 1.2), self._stop)
 
     async def _lead_if_free(self) -> None:
         async with leadership(self._database, f"crm-relay-{self._service}") as tx:
@@ -114,7 +115,7 @@ class Relay:
                 await self._publish(outbox, publisher, changes)
             else:
                 busy = loop.time() - busy_at < BUSY_FOR_S
-                await _wait(self._wake, BUSY_POLL_S if busy else IDLE_POLL_S)
+                await up_to(BUSY_POLL_S if busy else IDLE_POLL_S, self._wake)
 
     async def _publish(self, outbox: Outbox, publisher: Publisher, changes: list[Change]) -> None:
         began_ns = time.time_ns()
@@ -171,12 +172,4 @@ class Relay:
     async def _back_off(self) -> None:
         self._failures += 1
         delay = min(RETRY_MAX_S, RETRY_MIN_S * 2 ** min(self._failures, 10))
-        await _wait(self._stop, delay * random.uniform(0.5, 1.0))
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    """Sleep, but no longer than until the event."""
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return
+        await up_to(delay * random.uniform(0.5, 1.0), self._stop)

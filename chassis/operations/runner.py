@@ -25,13 +25,13 @@ from chassis.errors import (
     to_status,
 )
 from chassis.ids import new_id
-from chassis.meanwhile import meanwhile
+from chassis.meanwhile import meanwhile, up_to
 from chassis.operations import store
 from chassis.operations.blob import BlobStore
 from chassis.operations.deputy import Deputies
 from chassis.operations.start import Starter
 from chassis.operations.store import Operation, read_operation
-from chassis.operations.task import LeaseLost, OperationStopped, Task
+from chassis.operations.task import LeaseLost, OperationStopped, Task, Waiting
 from chassis.telemetry.metrics import OPERATION_SECONDS, OPERATIONS, OPERATIONS_RUNNING
 from chassis.telemetry.tracing import trace_id
 
@@ -44,7 +44,7 @@ ATTEMPTS_MAX = 20
 SWEEP_INTERVAL_S = 3600.0
 FILE_AGE_MAX = timedelta(days=7)
 OPERATION_AGE_MAX = timedelta(days=30)
-RELEASED = "RELEASED"
+RELEASED, WAITS = "RELEASED", "WAITS"
 
 Work = Callable[[Task], Awaitable[None]]
 
@@ -85,8 +85,7 @@ class Runner:
                 await self._execute(operation)
                 continue
             self._wake.clear()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), IDLE_WAIT_S)
+            await up_to(IDLE_WAIT_S, self._wake)
 
     async def _claim(self) -> Operation | None:
         try:
@@ -107,6 +106,8 @@ class Runner:
         task = Task(operation, self._worker, self._database, self._deputies, self._on_change)
         with OPERATIONS_RUNNING.track_inprogress():
             end, error = await self._outcome(task)
+        if end == WAITS:
+            return
         took_s = time.monotonic() - started
         OPERATIONS.labels(operation.kind, end or RELEASED).inc()
         OPERATION_SECONDS.labels(operation.kind).inc(took_s)
@@ -123,7 +124,9 @@ class Runner:
         )
 
     async def _outcome(self, task: Task) -> tuple[str, CrmError | None]:
-        """The state to end in, with the error; "" when it goes on later or with somebody else."""
+        """The state to end in, with the error; WAITS for what it has begun elsewhere, "" when it
+        goes on later or with somebody else.
+        """
         if task.operation.attempts >= ATTEMPTS_MAX:
             text = "The operation made no progress in many attempts."
             return "FAILED", FailedPrecondition("OPERATION_STUCK", text)
@@ -134,6 +137,9 @@ class Runner:
         except asyncio.CancelledError:
             await asyncio.shield(self._release(task.operation, 0.0))
             raise
+        except Waiting as signal:
+            await self._release(task.operation, signal.wait_s)
+            return WAITS, None
         except LeaseLost:
             return "", None
         except OperationStopped:

@@ -82,10 +82,13 @@ def _once(call: Call) -> Once:
 async def insert_operation(
     tx: Tx, operation: Operation, once: Once = ONCE, note: Note | None = None
 ) -> Record:
-    """Store it and what goes with it; ResourceExhausted when the tenant has OPEN_MAX that wait."""
+    """Store it and what goes with it; ResourceExhausted when the tenant has OPEN_MAX that wait,
+    unless it is part of one of them.
+    """
     keys = {"tenant_id": operation.tenant_id, "id": operation.id}
     count = await tx.fetch_row(store.COUNT_OPEN, keys)
-    if count is not None and count["count"] >= OPEN_MAX:
+    part = bool(operation.request.get("cause_id"))
+    if count is not None and count["count"] >= OPEN_MAX and not part:
         text = f"At most {OPEN_MAX} operations may wait at a time."
         raise ResourceExhausted("OPERATIONS_MAX", text)
     await store.add_operation(tx, operation, once.key, once.fingerprint)

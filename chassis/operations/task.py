@@ -22,6 +22,16 @@ class LeaseLost(Exception):  # a signal to the runner, never shown
     """Another worker has taken the operation over."""
 
 
+class Waiting(Exception):  # a signal to the runner, never shown
+    """The work goes on after `wait_s`, and meanwhile no worker is held: what is waited for may need
+    it.
+    """
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(wait_s)
+        self.wait_s = wait_s
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Why one row was refused, by the name of the column; "" for the row as a whole."""

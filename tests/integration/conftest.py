@@ -8,7 +8,7 @@ from deploy.local.platform import Platform
 from tests.integration.drive import Drive
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def domain_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     services = ("identity", "customer", "sales", "marketing", "reporting")
     platform = Platform.for_tests(tmp_path_factory.mktemp("domains"), services=services)
@@ -19,7 +19,7 @@ def domain_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platfo
         platform.down()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def drive(domain_platform: Platform) -> AsyncIterator[Drive]:
     drive = Drive(domain_platform)
     yield drive

@@ -12,7 +12,7 @@ from tests.scale.load import OPEN_STAGES, Balancer, Load, Tenants, wait_for
 REPLICAS = 3
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def replicated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """The platform with three replicas of the gateway and of each service."""
     platform = Platform.for_tests(tmp_path_factory.mktemp("replicated"), replicas=REPLICAS)

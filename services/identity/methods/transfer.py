@@ -1,6 +1,5 @@
 """TransferService: moves what a leaver owns, by a bulk change in each collection with owners."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,7 +12,7 @@ from chassis.codec import invalid_fields
 from chassis.db.pool import Tx
 from chassis.errors import FailedPrecondition
 from chassis.operations.start import Starter
-from chassis.operations.task import OperationStopped, Task
+from chassis.operations.task import OperationStopped, Task, Waiting
 from chassis.resource.read import lock_record
 from chassis.resource.standard import Collection
 from chassis.resource.write import update_record
@@ -25,7 +24,7 @@ from crm.identity.v1 import transfer_pb2 as pb
 from services.identity.domain.leaver import head_of
 
 TRANSFER = "transfer"
-POLL_S = 0.5
+LOOK_EVERY_S = 0.5
 OPERATIONS = "crm.chassis.v1.OperationService"
 BULKS = "crm.chassis.v1.BulkService"
 
@@ -64,20 +63,23 @@ class Transfers:
         return await self.starter.start(call, self.starter.operation(call, TRANSFER, asked))
 
     async def work(self, task: Task) -> None:
-        """Disable the user, start a bulk change in every collection and follow them to their
-        ends; each step may be repeated.
+        """Disable the user, start a bulk change in every collection, then look from time to time
+        whether all have ended; each step may be repeated.
         """
-        if task.operation.request["disable"]:
-            deputy = await task.deputy()
-            async with task.batch() as tx:
-                await self._disable(deputy.call, tx, str(task.operation.request["user_id"]))
         run = _Run(task, self.clients)
-        await run.start()
+        if not run.started:
+            if task.operation.request["disable"]:
+                deputy = await task.deputy()
+                async with task.batch() as tx:
+                    await self._disable(deputy.call, tx, str(task.operation.request["user_id"]))
+            await run.start()
         try:
-            await run.follow()
+            all_ended = await run.look()
         except OperationStopped:
             await run.cancel()
             raise
+        if not all_ended:
+            raise Waiting(LOOK_EVERY_S)
         run.require_success()
 
     async def _owned(self, wanted: Sequence[str]) -> list[tuple[str, str]]:
@@ -110,34 +112,34 @@ class _Run:
     def __init__(self, task: Task, clients: Clients) -> None:
         self._task = task
         self._clients = clients
+        collections = task.operation.request["collections"]
+        assert isinstance(collections, list)
         # By collection: the service, then the operation there.
-        self._services: dict[str, str] = {}
-        self._operations: dict[str, str] = {}
+        self._services: dict[str, str] = {resource: service for service, resource in collections}
+        known = task.progress.collections
+        self._operations = {str(one["resource"]): str(one["operation_id"]) for one in known}
         self._ended: dict[str, OperationMessage] = {}
+
+    @property
+    def started(self) -> bool:
+        """Whether all of them are known to have begun."""
+        return self._operations.keys() == self._services.keys()
 
     async def start(self) -> None:
         """Start them all, or find those that were started before."""
         one = self._task.operation
         action = bulk_pb2.BulkAction()
         action.assign.owner_id = str(one.request["owner_id"])
-        collections = one.request["collections"]
-        assert isinstance(collections, list)
-        for service, resource in collections:
+        for resource, service in self._services.items():
             request = bulk_pb2.CreateBulkRequest(
                 resource=resource, filter=f'owner_id = "{one.request["user_id"]}"', action=action
             )
             headers = {"idempotency-key": f"{one.id} {resource}", "x-cause-id": one.id}
             answer = await self._call(service, f"{BULKS}/CreateBulk", request, headers)
-            self._services[resource], self._operations[resource] = service, answer.name
+            self._operations[resource] = answer.name
 
-    async def follow(self) -> None:
-        """Note how far they are until all have ended."""
-        await self._look()
-        while len(self._ended) < len(self._operations):
-            await asyncio.sleep(POLL_S)
-            await self._look()
-
-    async def _look(self) -> None:
+    async def look(self) -> bool:
+        """Note how far they are; whether all have ended."""
         results: list[Mapping[str, str | int]] = []
         total = 0
         for resource, name in self._operations.items():
@@ -160,6 +162,7 @@ class _Run:
             if answer.done:
                 self._ended[resource] = answer
         await self._save(results, total)
+        return len(self._ended) == len(self._operations)
 
     async def cancel(self) -> None:
         """Ask all to stop."""

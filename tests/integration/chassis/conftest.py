@@ -7,7 +7,7 @@ import pytest
 from deploy.local.platform import Platform
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     platform = Platform.for_tests(tmp_path_factory.mktemp("scratch"), services=())
     try:

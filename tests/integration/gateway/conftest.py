@@ -30,7 +30,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def nats_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A NATS server with JetStream in a folder of its own."""
     port = free_port()
@@ -46,7 +46,7 @@ async def ignored(_: Exception) -> None:
     """The server needs a moment to start."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def broker(nats_url: str) -> AsyncIterator[Client]:
     """A connection with the two streams that the gateway follows."""
     client = await nats.connect(
@@ -63,7 +63,7 @@ async def broker(nats_url: str) -> AsyncIterator[Client]:
     await client.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def upstream() -> AsyncIterator[Upstream]:
     """The services."""
     server = Upstream()
@@ -81,7 +81,7 @@ class QuietServer(uvicorn.Server):
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def gateway(
     upstream: Upstream, nats_url: str, broker: Client
 ) -> AsyncIterator[tuple[Gateway, str]]:

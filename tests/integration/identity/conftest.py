@@ -10,7 +10,7 @@ from deploy.local.platform import Platform
 from tests.integration.identity.ground import Ground, new_ground
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def identity_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """The two servers, with identity's database."""
     platform = Platform.for_tests(tmp_path_factory.mktemp("identity"), services=())
@@ -23,7 +23,7 @@ def identity_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plat
         platform.down()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def database(identity_platform: Platform) -> AsyncIterator[Database]:
     """The database as the service sees it."""
     database = Database(

@@ -10,7 +10,7 @@ from chassis.db.pool import Database
 from deploy.local.platform import Platform
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """PostgreSQL alone, with the service's database."""
     folder: Path = tmp_path_factory.mktemp("reporting")
@@ -24,7 +24,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         platform.down()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def database(platform: Platform) -> AsyncIterator[Database]:
     """The database as the service sees it."""
     database = Database(

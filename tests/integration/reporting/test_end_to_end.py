@@ -44,7 +44,7 @@ async def current(who: Person) -> float:
     raise AssertionError("the report does not become current")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def store(drive: Drive) -> Shop:
     """A tenant of its own, with a seller and opportunities in every state."""
     admin = await drive.tenant()

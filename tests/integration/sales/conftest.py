@@ -47,7 +47,7 @@ class Shop:
         return made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def shop(drive: Drive) -> Shop:
     """A tenant east of UTC, so that its days are not those of the servers."""
     admin = await drive.tenant("Pacific/Kiritimati")

@@ -13,26 +13,26 @@ from tests.integration.security.ground import Ground
 from tests.integration.security.wire import Wire
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def wire(domain_platform: Platform) -> AsyncIterator[Wire]:
     wire = Wire(domain_platform)
     yield wire
     await wire.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def victim(drive: Drive) -> Person:
     """The administrator of tenant A."""
     return await drive.tenant()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def stranger(drive: Drive) -> Person:
     """The administrator of tenant B, who must never learn of A."""
     return await drive.tenant()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def signing_key(domain_platform: Platform) -> Mapping[str, str]:
     """The private key that identity signs with."""
     keys: list[dict[str, str]] = json.loads(
@@ -61,11 +61,11 @@ def forge(signing_key: Mapping[str, str], victim: Person) -> Forge:
     return Forge(signing_key, claims)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def a(victim: Person) -> Ground:
     return await Ground(victim, "aa").fill()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def b(stranger: Person) -> Ground:
     return await Ground(stranger, "bb").fill()

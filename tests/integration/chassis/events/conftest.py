@@ -16,7 +16,7 @@ from deploy.local.platform import Platform
 from tests.integration.chassis.events.ground import METADATA, SERVICE, Ground
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """The two servers on free ports, with the database of one service."""
     made = Platform.for_tests(Path(tmp_path_factory.mktemp("run")), services=())
@@ -28,7 +28,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         made.down()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def tables(platform: Platform) -> None:
     """All tables of the service, built as its migration builds them."""
     url = platform.database_url(SERVICE, "owner").replace("postgresql://", "postgresql+asyncpg://")
