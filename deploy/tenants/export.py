@@ -3,7 +3,7 @@
 import json
 import sys
 import zipfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from deploy.tenants import files
 from deploy.tenants.catalog import Table, tenant_tables
 from deploy.tenants.contents import LEFT_OUT, WITHHELD, columns, is_exported
 from deploy.tenants.errors import TenantError
-from deploy.tenants.sessions import connected, find
+from deploy.tenants.sessions import Sessions, connected, find
 
 FORMAT: Final = 1
 STDOUT: Final = "-"
@@ -65,14 +65,7 @@ async def export(installation: Installation, slug: str, to: str, progress: Progr
             time=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         with _target(to) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-            writing = _Writing(archive, exported)
-            for service, session in sessions.items():
-                with progress.step(service):
-                    await writing.service(service, session)
-            with progress.step("files"):
-                for service, path in files.blobs(installation.folders, tenant.id):
-                    writing.blob(f"{service}/blobs/{path.name}", path)
-            archive.writestr(MANIFEST, json.dumps(asdict(exported), indent=1, ensure_ascii=False))
+            await _Writing(archive, exported).everything(sessions, installation.folders, progress)
     return exported
 
 
@@ -82,6 +75,19 @@ class _Writing:
 
     archive: zipfile.ZipFile
     exported: Exported
+
+    async def everything(
+        self, sessions: Sessions, folders: Mapping[str, Path], progress: Progress
+    ) -> None:
+        """Rows of one service after the other, files, and last what all that is."""
+        exported = self.exported
+        for service, session in sessions.items():
+            with progress.step(service):
+                await self.service(service, session)
+        with progress.step("files"):
+            for service, path in files.blobs(folders, exported.tenant["id"]):
+                self.blob(f"{service}/blobs/{path.name}", path)
+        self.archive.writestr(MANIFEST, json.dumps(asdict(exported), indent=1, ensure_ascii=False))
 
     async def service(self, service: str, session: asyncpg.Connection) -> None:
         """All rows of a service as they are at one moment."""

@@ -45,19 +45,7 @@ async def remove(installation: Installation, slug: str, progress: Progress) -> R
                 f" crm tenant suspend {slug}, and delete it after that"
             )
         removing = _Removing(installation, sessions, bus, Removed(tenant.id))
-        for number in range(1, ROUNDS_MAX + 1):
-            before = removing.removed.total()
-            with progress.step(f"round {number}: wait for relays and consumers"):
-                await messages.wait_until_heard(bus, sessions, tenant.id)
-            for service in removing.order():
-                with progress.step(f"round {number}: {service}"):
-                    await removing.service(service)
-            with progress.step(f"round {number}: live updates, files"):
-                await removing.rest()
-            if removing.removed.total() == before:
-                break
-        else:
-            raise TenantError(f"Something of {slug} is written again and again: see crm doctor")
+        await removing.rounds(progress)
         await sessions["identity"].execute(_LAST, tenant.id)
         _add(removing.removed.rows, "identity", 1)
         return removing.removed
@@ -71,6 +59,22 @@ class _Removing:
     sessions: Sessions
     bus: JetStreamContext
     removed: Removed
+
+    async def rounds(self, progress: Progress) -> None:
+        """Delete until a round finds nothing."""
+        tenant_id = self.removed.tenant_id
+        for number in range(1, ROUNDS_MAX + 1):
+            before = self.removed.total()
+            with progress.step(f"round {number}: wait for relays and consumers"):
+                await messages.wait_until_heard(self.bus, self.sessions, tenant_id)
+            for service in self.order():
+                with progress.step(f"round {number}: {service}"):
+                    await self.service(service)
+            with progress.step(f"round {number}: live updates, files"):
+                await self.rest()
+            if self.removed.total() == before:
+                return
+        raise TenantError("Something of it is written again and again: see crm doctor")
 
     def order(self) -> Sequence[str]:
         """Identity last: it has the operation log, which hears of all others."""

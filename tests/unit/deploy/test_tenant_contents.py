@@ -13,7 +13,7 @@ from deploy.local.settings import SERVICES
 from deploy.tenants.contents import EVERYWHERE, LEFT_OUT, OF_SERVICE, WITHHELD, is_exported
 from deploy.tenants.errors import TenantError
 
-SECRET: Final = re.compile(r"hash|secret|token|password|sealed|salt|recovery|code$|(^|_)keys?$")
+SECRET: Final = re.compile(r"hash|secret|token|password|sealed|salt|recovery|(^|_)keys?$")
 # Columns that are called like secrets and are none.
 SHOWN: Final = {
     "api_client.secrets": "the ends and times that administrators see, no secret",
@@ -23,7 +23,6 @@ SHOWN: Final = {
     "log_head.hash": "the end of the chain",
     "log_head.root_hash": "the last one that is signed",
     "role.key": "the name of a ready-made role",
-    "tenant.currency_code": "an ISO code",
     "tenant.password_length_min": "a setting",
     "user.password_change_required": "a setting",
     "user.password_update_time": "a time",
