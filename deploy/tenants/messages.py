@@ -12,13 +12,15 @@ from nats.js.errors import APIError
 
 from chassis.events.streams import EDGE, stream_name
 from chassis.rpc.tls import broker_context
+from deploy.backup.moment import CONNECT_TIMEOUT_S
 from deploy.backup.settings import Installation
 from deploy.tenants.errors import TenantError
 from deploy.tenants.sessions import Sessions
 
-TIMEOUT_S: Final = 5.0
+# Many deletions wait for the disk of the broker, which writes each.
+TIMEOUT_S: Final = 30.0
 READ: Final = 1000
-AT_ONCE: Final = 100
+AT_ONCE: Final = 20
 HEARD_WITHIN_S: Final = 120.0
 LOOK_EVERY_S: Final = 0.2
 _UNPUBLISHED: Final = (
@@ -33,7 +35,7 @@ async def broker(installation: Installation) -> AsyncIterator[JetStreamContext]:
         client = await nats.connect(
             installation.nats_url,
             tls=broker_context(installation.tls_dir),
-            connect_timeout=int(TIMEOUT_S),
+            connect_timeout=int(CONNECT_TIMEOUT_S),
             allow_reconnect=False,
         )
         try:
@@ -112,7 +114,7 @@ async def _sequences(jetstream: JetStreamContext, stream: str, subject: str) -> 
     config = api.ConsumerConfig(
         ack_policy=api.AckPolicy.NONE,
         headers_only=True,
-        inactive_threshold=TIMEOUT_S * 2,
+        inactive_threshold=TIMEOUT_S,
         mem_storage=True,
         num_replicas=1,
     )
