@@ -1,11 +1,13 @@
 """A tenant's messages in the streams: heard by everybody first, then deleted."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
 import nats
+from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext, api
 from nats.js.errors import APIError
@@ -29,7 +31,7 @@ _UNPUBLISHED: Final = (
 
 
 @asynccontextmanager
-async def broker(installation: Installation) -> AsyncIterator[JetStreamContext]:
+async def broker(installation: Installation) -> AsyncIterator[Client]:
     """The broker; TenantError when it does not answer or refuses."""
     try:
         client = await nats.connect(
@@ -39,7 +41,7 @@ async def broker(installation: Installation) -> AsyncIterator[JetStreamContext]:
             allow_reconnect=False,
         )
         try:
-            yield client.jetstream(timeout=TIMEOUT_S)
+            yield client
         finally:
             await client.close()
     except (NatsError, APIError, OSError, TimeoutError) as error:
@@ -47,7 +49,7 @@ async def broker(installation: Installation) -> AsyncIterator[JetStreamContext]:
 
 
 async def wait_until_heard(
-    jetstream: JetStreamContext,
+    client: Client,
     sessions: Sessions,
     tenant_id: str,
     within_s: float = HEARD_WITHIN_S,
@@ -55,6 +57,7 @@ async def wait_until_heard(
     """Return when no event of the tenant waits for a relay or a consumer any more: from then on
     nothing that is deleted is written again. TenantError says who does not move.
     """
+    jetstream = client.jetstream(timeout=TIMEOUT_S)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within_s
     for service, session in sessions.items():
@@ -70,25 +73,38 @@ async def wait_until_heard(
             await asyncio.sleep(LOOK_EVERY_S)
 
 
-async def remove_messages(jetstream: JetStreamContext, service: str, tenant_id: str) -> int:
+async def remove_messages(client: Client, service: str, tenant_id: str) -> int:
     """Delete a tenant's messages from the stream of a service; how many.
 
     Such a stream refuses to be purged, so that nobody empties it by a slip: they go one by one.
     """
-    stream, subject = stream_name(service), _subject(tenant_id)
+    jetstream, subject = client.jetstream(timeout=TIMEOUT_S), _subject(tenant_id)
+    stream = stream_name(service)
     count = 0
     while await _held(jetstream, stream, subject):
         for sequences in await _sequences(jetstream, stream, subject):
-            await asyncio.gather(*(jetstream.delete_msg(stream, one) for one in sequences))
+            await asyncio.gather(*(_delete(client, stream, one) for one in sequences))
             count += len(sequences)
     return count
 
 
-async def purge_edge(jetstream: JetStreamContext, tenant_id: str) -> int:
+async def _delete(client: Client, stream: str, sequence: int) -> None:
+    """Nobody can read the message any more; its bytes go when the broker compacts the file, for
+    overwriting each at once takes twenty times as long.
+    """
+    asked = json.dumps({"seq": sequence, "no_erase": True}).encode()
+    subject = f"$JS.API.STREAM.MSG.DELETE.{stream}"
+    answer = json.loads((await client.request(subject, asked, timeout=TIMEOUT_S)).data)
+    if "error" in answer:
+        raise TenantError(f"{stream} keeps message {sequence}: {answer['error']['description']}")
+
+
+async def purge_edge(client: Client, tenant_id: str) -> int:
     """Delete the copies of live updates, after the messages themselves; how many."""
-    count = await _held(jetstream, EDGE, _subject(tenant_id))
+    jetstream, subject = client.jetstream(timeout=TIMEOUT_S), _subject(tenant_id)
+    count = await _held(jetstream, EDGE, subject)
     if count:
-        await jetstream.purge_stream(EDGE, subject=_subject(tenant_id))
+        await jetstream.purge_stream(EDGE, subject=subject)
     return count
 
 

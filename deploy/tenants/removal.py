@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from nats.js import JetStreamContext
+from nats.aio.client import Client
 
 from deploy.backup.settings import Installation
 from deploy.local.progress import Progress
@@ -57,7 +57,7 @@ class _Removing:
 
     installation: Installation
     sessions: Sessions
-    bus: JetStreamContext
+    bus: Client
     removed: Removed
 
     async def rounds(self, progress: Progress) -> None:
