@@ -24,6 +24,7 @@ from cli.options import command
 from deploy.backup import commands as backup
 from deploy.backup.errors import BackupError
 from deploy.local.errors import RunnerError
+from deploy.tenants.errors import TenantError
 
 app = typer.Typer(
     help="A client of the CRM platform.",
@@ -60,7 +61,7 @@ def main() -> int:
     """Run the command; what goes wrong is said in words, with exit code 1."""
     try:
         app()
-    except (CliError, BackupError, RunnerError) as error:
+    except (CliError, BackupError, RunnerError, TenantError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:

@@ -18,12 +18,14 @@ from cli.errors import CliError
 from cli.options import command
 from cli.output import print_json, print_table
 from crm.identity.v1 import tenant_pb2 as pb
+from deploy.tenants import commands as whole
 
 SERVICE = "crm.identity.v1.TenantService"
 OPERATOR = "operator"
 Answer = TypeVar("Answer", bound=Message)
 app = typer.Typer(
-    help="Create, list, suspend and resume tenants (for operators).", no_args_is_help=True
+    help="Create, list, suspend, resume, export and delete tenants (for operators).",
+    no_args_is_help=True,
 )
 
 
@@ -95,6 +97,10 @@ def suspend(slug: Slug) -> None:
 def resume(slug: Slug) -> None:
     """Let a suspended tenant work again."""
     _tell(call_identity("ResumeTenant", pb.ResumeTenantRequest(slug=slug), pb.Tenant))
+
+
+app.command("export")(whole.export)
+app.command("delete")(whole.delete)
 
 
 def _tell(tenant: pb.Tenant) -> None:

@@ -40,7 +40,7 @@ def create_backup(
     ] = 0,
 ) -> None:
     """Make a backup while everything goes on, and remove the oldest."""
-    installation = _installation()[0]
+    installation = found_installation()[0]
     manifest = make(installation, Progress(console), check=check, keep=keep)
     console.print(f"{manifest.id}  {_size(manifest.bytes)}  key {manifest.key_id}")
 
@@ -48,7 +48,7 @@ def create_backup(
 @app.command("list")
 def list_backups() -> None:
     """Show the backups, the newest first: restore point, size, key, how reading it went, schema."""
-    for folder in store.backups(_installation()[0].store):
+    for folder in store.backups(found_installation()[0].store):
         try:
             told = _line(read_manifest(folder), verified(folder))
         except BackupError as error:
@@ -59,7 +59,7 @@ def list_backups() -> None:
 @app.command("verify")
 def verify_backup(backup_id: Id = store.LATEST) -> None:
     """Read a backup through: nothing missing, changed or cut, and the key opens it."""
-    installation = _installation()[0]
+    installation = found_installation()[0]
     check_through(installation, store.find(installation.store, backup_id), Progress(console))
 
 
@@ -69,7 +69,7 @@ def restore_backup(
     yes: Annotated[bool, typer.Option("--yes", help="Replace what there is.")] = False,
 ) -> None:
     """Put everything back as it was: databases, files, streams; what came later is gone."""
-    installation, platform = _installation()
+    installation, platform = found_installation()
     progress = Progress(console)
     manifest = check_through(installation, store.find(installation.store, backup_id), progress)
     if platform is None:
@@ -84,7 +84,7 @@ def restore_backup(
 @app.command("settle")
 def settle_databases() -> None:
     """After a recovery by other means: forget streams, let events go out again, end sessions."""
-    settle(_installation()[0])
+    settle(found_installation()[0])
 
 
 @app.command("schedule")
@@ -94,11 +94,11 @@ def schedule(
 ) -> None:
     """Make and verify backups for ever; what fails is tried again after a quarter of an hour."""
     wait = first * 60
-    tell(_installation()[0], os.environ.get(LISTEN, ""))
+    tell(found_installation()[0], os.environ.get(LISTEN, ""))
     while True:
         time.sleep(wait)
         try:
-            installation = _installation()[0]
+            installation = found_installation()[0]
             wait = _due_in_s(installation, every)
             if wait <= 0:
                 make(installation, Progress(console), check=True)
@@ -112,7 +112,7 @@ def watch() -> None:
     """Tell Prometheus at METRICS_LISTEN when the newest good backup was made, until stopped."""
     stops = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, stops)
-    tell(_installation()[0], os.environ.get(LISTEN, ""))
+    tell(found_installation()[0], os.environ.get(LISTEN, ""))
     signal.sigwait(stops)
 
 
@@ -136,7 +136,7 @@ def check_through(installation: Installation, folder: Path, progress: Progress) 
     return manifest
 
 
-def _installation() -> tuple[Installation, Platform | None]:
+def found_installation() -> tuple[Installation, Platform | None]:
     """The installation, and the runner of it if it is the local one."""
     if is_told(os.environ):
         return read_installation(os.environ), None

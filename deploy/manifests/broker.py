@@ -39,15 +39,27 @@ TLS: Final = "/etc/nats/tls"
 # All streams of all services full, and as much again for what is being compacted.
 STORE_BYTES_MAX: Final = 2 * (len(OWNERS) * STREAM_BYTES_MAX + EDGE_BYTES_MAX)
 STORE_GIB: Final = -(-STORE_BYTES_MAX * 10 // 8 // 1024**3)
-# After a restore the streams tell of what never was: who restores deletes them. `crm doctor` looks
-# at streams and consumers, and can read no message.
+# After a restore the streams tell of what never was: who restores deletes them. A deleted tenant
+# takes its messages along. `crm doctor` looks at streams and consumers, and can read no message.
 OTHERS: Final = {
     TOOLBOX: ["$JS.API.STREAM.LIST", "$JS.API.CONSUMER.LIST.*"],
     BACKUP: [
         "$JS.API.INFO",
         "$JS.API.STREAM.LIST",
         "$JS.API.STREAM.NAMES",
+        "$JS.API.STREAM.INFO.*",
+        "$JS.API.CONSUMER.LIST.*",
+        f"$JS.API.STREAM.PURGE.{EDGE}",
         *(f"$JS.API.STREAM.DELETE.{one}" for one in (EDGE, *(stream_name(o.name) for o in OWNERS))),
+        *(
+            subject.format(stream_name(one.name))
+            for one in OWNERS
+            for subject in (
+                "$JS.API.STREAM.MSG.DELETE.{}",
+                "$JS.API.CONSUMER.CREATE.{}.>",
+                "$JS.API.CONSUMER.MSG.NEXT.{}.*",
+            )
+        ),
     ],
 }
 

@@ -23,7 +23,8 @@ from deploy.manifests import broker
 from deploy.manifests.certificates import Authority
 from deploy.manifests.development import new_values
 from deploy.manifests.secrets import filled, templates
-from deploy.manifests.services import TOOLBOX
+from deploy.manifests.services import BACKUP, TOOLBOX
+from deploy.tenants.messages import purge_edge, remove_messages
 
 READY_S = 30.0
 
@@ -147,6 +148,22 @@ async def test_the_doctor_sees_the_streams_and_reads_nothing(brokers: Brokers) -
     ends = REGISTRY.get_sample_value("crm_tls_expiry_timestamp_seconds", {"of": "nats"})
     assert ends is not None
     assert ends > time.time()
+
+
+async def test_who_backs_up_deletes_messages_of_a_tenant_and_no_others(brokers: Brokers) -> None:
+    gone, stays = secrets.token_hex(4), secrets.token_hex(4)
+    sales, backup = await brokers.bus("sales"), await brokers.bus(BACKUP)
+    try:
+        for tenant in (gone, stays, gone):
+            await sales.jetstream.publish(f"crm.{tenant}.sales.00.lead.created", b"{}")
+        assert await remove_messages(backup.client, "sales", gone) == 2
+        await purge_edge(backup.client, gone)
+        assert await purge_edge(backup.client, gone) == 0
+        assert await remove_messages(backup.client, "sales", stays) == 1
+        assert await backup.jetstream.consumers_info("CRM_SALES") is not None
+    finally:
+        await sales.close()
+        await backup.close()
 
 
 async def test_a_service_writes_to_its_own_stream_alone(brokers: Brokers) -> None:

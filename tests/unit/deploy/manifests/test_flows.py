@@ -180,8 +180,13 @@ def test_a_call_is_declared_where_the_code_has_a_client() -> None:
 def test_the_broker_knows_each_service_and_guards_its_stream() -> None:
     users = dict(_users())
     assert users.pop(TOOLBOX) == ["$JS.API.STREAM.LIST", "$JS.API.CONSUMER.LIST.*"]
-    deleted = {one for one in users.pop(BACKUP) if ".DELETE." in one}
-    assert deleted == {f"$JS.API.STREAM.DELETE.{one}" for one in (EDGE, *map(stream_name, TARGETS))}
+    of_services = list(map(stream_name, TARGETS))
+    deleted = {one for one in users.pop(BACKUP) if ".DELETE." in one or ".PURGE." in one}
+    assert deleted == {
+        *(f"$JS.API.STREAM.DELETE.{one}" for one in (EDGE, *of_services)),
+        *(f"$JS.API.STREAM.MSG.DELETE.{one}" for one in of_services),
+        f"$JS.API.STREAM.PURGE.{EDGE}",
+    }
     assert set(users) == {service.name for service in SERVICES}
     for name, subjects in users.items():
         written = [subject for subject in subjects if subject.startswith("crm.")]
