@@ -46,6 +46,11 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
         "choices": "A tenant has at most 50,000 in a service, which forms read by their field.",
         "campaign_members": "They have no text: what is sought is the customer or contact.",
     },
+    "operations": dict.fromkeys(
+        ("custom_fields", "choices"),
+        "They belong to a collection of each service, so that no service owns the name in "
+        "/v1/{resource}; batches change many, the operation log tells who did.",
+    ),
     "field rules": dict.fromkeys(
         ("custom_fields", "choices"),
         "They are granted with the collection that they belong to; no role names them.",
