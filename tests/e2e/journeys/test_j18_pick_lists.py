@@ -1,7 +1,6 @@
-"""J18, its lists and sharing: a new tenant has sources and classes and adds lists of its own; when
-an entry is retired, old records still show it and new ones cannot use it. Losses have reasons from
-such a list. A customer is shared, changes hands, is found by fragments; no page is too far.
-Communication records, call-backs and the desktop come with activities, of a later issue.
+"""J18, its lists and sharing: a new tenant has sources and classes and adds lists of its own; what
+is retired stays on old records only. A customer is shared, changes hands, is found; no page is too
+far. Communication records, call-backs and the desktop come with activities, of a later issue.
 """
 
 from collections.abc import Iterator
