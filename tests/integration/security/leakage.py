@@ -30,8 +30,8 @@ async def timed(
 
 
 def leaks(times: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """The t of every way against the first. The slowest tenth of all samples is the machine's doing,
-    not that of a way, and left out.
+    """The t of every way against the first. The slowest tenth of all samples is the machine's
+    doing, not that of a way, and left out.
     """
     slow = quantiles(chain(*times.values()), n=10)[-1]
     first, *others = ([one for one in some if one <= slow] for some in times.values())
