@@ -58,6 +58,7 @@ class Rules:
             filterable=("resource", "name", "label", "kind", "retired", "position"),
             orderable=("position",),
             unique={"uq_custom_field_name": "name"},
+            searchable=("label", "name", "description"),
             prepare_create=self._new_field,
             prepare_update=self._changed_field,
             prepare_delete=self._deleted_field,
@@ -71,6 +72,7 @@ class Rules:
             filterable=("resource", "field", "label", "is_default", "retired", "position"),
             orderable=("position",),
             unique={"uq_choice_label": "label", "uq_choice_default": "is_default"},
+            searchable=("label",),
             prepare_create=self._new_choice,
             prepare_delete=self._deleted_choice,
         )
@@ -83,16 +85,13 @@ class Rules:
             "reference_resource": (one.kind is Kind.REFERENCE) != bool(one.reference)
             or (bool(one.reference) and target == EVERY_SERVICE),
             "unique_values": one.unique and one.kind not in UNIQUE_KINDS,
-            "searchable": one.searchable and not self._searches(row, one),
+            "searchable": one.searchable and one.kind is not Kind.TEXT,
         }
         problems = [(name, f"It does not fit {one.kind}.") for name, odd in told.items() if odd]
         if problems:
             raise invalid_fields(problems)
         _check_default(one, row)
         tx.after(FIELDS.require, call, row)
-
-    def _searches(self, row: Row, one: Definition) -> bool:
-        return one.kind is Kind.TEXT and self._plans[str(row["resource"])].search is not None
 
     async def _changed_field(
         self, call: Call, _tx: Tx, before: Row, row: Row, _message: Message

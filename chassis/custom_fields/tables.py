@@ -19,6 +19,7 @@ from sqlalchemy.dialects.postgresql import UUID
 
 from chassis.db.indexes import list_indexes
 from chassis.db.schema import new_metadata, resource_columns, resource_constraints
+from chassis.search.table import search_table
 
 LIVING = text("delete_time IS NULL")
 UNIQUE_VALUE = "uq_custom_value_unique_key"
@@ -60,6 +61,7 @@ def _custom_field(metadata: MetaData) -> Table:
         Index("ix_custom_field_resource", "tenant_id", "resource", "position", "id"),
     )  # fmt: skip
     list_indexes(table, orderable=("position",))
+    search_table(table)
     return table
 
 
@@ -84,6 +86,7 @@ def _choice(metadata: MetaData) -> Table:
     Index("uq_choice_default", *of_list, unique=True, postgresql_where=single)
     Index("ix_choice_list", *of_list, table.c.position, table.c.id)
     list_indexes(table, orderable=("position",))
+    search_table(table)
     return table
 
 

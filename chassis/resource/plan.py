@@ -212,11 +212,11 @@ def make_plan(resource: Resource, service: str = "") -> Plan:
     """
     descriptor = resource.message.DESCRIPTOR
     fields = resource_fields(descriptor, resource.table)  # type: ignore[arg-type]  # the stubs make it a union
-    search = make_search(resource.table, resource.searchable) if resource.searchable else None
-    plan = Plan(resource, fields, home=service, search=search)
-    if CUSTOM in fields:
-        beside: tuple[Companion, ...] = (SearchCompanion(search, plan.plural),) if search else ()
-        plan = replace(plan, companions=(*beside, OwnValues(plan.plural)))
+    plan = Plan(resource, fields, home=service)
+    own: tuple[Companion, ...] = (OwnValues(plan.plural),) if CUSTOM in fields else ()
+    if own or resource.searchable:
+        search = make_search(resource.table, resource.searchable)
+        plan = replace(plan, search=search, companions=(SearchCompanion(search, plan.plural), *own))
     names = {reference.field for reference in resource.references} | set(resource.importable)
     names |= set(resource.choices) | ({NUMBER} if resource.number else set())
     unknown = (names | set(resource.unique.values())) - set(plan.fields)

@@ -50,11 +50,8 @@ class View:
     @cached_property
     def searched(self) -> tuple[str, ...]:
         """The fields whose texts searches look at; the tenant's own by id."""
-        search = self.plan.search
-        if search is None:
-            return ()
         own = (one.id for one in self.own.by_name.values() if one.searchable)
-        return (*(name for name in search.fields if name in self.fields), *own)
+        return (*(name for name in self.plan.resource.searchable if name in self.fields), *own)
 
     @cached_property
     def orders(self) -> Mapping[str, OrderField]:

@@ -30,7 +30,7 @@ class Search:
         fields by id.
         """
         texts = {name: str(row[name]) for name in self.fields if row[name]}
-        return {**texts, **own.searched_texts(row[CUSTOM])}
+        return {**texts, **own.searched_texts(row.get(CUSTOM))}
 
     def row(self, tenant_id: str, record_id: object, texts: Mapping[str, str]) -> Row:
         """The row of the table beside, for these texts."""

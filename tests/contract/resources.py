@@ -41,11 +41,11 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
         "custom_fields": "A tenant has at most 5,000 in a service, which are read whole.",
         "choices": "A tenant has at most 50,000 in a service, which are read whole.",
     },
-    "search": {
-        "custom_fields": "A tenant has at most 5,000 in a service, which are read whole.",
-        "choices": "A tenant has at most 50,000 in a service, which forms read by their field.",
-        "campaign_members": "They have no text: what is sought is the customer or contact.",
-    },
+    "operations": dict.fromkeys(
+        ("custom_fields", "choices"),
+        "They belong to a collection of each service, so that no service owns the name in "
+        "/v1/{resource}; batches change many, the operation log tells who did.",
+    ),
     "field rules": dict.fromkeys(
         ("custom_fields", "choices"),
         "They are granted with the collection that they belong to; no role names them.",
@@ -70,6 +70,11 @@ class Facts:
     def key(self) -> str:
         """A unique field, beside the id, that `body` sets and `change` leaves alone."""
         return {"custom_fields": "name", "choices": "label"}.get(self.plural, "external_id")
+
+    @property
+    def text(self) -> str:
+        """A text that is searched, which `body` may set."""
+        return self.declared.searchable[0]
 
     @property
     def spare(self) -> dict[str, object]:

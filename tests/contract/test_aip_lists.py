@@ -10,6 +10,7 @@ import pytest
 from chassis.filter.fields import FieldKind
 from chassis.resource.fields import Field, Form
 from chassis.resource.plan import make_plan
+from cli.records import items
 from tests.contract.resources import Facts
 from tests.contract.rules import bad, found_ids, good, keyed, listed, make
 from tests.live import Tenant
@@ -165,13 +166,23 @@ def test_filters_know_the_moment_and_the_caller(tenant: Tenant, facts: Facts) ->
 
 
 def test_a_bare_word_searches(tenant: Tenant, facts: Facts) -> None:
-    body = facts.body(tenant)
-    name = "title" if "title" in facts.fields else "name"
-    if facts.excused("search"):
-        bad(tenant.get(facts.path, filter="word"), 400)
-        return
-    word = f"z{secrets.token_hex(6)}"
-    record = good(tenant.post(facts.path, {**body, name: f"查找 {word}"}))
+    body, name, word = facts.body(tenant), facts.text, f"z{secrets.token_hex(6)}"
+    record = good(tenant.post(facts.path, {**body, name: f"{word}_查找"}))
     for text in (word, word[2:9], f'查找 AND {name}:"{word}"'):
         assert found_ids(tenant, facts, filter=text) == [record["id"]], text
     assert found_ids(tenant, facts, filter=f"{word}nothing") == []
+
+
+def test_texts_of_own_fields_are_searched(tenant: Tenant, facts: Facts) -> None:
+    if "custom_fields" not in facts.fields:
+        return
+    name, word = f"own_{secrets.token_hex(4)}", f"z{secrets.token_hex(6)}"
+    field = {"name": name, "label": word, "kind": "TEXT", "searchable": True}
+    made = good(tenant.post(f"{facts.path}/customFields", field))
+    own = {"custom_fields": {name: f"查找 {word}"}}
+    record = good(tenant.post(facts.path, {**facts.body(tenant), **own}))
+    assert found_ids(tenant, facts, filter=word) == [record["id"]]
+    elsewhere = "contacts" if facts.plural != "contacts" else "customers"
+    for path, ids in ((facts.path, [made["id"]]), (elsewhere, [])):
+        page = good(tenant.get(f"{path}/customFields", filter=word))
+        assert [one["id"] for one in items(page)] == ids

@@ -208,8 +208,8 @@ ROWS: Final = (
     Removal(
         "hidden fields are not searched",
         "chassis/resource/view.py",
-        "return (*(name for name in search.fields if name in self.fields), *own)",
-        "return (*search.fields, *own)",
+        "return (*(name for name in self.plan.resource.searchable if name in self.fields), *own)",
+        "return (*self.plan.resource.searchable, *own)",
         (f"{VIEW_TEST}::test_a_hidden_field_is_as_good_as_not_there",),
     ),
     Removal(

@@ -61,6 +61,8 @@ def campaign_member_resource(campaigns: Plan) -> Resource:
             Reference("contact_id", "contacts", "customer"),
         ),
         unique={"uq_campaign_member_somebody": "customer_id"},
+        # Who it is, another service knows; the tenant's own fields have what else there is to find.
+        searchable=("external_id",),
         prepare_create=rules.prepare_create,
         prepare_update=rules.prepare_update,
     )

@@ -5,6 +5,7 @@ from sqlalchemy.dialects.postgresql import UUID
 
 from chassis.db.indexes import list_indexes
 from chassis.db.schema import resource_columns, resource_constraints
+from chassis.search.table import search_table
 from services.marketing.models import metadata
 
 campaign_member = Table(
@@ -43,3 +44,4 @@ list_indexes(
         "response",
     ),
 )
+search_table(campaign_member)

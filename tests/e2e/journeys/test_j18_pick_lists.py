@@ -1,12 +1,26 @@
-"""J18, its lists: a new tenant has sources and classes; when one is retired, old records still show
-it and new ones cannot use it. Losses have reasons from such a list.
+"""J18, its lists and sharing: a new tenant has sources and classes and adds lists of its own; what
+is retired stays on old records only. A customer is shared, changes hands, is found; no page is too
+far. Communication records, call-backs and the desktop come with activities, of a later issue.
 """
 
+from collections.abc import Iterator
+
+import pytest
+
 from tests.e2e.journeys.test_j25_own_fields import ended, imported
-from tests.integration.custom_fields.own import good, refused
+from tests.e2e.test_rights_spread import person
+from tests.integration.custom_fields.own import choice, good, own_field, own_values, refused
 from tests.live import Tenant, eventually
 
 STRANGE = "018f0000-0000-7000-8000-000000000000"
+# The lists that every tenant has its own way of, beside source and class.
+OWN_LISTS = {
+    "communication_type": ("沟通方式", ("电话", "上门拜访", "微信")),
+    "hot_topic": ("热点", ("新品", "降价")),
+    "intent": ("意向", ("高", "中", "低")),
+    "contact_status": ("联系状态", ("待回访", "已回访")),
+}
+VERBS = ["READ", "CREATE", "UPDATE", "SHARE", "ASSIGN"]
 
 
 def choices(tenant: Tenant, field: str) -> dict[str, dict[str, object]]:
@@ -31,6 +45,94 @@ def test_retired_types_stay_where_they_are(tenant: Tenant) -> None:
     refused(tenant.patch(f"customers/{other['id']}", {"source_id": fair}), 400, "source_id")
     found = tenant.list("customers", filter="source_id = 展会")
     assert [one["id"] for one in found] == [old["id"]]
+
+
+def test_own_lists_go_by_the_same_rules(tenant: Tenant) -> None:
+    """Communication type, hot topic, intent and status, and a piece of custom information."""
+    fields = {
+        name: own_field(tenant, name, "CHOICE", label=label)
+        for name, (label, _) in OWN_LISTS.items()
+    }
+    own_field(tenant, "custom_information", "TEXT", label="自定义信息", searchable=True)
+    ids = {
+        (name, label): choice(tenant, fields[name], label, position=at)
+        for name, (_, labels) in OWN_LISTS.items()
+        for at, label in enumerate(labels)
+    }
+    first = {name: ids[name, labels[0]] for name, (_, labels) in OWN_LISTS.items()}
+    own = {**first, "custom_information": "喜欢钓鱼"}
+    old = tenant.create("customers", name="沟通客户", custom_fields=own)
+    path = f"customers/{old['id']}"
+    assert own_values(old) == own
+    for name, field in fields.items():
+        assert tuple(choices(tenant, field)) == OWN_LISTS[name][1]
+    phone = first["communication_type"]
+    good(tenant.patch(f"customers/choices/{phone}", {"retired": True}))
+    assert own_values(good(tenant.get(path)))["communication_type"] == phone
+    good(tenant.patch(path, {"custom_fields": {"intent": ids["intent", "低"]}}))
+    fresh = {"name": "新记录", "custom_fields": {"communication_type": phone}}
+    refused(tenant.post("customers", fresh), 400, "custom_fields.communication_type")
+    fresh["custom_fields"] = {"communication_type": ids["communication_type", "微信"]}
+    assert own_values(tenant.create("customers", **fresh)) == fresh["custom_fields"]
+    by_label = "custom_fields.communication_type = 电话 AND custom_fields.intent = 低"
+    for text in (by_label, "钓鱼", "diaoyu", "dy"):
+        assert [one["id"] for one in tenant.list("customers", filter=text)] == [old["id"]], text
+
+
+@pytest.fixture(scope="module")
+def pair(tenant: Tenant) -> Iterator[tuple[Tenant, Tenant]]:
+    """The salespeople A and B, each of whom sees what is his own."""
+    grants = [{"resource": "customers", "verbs": VERBS, "scope": "OWN"}]
+    grants.append({"resource": "users", "verbs": ["READ"], "scope": "ALL"})
+    role = tenant.create("roles", name="seller", grants=grants)["id"]
+    people = person(tenant, "a", role_ids=[role]), person(tenant, "b", role_ids=[role])
+    yield people
+    for one in people:
+        one.http.close()
+
+
+def test_a_customer_is_shared_and_changes_hands(pair: tuple[Tenant, Tenant]) -> None:
+    a, b = pair
+    made = a.create("customers", name="杭州蓝天贸易有限公司", phone="+86 571 8700 1234")
+    path = f"customers/{made['id']}"
+    assert b.get(path).status_code == 404
+    share = good(a.post(f"{path}/shares", {"user_id": b.session["user_id"], "level": "READ"}))
+    assert good(b.get(path))["name"] == made["name"]
+    assert names(b) == [made["name"]]
+    assert b.patch(path, {"website": "https://b.example"}).status_code == 404
+    for text in ("蓝天", "lantian", "hzlt", "8700", "(0571) 8700 1234"):
+        assert names(b, f'"{text}"') == [made["name"]], text
+    assert names(b, "蓝地") == []
+    good(a.delete(f"{path}/shares/{share['id']}"))
+    assert names(b) == []
+    good(a.patch(path, {"owner_id": b.session["user_id"]}))
+    assert names(b) == [made["name"]]
+    assert names(a) == []
+    assert b.patch(path, {"website": "https://b.example"}).status_code == 200
+    assert a.get(path).status_code == 404
+
+
+def test_a_page_beyond_the_last_is_harmless(pair: tuple[Tenant, Tenant]) -> None:
+    """Pages are found by where the one before ended, so beyond the last is where all is gone."""
+    a, _ = pair
+    made = [a.create("customers", name=f"第 {at} 家") for at in range(4)]
+    page = good(a.get("customers", page_size=2, order_by="create_time"))
+    token = str(page["next_page_token"])
+    for one in made[2:]:
+        good(a.patch(f"customers/{one['id']}", {"owner_id": pair[1].session["user_id"]}))
+    asked: dict[str, str | int] = {
+        "page_size": 2, "order_by": "create_time", "page_token": token,
+    }  # fmt: skip
+    beyond = good(a.get("customers", **asked))
+    assert (beyond["customers"], beyond["next_page_token"]) == ([], "")
+    assert good(a.get("customers", **asked)) == beyond
+    assert names(a) == ["第 0 家", "第 1 家"]
+
+
+def names(who: Tenant, text: str = "") -> list[object]:
+    """The names of the customers that somebody lists."""
+    query = {"filter": text} if text else {}
+    return [one["name"] for one in who.list("customers", order_by="create_time", **query)]
 
 
 def test_lists_have_order_colour_and_a_default(tenant: Tenant) -> None:

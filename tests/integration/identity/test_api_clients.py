@@ -16,6 +16,7 @@ from crm.sales.v1 import product_pb2  # noqa: F401  # its service is called by n
 from crm.type.v1.requests_pb2 import DeleteRequest, GetRequest, ListRequest
 from deploy.local.platform import Platform
 from tests.integration.drive import CLIENT_TOKENS, Drive, Person
+from tests.integration.security.leakage import T_MAX, Way, leaks, timed, told
 
 CLIENTS = "identity.ApiClientService"
 SECRETS = "identity.ApiClientSecretService"
@@ -220,15 +221,13 @@ async def test_unknown_clients_and_wrong_secrets_are_one_thing(
     unknown = ("0190c0f0-0000-7000-8000-000000000000", "crm_cs_" + "y" * 43)
     for client_id, text in (wrong, unknown, (other.id, secret), ("客户", secret)):
         await refused_token(drive, client_id, text)
-    times: dict[tuple[str, str], list[float]] = {wrong: [], unknown: []}
-    for _ in range(100):
-        for pair, found in times.items():
-            started = time.perf_counter()
-            await refused_token(drive, *pair)
-            found.append(time.perf_counter() - started)
-    known_ms, unknown_ms = (sorted(found)[50] * 1000 for found in times.values())
-    figures.append(f"wrong secret {known_ms:.2f} ms, unknown client {unknown_ms:.2f} ms (median)")
-    assert abs(known_ms - unknown_ms) < max(1.0, 0.5 * max(known_ms, unknown_ms))
+    ways: dict[str, Way] = {
+        "wrong secret": lambda: refused_token(drive, *wrong),
+        "unknown client": lambda: refused_token(drive, *unknown),
+    }
+    times = await timed(ways, 200)
+    figures.append(f"no token: {told(times)}")
+    assert abs(leaks(times)["unknown client"]) < T_MAX, told(times)
 
 
 async def token_of(drive: Drive, client_id: str, secret: str) -> str:

@@ -1,10 +1,7 @@
 """Signing in and what ends a session: S11, S12, S14, S15."""
 
 import asyncio
-import random
-import statistics
 import time
-from collections.abc import Awaitable, Callable
 
 import asyncpg
 import grpc
@@ -17,6 +14,7 @@ from crm.identity.v1 import user_pb2 as users
 from deploy.local.platform import Platform
 from services.identity.domain.session import SESSIONS_MAX
 from tests.integration.drive import PASSWORD, Drive, Person
+from tests.integration.security.leakage import T_MAX, Way, leaks, timed, told
 from tests.integration.security.signing import (
     REFUSED,
     exchanged,
@@ -29,7 +27,7 @@ from tests.integration.security.signing import (
 )
 
 REFRESH_RACE = 20
-SAMPLES = 25
+SAMPLES = 40
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +166,7 @@ async def test_unknown_names_look_and_take_as_long_as_wrong_passwords(
     disabled = await new_user(admin, "disabled")
     gone = users.User(id=disabled, state=users.User.DISABLED)
     await admin.call("identity.UserService/UpdateUser", users.UpdateUserRequest(user=gone))
-    ways: dict[str, Callable[[], Awaitable[object]]] = {
+    ways: dict[str, Way] = {
         "wrong password": lambda: open_session(
             drive, login="admin", tenant=admin.slug, password="wrong"
         ),
@@ -176,22 +174,27 @@ async def test_unknown_names_look_and_take_as_long_as_wrong_passwords(
         "unknown tenant": lambda: open_session(drive, login="admin", tenant="nowhere"),
         "disabled": lambda: open_session(drive, login="disabled", tenant=admin.slug),
     }
-    texts, times = set(), {name: list[float]() for name in ways}
-    for _ in range(SAMPLES):
-        await forget_failures(domain_platform)
-        order = list(ways)
-        random.shuffle(order)
-        for name in order:
-            began = time.perf_counter()
-            error = await refusal(ways[name]())
-            times[name].append(time.perf_counter() - began)
+    texts = set()
+
+    def refused(way: Way) -> Way:
+        async def run() -> None:
+            error = await refusal(way())
             texts.add((error.code(), error.details(), str(error.trailing_metadata())))
+
+        return run
+
+    tried = {name: refused(way) for name, way in ways.items()}
+    times = await timed(tried, SAMPLES, lambda: forget_failures(domain_platform))
     assert len(texts) == 1, "every way to fail looks the same"
-    medians = {name: round(1000 * statistics.median(one), 1) for name, one in times.items()}
-    gap = max(medians.values()) - min(medians.values())
-    figures.append(f"sign-in refused, median ms: {medians}")
-    # Hashing is nine tenths of the time: a way without it would be far below half of the others.
-    assert gap < max(medians.values()) / 2, medians
+    figures.append(f"sign-in refused: {told(times)}")
+    assert all(abs(one) < T_MAX for one in leaks(times).values()), told(times)
+
+
+def test_the_measure_tells_a_leak() -> None:
+    noise = [10 + (at * 7 % 13) / 5 for at in range(SAMPLES)]
+    same, slower = noise[1:] + noise[:1], [one + 2 for one in noise]
+    found = leaks({"known": noise, "same": same, "slower": slower})
+    assert abs(found["same"]) < T_MAX < abs(found["slower"])
 
 
 async def test_only_strong_hashes_are_stored(domain_platform: Platform, admin: Person) -> None:
