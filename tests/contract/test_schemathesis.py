@@ -107,7 +107,8 @@ def _token(who: Tenant) -> str:
         return None if response.status_code == httpx.codes.TOO_MANY_REQUESTS else response
 
     given = eventually(answer, timeout_s=120, every_s=1.0)
-    assert given is not None and given.status_code == httpx.codes.OK
+    assert given is not None
+    assert given.status_code == httpx.codes.OK
     return str(as_dict(given)["access_token"])
 
 

@@ -27,7 +27,7 @@ def test_transfers_at_once_all_end(tenant: Tenant) -> None:
     # Others of the same service are not kept waiting either.
     export = as_dict(tenant.post("users:export", {"format": "CSV"}))["name"]
     for name in (export, *begun):
-        done = eventually(lambda name=name: _ended(tenant, str(name)), timeout_s=30)
+        done = _ended(tenant, str(name))
         assert not done.get("error"), done
     customers = tenant.list("customers")
     assert len(customers) == LEAVERS
@@ -37,5 +37,10 @@ def test_transfers_at_once_all_end(tenant: Tenant) -> None:
 
 
 def _ended(tenant: Tenant, name: str) -> dict[str, object]:
-    operation = as_dict(tenant.get(f"operations/{name}"))
-    return operation if operation["done"] else {}
+    """The operation, once it is done."""
+
+    def look() -> dict[str, object]:
+        operation = as_dict(tenant.get(f"operations/{name}"))
+        return operation if operation["done"] else {}
+
+    return eventually(look, timeout_s=30)

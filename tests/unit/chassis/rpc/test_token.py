@@ -58,10 +58,10 @@ async def test_what_identity_signs_is_read_back() -> None:
 
 async def test_a_token_is_refused_once_it_has_expired_though_it_was_known() -> None:
     verifier, now = TokenVerifier(keys), time.time()
-    token = sign(PRIVATE, Principal("user", USER, TENANT), now - LIFETIME_S - 4)
+    token = sign(PRIVATE, Principal("user", USER, TENANT), now - LIFETIME_S - 3)
     assert (await verifier.verify(token)).id == USER
     verifier._cache = type(verifier._cache)(
-        (digest, (who, end - 2)) for digest, (who, end) in verifier._cache.items()
+        (digest, (who, end - 3)) for digest, (who, end) in verifier._cache.items()
     )
     with pytest.raises(Unauthenticated):
         await verifier.verify(token)
