@@ -67,7 +67,7 @@ test-unit: $(PROTO) ## Unit and tidy tests: no sockets, no servers
 	@$(PYTEST) -q $(wildcard tests/unit tests/tidy)
 
 test-integration: $(PROTO) ## Tests against a real PostgreSQL and NATS
-	@$(PYTEST) -q tests/integration tests/contract tests/e2e; first=$$?; \
+	@first=0; $(PYTEST) -q tests/integration tests/contract tests/e2e || first=$$?; \
 		$(PYTEST) -q tests/fault tests/scale --fault-rounds=quick && exit $$first
 
 openapi: $(PROTO) ## Write docs/openapi.json from the protos

@@ -19,12 +19,14 @@ def upgrade() -> None:
             sa.Column("tokens", postgresql.ARRAY(sa.Integer()), nullable=False),
             sa.Column("texts", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
             sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f(f"pk_{name}")),
+            if_not_exists=True,
         )
         op.create_index(
             f"ix_{name}_tokens",
             name,
             ["tokens"],
             unique=False,
+            if_not_exists=True,
             postgresql_using="gin",
             postgresql_with={"fastupdate": "on", "gin_pending_list_limit": "64"},
         )
