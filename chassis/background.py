@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import structlog
@@ -24,7 +25,7 @@ from chassis.events.leader import ByOne
 from chassis.events.metrics import ConsumerMetrics, RelayMetrics
 from chassis.events.parked import COUNT_PARKED
 from chassis.events.relay import Relay
-from chassis.events.streams import edge_config, ensure_stream
+from chassis.events.streams import edge_config, ensure_stream, has_streams
 from chassis.events.worker import ConsumerWorker
 from chassis.meanwhile import ended
 from chassis.operations.store import COUNT_WAITING
@@ -159,7 +160,15 @@ def all_consumers(service: str, own: Sequence[Consumer]) -> Sequence[Consumer]:
 
 async def _keep_edge(bus: Bus, replicas: int) -> None:
     """Have the stream of live updates there, also after the broker has lost it."""
-    await ensure_stream(bus, edge_config(TARGETS, replicas))
+
+    async def sources_there() -> None:
+        """A source that is not there yet the broker tries again only much later."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(EDGE_CHECK_S):
+                while not await has_streams(bus, TARGETS):  # noqa: ASYNC110  # no event for it
+                    await asyncio.sleep(RESTART_WAIT_S / 10)
+
+    await ensure_stream(bus, edge_config(TARGETS, replicas), sources_there)
     await asyncio.sleep(EDGE_CHECK_S)
 
 

@@ -14,6 +14,7 @@ EDGE = "EDGE"
 DAY_S = 86400.0
 STREAM_AGE_MAX_S = 14 * DAY_S
 EDGE_AGE_MAX_S = 3600.0
+EDGE_MESSAGES_MAX = 10_000
 DUPLICATE_WINDOW_S = 600.0
 MESSAGE_BYTES_MAX = 262144
 STREAM_BYTES_MAX = 512 * 1024 * 1024
@@ -62,7 +63,8 @@ def edge_config(services: tuple[str, ...], replicas: int = 1) -> api.StreamConfi
     """The stream that sources all services' streams for an hour.
 
     It only copies: where one broker keeps it alone, it is written without waiting for the disk. In
-    memory it would source all history again after a restart.
+    memory it would source all history again after a restart. A broker that was killed looks through
+    it for how far it has copied, so it holds no more than what live updates resume from.
     """
     return api.StreamConfig(
         name=EDGE,
@@ -72,9 +74,20 @@ def edge_config(services: tuple[str, ...], replicas: int = 1) -> api.StreamConfi
         discard=api.DiscardPolicy.OLD,
         max_age=EDGE_AGE_MAX_S,
         max_bytes=EDGE_BYTES_MAX,
+        max_msgs=EDGE_MESSAGES_MAX,
         num_replicas=replicas,
         persist_mode=api.PersistMode.ASYNC if replicas == 1 else None,
     )
+
+
+async def has_streams(bus: Bus, services: tuple[str, ...]) -> bool:
+    """Whether the streams of all these services are there."""
+    try:
+        for service in services:
+            await bus.jetstream.stream_info(stream_name(service))
+    except NotFoundError:
+        return False
+    return True
 
 
 async def ensure_stream(

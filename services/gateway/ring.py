@@ -14,10 +14,11 @@ import orjson
 from chassis.access.place import COMPANY, OWNED, grantees_in
 from chassis.errors import ResourceExhausted
 from chassis.events.feed import Told
+from chassis.events.streams import EDGE_MESSAGES_MAX
 from services.gateway.contracts import Resource, load_contracts
 
 STREAM = "EDGE"
-RING_EVENTS = 10_000
+RING_EVENTS = EDGE_MESSAGES_MAX
 QUEUE_EVENTS = 256
 STREAMS_PER_TENANT = 1000
 _SUBJECT_PARTS = 6

@@ -13,6 +13,8 @@ from typing import Final
 
 import asyncpg
 from google.protobuf.message import Message
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
 from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert
 
@@ -214,15 +216,16 @@ def writes_half_a_batch() -> None:
 
 def gives_up() -> None:
     """A consumer does not come back when the broker was away."""
-    declare = SourceLoop._declare
+    fetch = SourceLoop._fetch
 
-    async def once(self: SourceLoop) -> None:
-        if getattr(self, "_declared_before", False):
+    async def for_good(
+        self: SourceLoop, messages: JetStreamContext.PullSubscription, batch: int, seconds: float
+    ) -> list[Msg]:
+        if self._bus.client.stats["reconnects"]:
             await asyncio.Event().wait()
-        await declare(self)
-        self._declared_before = True  # type: ignore[attr-defined]  # this is how a bug is planted
+        return await fetch(self, messages, batch, seconds)
 
-    SourceLoop._declare = once  # type: ignore[method-assign]  # as above
+    SourceLoop._fetch = for_good  # type: ignore[method-assign]  # this is how a bug is planted
 
 
 def keeps_connections() -> None:
