@@ -12,7 +12,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from random import Random
 from typing import Final
 
@@ -210,8 +210,9 @@ def operations_of(document: dict[str, object]) -> list[Operation]:
 
 
 def run(operations: list[Operation], sender: Sender, cases: int = CASES) -> None:
-    """Send so many cases, the same number to each operation as far as it has so many. They are made
-    in one thread, for hypothesis, and sent in several.
+    """Send so many cases, the same number to each operation as far as it has so many. They are sent
+    in several threads, and made in one while no other runs: hypothesis describes a strategy by
+    going through all loaded modules, which fails when another thread loads one.
     """
     todo = list(operations)
     coverage = {_name(one): _coverage(one) for one in operations}
@@ -219,16 +220,12 @@ def run(operations: list[Operation], sender: Sender, cases: int = CASES) -> None
         share = -(-(cases - sender.tally.total) // max(1, len(todo)))
         if share <= 0 or not todo:
             return
-        sent: list[int] = []
+        made = [_some(one, coverage[_name(one)], share, number) for one in todo]
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            under_way = []
-            for one in todo:
-                made = _some(one, coverage[_name(one)], share, number)
-                under_way.append(pool.map(sender.send, *zip(*made, strict=True)))
-                sent.append(len(made))
-            for done in under_way:
-                deque(done, 0)  # so that an error of our own is raised
-        todo = [one for one, count in zip(todo, sent, strict=True) if count * 2 >= share]
+            cases_made = chain.from_iterable(made)
+            # All taken, so that an error of our own is raised.
+            deque(pool.map(sender.send, *zip(*cases_made, strict=True)), 0)
+        todo = [one for one, cases_of in zip(todo, made, strict=True) if len(cases_of) * 2 >= share]
 
 
 def _some(
