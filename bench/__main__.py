@@ -22,7 +22,7 @@ from bench.data import (
     make_tenant,
 )
 from bench.load import NextRequest, run_load
-from bench.operations import create, get, page, search, update
+from bench.operations import CUSTOMERS, create, get, page, search, update
 from bench.pgbench import run_pgbench, scripts
 from bench.search import copy_search
 from bench.usage import cpu_seconds, memory_mib
@@ -101,9 +101,9 @@ def _over_http(platform: Platform, tenant: Tenant, requests: NextRequest, tps: f
 
 
 OPERATIONS: Mapping[str, NextRequest] = {
-    "get_customer": get(ROWS),
-    "create_customer": create(),
-    "update_customer": update(),
+    "get_customer": get(CUSTOMERS, ROWS),
+    "create_customer": create(CUSTOMERS),
+    "update_customer": update(CUSTOMERS),
     "list_customers": page(),
     "search_two_characters": search(given_name, ROWS),
     "search_pinyin": search(lambda number: pinyin(given_name(number)), ROWS),

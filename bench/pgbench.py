@@ -24,10 +24,11 @@ from chassis.custom_fields.model import NO_FIELDS
 from chassis.db.pool import Tx
 from chassis.db.sql import Statement
 from chassis.errors import NotFound
+from chassis.events.change_row import change_values
 from chassis.resource.listing import list_records
 from chassis.resource.plan import Plan, make_plan
 from chassis.resource.read import get_record
-from chassis.resource.write import change_values, insert_record
+from chassis.resource.write import insert_record
 from chassis.search.pinyin import pinyin
 from crm.type.v1.requests_pb2 import ListRequest
 from deploy.local.postgres import BINARIES

@@ -20,9 +20,9 @@ from chassis.db.pool import Database
 from chassis.deferred import Surroundings, deferred_work
 from chassis.describe import SERVICE as DESCRIBE_SERVICE
 from chassis.describe import Descriptions
-from chassis.events.change_rpc import SERVICE as CHANGE_SERVICE
-from chassis.events.change_rpc import change_methods
-from chassis.events.change_service import SnapshotSource
+from chassis.disclosure import Disclosures
+from chassis.events.change_service import SERVICE as CHANGE_SERVICE
+from chassis.events.change_service import SnapshotSource, change_methods
 from chassis.events.consumer import Consumer
 from chassis.events.snapshot import snapshot_source
 from chassis.explain.methods import SERVICE as ACCESS_SERVICE
@@ -135,7 +135,7 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
         replicated=not identity,
     )
     plans = {one.plan.plural: one.plan for one in parts.collections}
-    own = own_fields(toolbox.collection, plans, custom)
+    own = own_fields(toolbox.collection, plans, custom, settings.page_token_key)
     verifier = TokenVerifier(parts.identity.fetch_keys)
     deputies = Deputies(parts.identity.deferred_token, verifier, access, custom)
     around = Surroundings(settings, starter, clients, deputies, background.wake_relay)
@@ -147,15 +147,17 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
         if identity:  # who has just changed the organisation works on with it
             access.forget(tenant_id)
 
-    server = RpcServer(settings.service, database, authority, on_change)
     collections = (*parts.collections, *own.collections)
     every_plan = [one.plan for one in collections]
+    shown = Disclosures(every_plan)
+    server = RpcServer(settings.service, database, authority, on_change, shown)
     purge = Purge(settings.service, database, clients, every_plan)
     search = SearchUpkeep(settings.service, database, every_plan, custom)
     snapshots = {one.plan.singular: snapshot_source(one.plan, custom) for one in collections}
     snapshots |= parts.snapshots
     shared = _shared_methods(settings, database, plans, snapshots) | deferred.methods
     shared |= {PURGE_SERVICE: purge.methods(), **own.methods(starter)}
+    shared[HISTORY_SERVICE] = {**shared[HISTORY_SERVICE], **own.histories()}
     for name, methods in {**parts.methods, **shared}.items():
         server.add(name, methods)
     await server.start(settings.grpc_listen, settings.tls_dir, settings.health_listen)

@@ -17,13 +17,13 @@ from chassis.db.pool import Database
 from chassis.db.sql import statement
 from chassis.events.boot import Boot
 from chassis.events.bus import Bus
-from chassis.events.change_rpc import Producers
 from chassis.events.consumer import Consumer
 from chassis.events.feed import Feed
 from chassis.events.housekeeping import drop_representations, purge_idempotency, purge_inbox
 from chassis.events.leader import ByOne
 from chassis.events.metrics import ConsumerMetrics, RelayMetrics
 from chassis.events.parked import COUNT_PARKED
+from chassis.events.producers import Producers
 from chassis.events.relay import Relay
 from chassis.events.streams import edge_config, ensure_stream, has_streams
 from chassis.events.worker import ConsumerWorker

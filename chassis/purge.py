@@ -16,12 +16,12 @@ from chassis.call import Call, service_call
 from chassis.db.pool import Database, Record, Tx
 from chassis.db.sql import Statement, statement
 from chassis.errors import FailedPrecondition, Unavailable
+from chassis.events.change_row import change_part, change_values
 from chassis.events.leader import ByOne
 from chassis.resource.fields import Form
 from chassis.resource.plan import Plan
 from chassis.resource.read import lock_record, plan_of
 from chassis.resource.resource import Reference, Row
-from chassis.resource.write import change_part, change_values
 from chassis.rpc.client import Clients
 from chassis.rpc.methods import Free, Methods, Unary
 from chassis.settings import TARGETS

@@ -13,12 +13,14 @@ from chassis.codec import invalid_fields
 from chassis.custom_fields.source import CustomFieldSource
 from chassis.db.pool import Tx
 from chassis.filter.parser import parse_filter
+from chassis.history.methods import Histories
 from chassis.ids import is_id
 from chassis.resource.plan import Plan
 from chassis.resource.read import get_records, not_found, plan_of
 from chassis.resource.standard import Collection
 from chassis.rpc.methods import Handler, Unary
 from crm.chassis.v1 import setting_pb2 as pb
+from crm.chassis.v1.history_pb2 import ListHistoryRequest, ListHistoryResponse
 from crm.type.v1.requests_pb2 import BatchDeleteRequest, DeleteRequest, ListRequest
 
 READ, CONFIGURE = "READ", "CONFIGURE"
@@ -31,10 +33,20 @@ class Settings:
     collection: Collection
     plans: Mapping[str, Plan]
     source: CustomFieldSource
+    histories: Histories
 
     def methods(self) -> dict[str, Handler]:
         """Handlers by rpc name."""
         return {name: self._among(one) for name, one in self.collection.methods().items()}
+
+    async def list_history(
+        self, call: Call, tx: Tx, request: ListHistoryRequest
+    ) -> ListHistoryResponse:
+        """One page of the changes of a record."""
+        call = self.admit(call, request.resource, READ)
+        await self.require_own(call, tx, request.resource, [request.id])
+        request.resource = self.collection.plan.plural
+        return await self.histories.list(call, tx, request)
 
     def _among(self, every: Unary) -> Unary:
         """The method, for the records of the collection that the request names."""

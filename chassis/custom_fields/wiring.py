@@ -8,11 +8,12 @@ from chassis.custom_fields.indexes import Indexes
 from chassis.custom_fields.methods import Settings
 from chassis.custom_fields.rules import Rules
 from chassis.custom_fields.source import CustomFieldSource
+from chassis.history.methods import Histories
 from chassis.operations.start import Starter
 from chassis.resource.plan import Plan
 from chassis.resource.resource import Resource
 from chassis.resource.standard import Collection
-from chassis.rpc.methods import Methods
+from chassis.rpc.methods import Methods, Unary
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,13 +41,26 @@ class OwnFieldsOfService:
             "crm.chassis.v1.ChoiceService": self.choices.methods(),
         }
 
+    def histories(self) -> Methods:
+        """The handlers of HistoryService that are about the two."""
+        return {
+            "ListCustomFieldHistory": Unary(self.fields.list_history),
+            "ListChoiceHistory": Unary(self.choices.list_history),
+        }
+
 
 def own_fields(
     make: Callable[[Resource], Collection],
     plans: Mapping[str, Plan],
     source: CustomFieldSource,
+    key: bytes,
 ) -> OwnFieldsOfService:
-    """What a service with these collections offers; `make` makes a collection of a declaration."""
+    """What a service with these collections offers; `make` makes a collection of a declaration,
+    `key` signs page tokens.
+    """
     rules = Rules(plans)
     fields, choices = make(rules.custom_field()), make(rules.choice())
-    return OwnFieldsOfService(Settings(fields, plans, source), Settings(choices, plans, source))
+    histories = Histories({one.plan.plural: one.plan for one in (fields, choices)}, key)
+    return OwnFieldsOfService(
+        Settings(fields, plans, source, histories), Settings(choices, plans, source, histories)
+    )

@@ -13,8 +13,10 @@ from chassis.events.envelope import to_message
 from chassis.events.outbox import COLUMNS, change_of
 from chassis.events.tables import CHANGE
 from chassis.ids import is_id
+from chassis.rpc.methods import Free, Methods, ServerStream
 from crm.event.v1 import change_pb2
 
+SERVICE = "crm.event.v1.ChangeService"
 PAGE = 500
 CHANGES_MAX = 1000
 CHANGES_BYTES_MAX = 3 * 1024 * 1024
@@ -37,6 +39,16 @@ SnapshotSource: TypeAlias = Callable[
     [Tx, tuple[str, str] | None, int], Awaitable[Sequence[change_pb2.RecordState]]
 ]
 Sources: TypeAlias = Mapping[str, SnapshotSource]
+
+
+def change_methods(database: Database, service: str, sources: Sources) -> Methods:
+    """Handlers by rpc name; sources by resource in the singular."""
+    return {
+        "StreamSnapshot": ServerStream(
+            lambda _, request: stream_snapshot(database, sources, request)
+        ),
+        "ListChanges": Free(lambda _, request: list_changes(database, service, request)),
+    }
 
 
 async def stream_snapshot(

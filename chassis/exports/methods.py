@@ -8,6 +8,7 @@ from google.protobuf.json_format import MessageToJson
 
 from chassis.call import Call
 from chassis.db.pool import Tx
+from chassis.events.change_row import record_event
 from chassis.exports.work import told
 from chassis.operations import store
 from chassis.operations.message import EXPORT
@@ -16,7 +17,6 @@ from chassis.operations.store import Operation
 from chassis.resource.listing import list_records
 from chassis.resource.read import plan_of
 from chassis.resource.standard import Collection
-from chassis.resource.write import record_event
 from chassis.rpc.methods import Free, Methods
 from crm.chassis.v1.export_pb2 import CreateExportRequest
 from crm.type.v1.requests_pb2 import ListRequest

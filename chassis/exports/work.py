@@ -7,6 +7,7 @@ from google.protobuf.json_format import Parse
 from google.protobuf.message import Message
 
 from chassis.errors import FailedPrecondition
+from chassis.events.change_row import record_event
 from chassis.exports.columns import Column, Labels, Record, export_columns, label_references
 from chassis.exports.files import Rows, csv_file, xlsx_file
 from chassis.imports.matches import Lookup
@@ -21,7 +22,6 @@ from chassis.resource.read import plan_of
 from chassis.resource.resource import Reference
 from chassis.resource.standard import Collection
 from chassis.resource.view import view_of
-from chassis.resource.write import record_event
 from crm.chassis.v1.export_pb2 import CreateExportRequest
 from crm.type.v1.requests_pb2 import ListRequest
 

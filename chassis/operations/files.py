@@ -8,13 +8,13 @@ import orjson
 from chassis.call import Call
 from chassis.db.pool import Database, Record
 from chassis.errors import NotFound
+from chassis.events.change_row import record_event
 from chassis.operations import store
 from chassis.operations.blob import BlobStore
 from chassis.operations.items import Items
 from chassis.operations.lines import csv_line
 from chassis.operations.message import BULK, EXPORT, UNDO
 from chassis.operations.progress import Progress, read_progress
-from chassis.resource.write import record_event
 from crm.chassis.v1 import operation_pb2 as pb
 
 PAGE_ROWS = 1000

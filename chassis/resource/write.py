@@ -9,31 +9,23 @@ from typing import TypeAlias
 import asyncpg
 import orjson
 from google.protobuf.message import Message
-from sqlalchemy import CTE, Table, bindparam, insert, update
-from sqlalchemy.sql.dml import Insert
+from sqlalchemy import CTE, bindparam, update
 
 from chassis.call import Call
 from chassis.custom_fields.companion import written_keys
 from chassis.custom_fields.tables import UNIQUE_VALUE
 from chassis.db.pool import Record, Tx
-from chassis.db.schema import LANE_BULK, LANE_INTERACTIVE, chassis_tables, new_metadata
 from chassis.db.sql import Statement, statement
-from chassis.errors import AlreadyExists, InvalidArgument
-from chassis.ids import new_id
+from chassis.errors import AlreadyExists
+from chassis.events.change_row import change_part, change_values, differences, insert_into
+from chassis.events.tables import IDEMPOTENCY
 from chassis.resource.plan import Plan
 from chassis.resource.resource import NUMBER, Row
 from chassis.resource.view import view_of
 
-RECORD_BYTES_MAX = 64 * 1024
-BULK = frozenset({"import", "bulk"})
-# Bookkeeping that every change touches says nothing about what was changed.
-UNTOLD = frozenset({"etag", "update_time", "updater_id"})
 BOOKKEEPING = ("version", "update_time", "updater_id")
 
-_TABLES = chassis_tables(new_metadata())
-_CHANGE, _IDEMPOTENCY = _TABLES["change"], _TABLES["idempotency"]
-_CHANGE_COLUMNS = tuple(c.name for c in _CHANGE.c if c.name not in {"seq", "publish_time"})
-_IDEMPOTENCY_COLUMNS = tuple(_IDEMPOTENCY.c.keys())
+_IDEMPOTENCY_COLUMNS = tuple(IDEMPOTENCY.c.keys())
 
 
 async def insert_record(call: Call, tx: Tx, plan: Plan, row: Row, event: str) -> Message:
@@ -84,65 +76,6 @@ async def note_record(  # the parts of a change
     """
     parts, values, _ = _new_version(call, plan, before, {}, event, changes)
     await _run(call, tx, plan, _update_of(plan, parts), [values])
-
-
-def change_values(  # the parts of a change row
-    call: Call,
-    resource: str,
-    row: Row,
-    event: str,
-    changes: Mapping[str, object],
-    representation: Mapping[str, object],
-) -> Row:
-    """Parameters of the change row; a representation over 64 KiB raises InvalidArgument."""
-    data = orjson.dumps(representation)
-    if len(data) > RECORD_BYTES_MAX:
-        raise InvalidArgument("RECORD_TOO_LARGE", "A record may have at most 64 KiB.")
-    return {
-        "change_tenant_id": row["tenant_id"],
-        "change_id": new_id(),
-        "change_resource": resource,
-        "change_record_id": row["id"],
-        "change_version": row["version"],
-        "change_event": event,
-        "change_actor_id": call.principal.id,
-        "change_through": call.through,
-        "change_cause_id": call.cause_id,
-        "change_request_id": call.request_id,
-        "change_traceparent": call.traceparent,
-        "change_changes": orjson.dumps(changes).decode(),
-        "change_representation": data.decode(),
-        "change_lane": LANE_BULK if call.through in BULK else LANE_INTERACTIVE,
-        "change_create_time": call.now,
-    }
-
-
-async def record_event(  # the parts of an event
-    call: Call, tx: Tx, resource: str, event: str, record_id: str, data: Mapping[str, object]
-) -> None:
-    """Write a change row for something that is no resource (a session); its only version is 1."""
-    row: Row = {"tenant_id": call.tenant_id, "id": record_id, "version": 1}
-    await tx.execute(_EVENT, change_values(call, resource, row, event, {}, data))
-
-
-async def record_update(  # the parts of a change
-    call: Call, tx: Tx, what: str, before: Row, row: Row, data: Row
-) -> None:
-    """Write the change row of something that is no resource; `what` is "tenant.updated", `row`
-    names its tenant, id and new version, `before` and `data` are its representations.
-    """
-    resource, event = what.split(".")
-    values = change_values(call, resource, row, event, differences(before, data), data)
-    await tx.execute(_EVENT, values)
-
-
-def differences(before: Record, after: Mapping[str, object]) -> dict[str, dict[str, object]]:
-    """{field: {"from": ..., "to": ...}} of two representations."""
-    return {
-        name: {"from": before.get(name), "to": value}
-        for name, value in after.items()
-        if name not in UNTOLD and before.get(name) != value
-    }
 
 
 def changed_columns(before: Record, row: Row) -> set[str]:
@@ -254,23 +187,14 @@ def _take_key(call: Call, row: Mapping[str, object], values: Row) -> bool:
     return True
 
 
-def _insert_into(table: Table, columns: Sequence[str], prefix: str) -> Insert:
-    return insert(table).values({name: bindparam(prefix + name) for name in columns})
-
-
-def change_part() -> Insert:
-    """The insert of a change row, with the parameters that `change_values` gives."""
-    return _insert_into(_CHANGE, _CHANGE_COLUMNS, "change_")
-
-
 def _with_change(plan: Plan, main: CTE, parts: _Parts) -> Statement:
     change = change_part().add_cte(main)
     for one in plan.companions:
         if one.name in parts.companions:
             change = change.add_cte(one.part().cte(one.name))
     if parts.keyed:
-        key = _insert_into(_IDEMPOTENCY, _IDEMPOTENCY_COLUMNS, "key_")
-        change = change.add_cte(key.returning(_IDEMPOTENCY.c.key).cte("keyed"))
+        key = insert_into(IDEMPOTENCY, _IDEMPOTENCY_COLUMNS, "key_")
+        change = change.add_cte(key.returning(IDEMPOTENCY.c.key).cte("keyed"))
     return statement(change)
 
 
@@ -281,7 +205,7 @@ def _insert_of(plan: Plan, parts: _Parts) -> Statement:
 def _insert_statement(plan: Plan, parts: _Parts) -> Statement:
     table = plan.resource.table
     columns = ("tenant_id", *plan.column_names)
-    main = _insert_into(table, columns, "").returning(table.c.id).cte("written")
+    main = insert_into(table, columns, "").returning(table.c.id).cte("written")
     return _with_change(plan, main, parts)
 
 
@@ -303,9 +227,6 @@ def _update_statement(plan: Plan, parts: _Parts) -> Statement:
         .cte("written")
     )
     return _with_change(plan, main, parts)
-
-
-_EVENT = statement(change_part())
 
 
 async def _run(call: Call, tx: Tx, plan: Plan, run: Statement, rows: Sequence[Row]) -> None:

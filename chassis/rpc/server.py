@@ -22,6 +22,7 @@ from chassis.call import Call
 from chassis.codec.validate import validator
 from chassis.db.errors import translate
 from chassis.db.pool import Database
+from chassis.disclosure import Disclosures, Tell
 from chassis.errors import Aborted, CrmError, InvalidArgument, Unavailable, to_status
 from chassis.resource.idempotency import replay
 from chassis.rpc.authority import Authority
@@ -77,10 +78,12 @@ class RpcServer:
         database: Database,
         authority: Authority,
         on_change: Callable[[str], None],
+        disclosures: Disclosures,
     ) -> None:
         self._service = service
         self._database = database
         self._authority = authority
+        self._disclosures = disclosures
         self.on_change = on_change
         self._running: set[asyncio.Future[Message]] = set()
         watch_calls(lambda: len(self._running))
@@ -168,6 +171,7 @@ class RpcServer:
         database, run, reread = self._database, handler.run, handler.reread
         if facts.changes != (reread is not None):
             raise ValueError(f"{facts.full_name}: reread is for methods that change records")
+        tell = self._disclosures.of(facts.response)
 
         async def work(call: Call, request: Message) -> Message:
             try:
@@ -177,10 +181,12 @@ class RpcServer:
                     if reread is not None and key is not None and not key.taken:
                         # Nothing to change now: there may have been when the key was first used.
                         answer = await replay(call, tx, key, reread) or answer
+                    if tell is not None:
+                        await tell(call, tx, answer)
             except (asyncpg.PostgresError, CrmError) as error:
                 if call.idempotency is None or reread is None:
                     raise
-                return await self._repeat(call, reread, error)
+                return await self._repeat(call, reread, tell, error)
             if facts.changes:
                 self.on_change(call.tenant_id)
             return answer
@@ -194,11 +200,15 @@ class RpcServer:
         except AccessBehind:
             return await work(await self._authority.renewed(call), request)
 
-    async def _repeat(self, call: Call, reread: Reread, error: Exception) -> Message:
+    async def _repeat(
+        self, call: Call, reread: Reread, tell: Tell | None, error: Exception
+    ) -> Message:
         """The answer to a repeated call whose first one has succeeded; else the error."""
         assert call.idempotency is not None
         async with self._database.transaction(call.tenant_id) as tx:
             answer = await replay(call, tx, call.idempotency, reread)
+            if answer is not None and tell is not None:
+                await tell(call, tx, answer)
         if answer is not None:
             return answer
         if isinstance(error, asyncpg.LockNotAvailableError):

@@ -51,6 +51,11 @@ OTHERS: Mapping[str, Sequence[Other]] = {
             "export", ("started", "finished", "downloaded"),
             "what was asked for: collection, filter, fields, format; the number of records",
         ),
+        Other(
+            "sensitive_value", ("read",),
+            "`resource`, `name` of the record, the own `fields` whose values were shown; the "
+            "subject is the record's id, the version always 1",
+        ),
     ),
 }  # fmt: skip
 HEAD = """# Events

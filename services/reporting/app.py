@@ -7,7 +7,7 @@ from functools import partial
 
 from chassis.app import Parts, Run, Toolbox
 from chassis.db.pool import Database
-from chassis.events.change_rpc import Producers
+from chassis.events.producers import Producers
 from chassis.rpc.client import Clients
 from chassis.rpc.identity import RemoteIdentity
 from chassis.rpc.methods import Unary

@@ -88,7 +88,7 @@ list_indexes(
         "class_id",
         "life_cycle",
     ),
-    held=("number", "kind", "industry", "employee_count", "life_cycle"),
+    held=("number", "kind", "industry", "country", "employee_count", "life_cycle"),
 )
 Index(
     "ix_customer_number_desc",

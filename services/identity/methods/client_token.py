@@ -17,8 +17,8 @@ from chassis.call import Call, Principal
 from chassis.db.pool import Database, Record
 from chassis.db.sql import statement
 from chassis.errors import Unauthenticated
+from chassis.events.change_row import record_event
 from chassis.ids import new_id
-from chassis.resource.write import record_event
 from chassis.rpc.methods import Free, Methods
 from crm.identity.v1 import client_token_pb2 as pb
 from crm.identity.v1.session_pb2 import ExchangeTokenRequest, InternalToken

@@ -13,6 +13,7 @@ from sqlalchemy.types import DateTime
 
 from chassis.db.pool import Tx
 from chassis.db.sql import statement
+from chassis.disclosure import RESOURCE as SENSITIVE
 from chassis.events.envelope import Event
 from chassis.ids import is_id
 from services.identity.domain.log_chain import GENESIS, chain_hash, personal_hash
@@ -69,8 +70,11 @@ async def append_events(tx: Tx, events: Sequence[Event]) -> None:
 
 
 def entry_of(event: Event) -> dict[str, object]:
-    """What the log says of an event: who, what, where, the names of changed fields, no values."""
-    changes = event.data.get("changes")
+    """What the log says of an event: who, what, where, the names of changed or
+    read fields, no values.
+    """
+    told = event.data.get("fields" if event.resource == SENSITIVE else "changes")
+    fields = map(str, told) if isinstance(told, dict | list) else ()
     salt, label, ip = secrets.token_hex(16), _text(event.data.get("name")), ""
     detail = ""
     if (event.service, event.resource) == ("identity", "session"):
@@ -86,7 +90,7 @@ def entry_of(event: Event) -> dict[str, object]:
         "resource": event.resource,
         "record_id": event.record_id,
         "record_version": event.version,
-        "changed_fields": sorted(changes)[:FIELDS_MAX] if isinstance(changes, dict) else [],
+        "changed_fields": sorted(fields)[:FIELDS_MAX],
         "through": event.through,
         "cause_id": event.cause_id,
         "request_id": unquote(event.headers.get("ce-correlationid", "")),

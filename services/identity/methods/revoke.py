@@ -5,7 +5,7 @@ from sqlalchemy import bindparam, update
 from chassis.call import Call
 from chassis.db.pool import Tx
 from chassis.db.sql import statement
-from chassis.resource.write import record_event
+from chassis.events.change_row import record_event
 from services.identity.models.user import session
 
 _OF_USER = statement(

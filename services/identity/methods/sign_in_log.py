@@ -14,8 +14,8 @@ from chassis.call import Call, Principal
 from chassis.db.pool import Database, Record, Tx
 from chassis.db.sql import statement
 from chassis.errors import CrmError
+from chassis.events.change_row import record_event
 from chassis.ids import new_id
-from chassis.resource.write import record_event
 from crm.identity.v1 import session_pb2 as pb
 from services.identity.domain.refusal_budget import RefusalBudget
 from services.identity.models.tenant import tenant

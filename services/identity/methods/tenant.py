@@ -14,8 +14,9 @@ from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.db.pool import Record, Tx
 from chassis.db.sql import statement
+from chassis.events.change_row import record_update
 from chassis.resource.checks import check_match
-from chassis.resource.write import changed_columns, record_update
+from chassis.resource.write import changed_columns
 from chassis.rpc.methods import Methods, Unary
 from crm.event.v1.change_pb2 import RecordState
 from crm.identity.v1 import tenant_pb2 as pb

@@ -8,7 +8,7 @@ from chassis.call import Call
 from chassis.db.pool import Database
 from chassis.db.sql import statement
 from chassis.errors import missing
-from chassis.resource.write import record_update
+from chassis.events.change_row import record_update
 from chassis.rpc.methods import Free, Methods
 from crm.identity.v1 import tenant_pb2 as pb
 from services.identity.domain.tenant import ACTIVE, SUSPENDED

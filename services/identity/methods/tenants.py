@@ -11,9 +11,10 @@ from chassis.call import Call, Principal
 from chassis.db.pool import Database, Tx
 from chassis.db.sql import statement
 from chassis.errors import AlreadyExists
+from chassis.events.change_row import record_event
 from chassis.ids import new_id
 from chassis.resource.standard import Collection
-from chassis.resource.write import insert_record, record_event
+from chassis.resource.write import insert_record
 from chassis.rpc.methods import Free, Methods
 from crm.identity.v1 import tenant_pb2 as pb
 from services.identity.domain.ready_made import ADMINISTRATOR, ready_made_roles

@@ -64,6 +64,7 @@ def _verbs() -> Iterator[tuple[str, str]]:
         **{f"ShareService/{one}": "SHARE" for one in ("ListShares", "CreateShare", "DeleteShare")},
     }.items()
     for name in ("CustomField", "Choice"):
+        yield f"HistoryService/List{name}History", "READ"
         for method in (*CHANGES, *READS):
             plural = "s" if method == "List" or method.startswith("Batch") else ""
             verb = "CONFIGURE" if method in CHANGES else "READ"

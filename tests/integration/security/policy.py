@@ -152,6 +152,8 @@ SPECIAL: Mapping[str, str] = {
         for name in ("CustomField", "Choice")
         for method in STANDARD
     },
+    "crm.chassis.v1.HistoryService/ListCustomFieldHistory": "self clients",
+    "crm.chassis.v1.HistoryService/ListChoiceHistory": "self clients",
     "crm.chassis.v1.CustomFieldIndexService/BuildCustomFieldIndex": "self clients",
     "crm.chassis.v1.CustomFieldIndexService/DropCustomFieldIndex": "self clients",
     "crm.chassis.v1.DescribeService/DescribeResource": "self clients",

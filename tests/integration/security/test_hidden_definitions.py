@@ -3,6 +3,7 @@
 import pytest
 
 from crm.chassis.v1 import custom_field_pb2
+from crm.chassis.v1.history_pb2 import ListHistoryRequest
 from crm.chassis.v1.setting_pb2 import GetSettingRequest, ListSettingsRequest
 from crm.identity.v1 import presence_pb2
 from crm.identity.v1 import role_pb2 as roles
@@ -52,6 +53,9 @@ async def test_hidden_own_fields_are_not_declared_for_him(drive: Drive, admin: P
     assert [one.id for one in page.custom_fields] == [tier]
     get = GetSettingRequest(resource="customers", id=salary)
     assert (await who.refused(f"{FIELDS}/GetCustomField", get)).reason == "NOT_FOUND"
+    asked = ListHistoryRequest(resource="customers", id=salary)
+    history = "customer.crm.chassis.v1.HistoryService/ListCustomFieldHistory"
+    assert (await who.refused(history, asked)).reason == "NOT_FOUND"
     refusal = await who.refused(f"{FIELDS}/UpdateCustomField", renaming(salary, "pay"))
     assert refusal.reason == "NOT_FOUND", "renamed, it would be no hidden field any more"
 

@@ -1,33 +1,13 @@
-"""ChangeService on the wire: the methods a producer registers, and what its consumers call."""
+"""What a consumer asks of the services that produce its events."""
 
 from collections.abc import AsyncIterator
 
-from chassis.call import Call
-from chassis.db.pool import Database
-from chassis.events.change_service import Sources, list_changes, stream_snapshot
+from chassis.events.change_service import SERVICE
 from chassis.events.envelope import Event, from_message
 from chassis.rpc.client import Clients
-from chassis.rpc.methods import Free, Methods, ServerStream
 from crm.event.v1 import change_pb2
 
-SERVICE = "crm.event.v1.ChangeService"
 SNAPSHOT_TIMEOUT_S = 55.0
-
-
-def change_methods(database: Database, service: str, sources: Sources) -> Methods:
-    """The handlers for `RpcServer.add(SERVICE, ...)`; sources by resource in the singular."""
-
-    def stream(
-        _call: Call, request: change_pb2.StreamSnapshotRequest
-    ) -> AsyncIterator[change_pb2.RecordState]:
-        return stream_snapshot(database, sources, request)
-
-    async def changes(
-        _call: Call, request: change_pb2.ListChangesRequest
-    ) -> change_pb2.ListChangesResponse:
-        return await list_changes(database, service, request)
-
-    return {"StreamSnapshot": ServerStream(stream), "ListChanges": Free(changes)}
 
 
 class Producers:
