@@ -139,7 +139,8 @@ async def _serve(settings: ServiceSettings, build: Callable[[Toolbox], Parts]) -
     verifier = TokenVerifier(parts.identity.fetch_keys)
     deputies = Deputies(parts.identity.deferred_token, verifier, access, custom)
     around = Surroundings(settings, starter, clients, deputies, background.wake_relay)
-    deferred = deferred_work(around, parts.collections, {**parts.works, INDEX: own.work})
+    every = (*parts.collections, *own.of_each)
+    deferred = deferred_work(around, every, {**parts.works, INDEX: own.work})
     authority = Authority(verifier, access, custom)
 
     def on_change(tenant_id: str) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from chassis.access.field_rules import FieldAccess
+from chassis.access.field_rules import HIDDEN, FieldAccess
 from chassis.access.model import Access, Reach, scopes_allow
 from chassis.custom_fields.model import NO_CUSTOM_FIELDS, CustomFields
 from chassis.errors import PermissionDenied
@@ -113,6 +113,14 @@ class Call:
                 f"This takes a role that allows to {verb.lower()} {resource} with scope ALL.",
                 metadata={"verb": verb.lower(), "resource": resource},
             )
+
+    def hidden_settings(self, resource: str) -> frozenset[str]:
+        """Own fields, and choices of fields, that the caller's roles hide from him; ids."""
+        own, access = self.custom.of(resource), self.field_access(resource)
+        ids = [(one.path, (one.id, *one.choices)) for one in own.definitions]
+        ids += [(name, tuple(choices)) for name, choices in own.lists.items()]
+        hidden = (found for path, found in ids if access.level(path) == HIDDEN)
+        return frozenset(one for found in hidden for one in found)
 
     def field_access(self, resource: str) -> FieldAccess:
         """Which fields of the resource the caller's roles hide from him or let him only read."""

@@ -54,11 +54,12 @@ def deferred_work(
     """
     if not collections:
         return DeferredWork()
-    by_name = {one.plan.plural: one for one in collections}
+    by_name = {one.plan.name: one for one in collections}
     plans = {name: one.plan for name, one in by_name.items()}
     starter, deputies = around.starter, around.deputies
     blobs = FileBlobStore(Path(around.settings.blob_dir))
-    lookup = Lookup(around.settings.service, plans, starter.database, around.clients)
+    records = {name: one for name, one in plans.items() if not one.of}
+    lookup = Lookup(around.settings.service, records, starter.database, around.clients)
     kinds: Mapping[str, Work] = {
         KIND: ImportWork(by_name, blobs, lookup),
         BULK: BulkWork(by_name),
@@ -66,7 +67,7 @@ def deferred_work(
         EXPORT: ExportWork(by_name, blobs, lookup),
         **own,
     }
-    files = Files(starter.database, blobs)
+    files = Files(starter.database, blobs, plans)
     return DeferredWork(
         methods={
             "crm.chassis.v1.OperationService": Operations(starter, files).methods(),

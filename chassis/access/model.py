@@ -44,6 +44,9 @@ class Reach:
     grantee_ids: frozenset[str] = frozenset()
     shares: str = ""
     company_department_ids: frozenset[str] = frozenset()
+    # Of the settings of all collections those of this one, without these.
+    of: str = ""
+    without: frozenset[str] = frozenset()
 
     def covers(
         self,

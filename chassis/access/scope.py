@@ -9,6 +9,8 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Table,
+    Text,
+    all_,
     any_,
     bindparam,
     exists,
@@ -24,9 +26,10 @@ from chassis.shares.reach import is_shared
 from crm.type.v1.options_pb2 import Place
 
 # What of a reach decides about the SQL text: narrowed by owner, narrowed by company, widened by
-# shares of which level.
-Shape: TypeAlias = tuple[bool, bool, str]
-NO_LIMIT: Shape = (False, False, "")
+# shares of which level, narrowed to what belongs to one collection.
+Shape: TypeAlias = tuple[bool, bool, str, bool]
+NO_LIMIT: Shape = (False, False, "", False)
+OF_COLLECTION: Shape = (False, False, "", True)
 
 # No array is empty: what no row can be equal to implies the predicate of any partial index, and
 # PostgreSQL would take one of those for it.
@@ -37,6 +40,8 @@ _OWNERS = bindparam("reach_owners", type_=_IDS)
 _DEPARTMENTS = bindparam("reach_departments", type_=_IDS)
 _COMPANY = bindparam("reach_company", type_=UUID(as_uuid=False))
 _COMPANY_DEPARTMENTS = bindparam("reach_company_departments", type_=_IDS)
+_OF = bindparam("reach_of", type_=Text())
+_WITHOUT = bindparam("reach_without", type_=_IDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,8 @@ class Columns:
 
     Without a column for the company it is the one that the department lies in. With a `link` they
     are those of the row above. `shared` is the id that shares name, or in a copy of the record the
-    list of those it is shared with, where there may be some.
+    list of those it is shared with, where there may be some. Settings have a column that names the
+    collection which they are `of`.
     """
 
     owner: Column[object] | None
@@ -53,6 +59,7 @@ class Columns:
     company: Column[object] | None
     link: ColumnElement[bool] | None = None
     shared: Column[object] | None = None
+    of: Column[object] | None = None
 
 
 def scope_columns(table: Table, place: Place = OWNED) -> Columns:
@@ -65,7 +72,8 @@ def scope_columns(table: Table, place: Place = OWNED) -> Columns:
         return replace(scope_columns(above), link=same)
     owner, department = table.c.get(place.owner), table.c.get(place.department)
     shared = table.c.get(GRANTEES, table.c.id) if OWNED.owner in table.c else None
-    return Columns(owner, department, table.c.get(COMPANY), shared=shared)
+    company, of = table.c.get(COMPANY), table.c.get("resource")
+    return Columns(owner, department, company, shared=shared, of=of)
 
 
 def referred_table(table: Table, field: str) -> Table | None:
@@ -86,11 +94,13 @@ def readable(call: Call, resource: str) -> Reach:
 
 def table_reach_shape(columns: Columns, reach: Reach) -> Shape:
     """What of a reach decides about the SQL text."""
+    if reach.of:
+        return OF_COLLECTION
     if columns.owner is None and columns.department is None:
         return NO_LIMIT
     narrowed = not (reach.everything or reach.company_all)
     shared = reach.shares if narrowed and columns.shared is not None else ""
-    return narrowed, bool(reach.company_id), shared
+    return narrowed, bool(reach.company_id), shared, False
 
 
 def table_reach_condition(
@@ -122,6 +132,8 @@ def reach_parts(
         limits.append(company == _COMPANY)
     elif shape[1] and department is not None:
         limits.append(department == any_(_COMPANY_DEPARTMENTS))
+    if shape[3] and columns.of is not None:
+        limits += [columns.of == _OF, columns.of.table.c.id != all_(_WITHOUT)]
     return ways, limits
 
 
@@ -166,4 +178,6 @@ def reach_values(reach: Reach) -> dict[str, object]:
         "reach_company": reach.company_id or None,
         "reach_company_departments": list(reach.company_department_ids),
         "reach_grantees": list(reach.grantee_ids),
+        "reach_of": reach.of,
+        "reach_without": list(reach.without),
     }

@@ -11,7 +11,7 @@ from chassis.call import Call
 from chassis.codec import invalid_fields
 from chassis.db.pool import Tx
 from chassis.lookup import LABEL, has_label
-from chassis.operations.message import BULK
+from chassis.operations.message import BULK, worked_on
 from chassis.operations.start import Starter
 from chassis.resource.listing import Page, list_records
 from chassis.resource.read import plan_of, read_found
@@ -58,12 +58,12 @@ class Bulks:
             if request.filter:
                 await _page(call, tx, collection, ListRequest(filter=request.filter, page_size=1))
         text = MessageToJson(request, preserving_proto_field_name=True, indent=None)
-        asked = {"resource": request.resource, "verb": action.verb, "body": text}
+        asked = {"resource": worked_on(request), "verb": action.verb, "body": text}
         asked["cause_id"] = call.cause_id
         return await self.starter.start(call, self.starter.operation(call, BULK, asked))
 
     def _collection(self, request: Request) -> Collection:
-        collection = plan_of(self.collections, request.resource)
+        collection = plan_of(self.collections, worked_on(request))
         if bool(request.filter.strip()) == bool(request.ids):
             raise invalid_fields([("filter", "Give either a filter or ids.")])
         return collection

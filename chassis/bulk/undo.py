@@ -18,6 +18,7 @@ from chassis.db.pool import Record, Tx
 from chassis.db.sql import statement
 from chassis.events.tables import CHANGE
 from chassis.operations.items import Item, Items
+from chassis.operations.message import worked_on
 from chassis.operations.task import Task
 from chassis.resource.plan import Plan
 from chassis.resource.read import plan_of
@@ -46,7 +47,7 @@ class UndoWork:
         """Restore what is left to restore."""
         asked = task.operation.request
         bulk = Parse(str(asked["body"]), CreateBulkRequest())
-        collection = plan_of(self.collections, bulk.resource)
+        collection = plan_of(self.collections, worked_on(bulk))
         verb = Action(collection, bulk.action).verb
         step = _UndoStep(collection, verb, datetime.fromisoformat(str(asked["since"])))
         tenant_id = task.operation.tenant_id

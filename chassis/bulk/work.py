@@ -14,6 +14,7 @@ from chassis.errors import CrmError, FailedPrecondition
 from chassis.lookup import LABEL, has_label
 from chassis.operations.changes import Changes, commit_whole_or_parts, parts, write_each
 from chassis.operations.items import REASON_LENGTH_MAX, Item, Items
+from chassis.operations.message import worked_on
 from chassis.operations.task import Task
 from chassis.resource.listing import list_records
 from chassis.resource.read import lock_found, plan_of, read_found
@@ -64,7 +65,7 @@ class BulkWork:
     async def __call__(self, task: Task) -> None:
         """Change what is left to change."""
         request = Parse(str(task.operation.request["body"]), CreateBulkRequest())
-        collection = plan_of(self.collections, request.resource)
+        collection = plan_of(self.collections, worked_on(request))
         items = Items(task.operation.tenant_id, task.operation.id)
         if task.progress.total is None:
             await _Fixing(task, items, collection, request).run()

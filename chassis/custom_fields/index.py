@@ -23,6 +23,7 @@ from chassis.operations.task import Task
 from chassis.resource.plan import Plan
 from chassis.resource.read import lock_record
 from chassis.resource.resource import Row
+from chassis.resource.standard import Collection
 from chassis.resource.write import update_record
 
 KIND = "custom-field-index"
@@ -62,9 +63,9 @@ _DROP = statement(
 
 @dataclass(frozen=True, eq=False)
 class IndexWork:
-    """The work of operations of this kind; `fields` is the plan of the definitions."""
+    """The work of operations of this kind; `fields` has the definitions of each collection."""
 
-    fields: Plan
+    fields: Mapping[str, Collection]
     plans: Mapping[str, Plan]
     source: CustomFieldSource
 
@@ -96,7 +97,7 @@ class IndexWork:
             task.progress = replace(at, updated=done, cursor=last)
         if len(rows) < BATCH:
             ready: Row = {"index_state": READY}
-            await update_record(call, tx, self.fields, field, ready, "updated")
+            await update_record(call, tx, self._definitions(task), field, ready, "updated")
             tx.on_commit(self.source.forget, call.tenant_id)
         return len(rows) == BATCH
 
@@ -111,13 +112,16 @@ class IndexWork:
     async def _call(self, task: Task) -> Call:
         """The user's call of this moment."""
         call = (await task.deputy()).call
-        call.reach(str(task.operation.request["resource"]), "CONFIGURE")
-        return replace(call, granted=self.fields.plural)
+        self._definitions(task).reach(call, "UPDATE")
+        return call
+
+    def _definitions(self, task: Task) -> Plan:
+        return self.fields[str(task.operation.request["resource"])].plan
 
     async def _locked(self, task: Task, call: Call, tx: Tx, state: str) -> Record:
         """The field, in the state that the work is for."""
         field_id = str(task.operation.request["field_id"])
-        field = await lock_record(call, tx, self.fields, field_id, "UPDATE")
+        field = await lock_record(call, tx, self._definitions(task), field_id, "UPDATE")
         if field["index_state"] != state:
             raise _changed()
         return field

@@ -8,7 +8,7 @@ from google.longrunning.operations_pb2 import Operation as OperationMessage
 
 from chassis.call import Call
 from chassis.custom_fields.index import BUILDING, KIND, NOT_INDEXED, READY
-from chassis.custom_fields.methods import CONFIGURE, Settings
+from chassis.custom_fields.methods import Settings
 from chassis.custom_fields.model import INDEX_KINDS, Kind
 from chassis.db.pool import Tx
 from chassis.errors import FailedPrecondition, NotFound, ResourceExhausted
@@ -16,7 +16,7 @@ from chassis.operations import store
 from chassis.operations.message import operation_message
 from chassis.operations.start import Starter, insert_operation
 from chassis.resource.checks import check_match, refuse_deleted
-from chassis.resource.read import lock_record
+from chassis.resource.read import lock_record, plan_of
 from chassis.resource.write import update_record
 from chassis.rpc.methods import Handler, Unary
 from crm.chassis.v1 import custom_field_index_pb2 as pb
@@ -69,9 +69,8 @@ class Indexes:
     async def _start(
         self, call: Call, tx: Tx, resource: str, field_id: str, state: str
     ) -> OperationMessage:
-        settings, plan = self.settings, self.settings.collection.plan
-        call = settings.admit(call, resource, CONFIGURE)
-        await settings.require_own(call, tx, resource, [field_id])
+        settings = self.settings
+        plan = plan_of(settings.collections, resource).plan
         before = await lock_record(call, tx, plan, field_id, "UPDATE")
         check_match(call.if_match, before["version"])
         refuse_deleted(plan, before)

@@ -8,7 +8,6 @@ from chassis.custom_fields.indexes import Indexes
 from chassis.custom_fields.methods import Settings
 from chassis.custom_fields.rules import Rules
 from chassis.custom_fields.source import CustomFieldSource
-from chassis.history.methods import Histories
 from chassis.operations.start import Starter
 from chassis.resource.plan import Plan
 from chassis.resource.resource import Resource
@@ -22,16 +21,22 @@ class OwnFieldsOfService:
 
     fields: Settings
     choices: Settings
+    plans: Mapping[str, Plan]
 
     @property
     def collections(self) -> Sequence[Collection]:
         """The two, for snapshots and the recycle bin."""
-        return (self.fields.collection, self.choices.collection)
+        return (self.fields.every, self.choices.every)
+
+    @property
+    def of_each(self) -> Sequence[Collection]:
+        """The same apart, for work on many of them."""
+        return (*self.fields.collections.values(), *self.choices.collections.values())
 
     @property
     def work(self) -> IndexWork:
         """The work of index operations."""
-        return IndexWork(self.fields.collection.plan, self.fields.plans, self.fields.source)
+        return IndexWork(self.fields.collections, self.plans, self.fields.source)
 
     def methods(self, starter: Starter) -> dict[str, Methods]:
         """Handlers by service and rpc name; `starter` starts the operations of indexes."""
@@ -59,8 +64,8 @@ def own_fields(
     `key` signs page tokens.
     """
     rules = Rules(plans)
-    fields, choices = make(rules.custom_field()), make(rules.choice())
-    histories = Histories({one.plan.plural: one.plan for one in (fields, choices)}, key)
-    return OwnFieldsOfService(
-        Settings(fields, plans, source, histories), Settings(choices, plans, source, histories)
+    fields, choices = (
+        Settings(make(one), tuple(plans), source, key)
+        for one in (rules.custom_field(), rules.choice())
     )
+    return OwnFieldsOfService(fields, choices, plans)

@@ -11,7 +11,7 @@ from chassis.db.pool import Tx
 from chassis.events.change_row import record_event
 from chassis.exports.work import told
 from chassis.operations import store
-from chassis.operations.message import EXPORT
+from chassis.operations.message import EXPORT, worked_on
 from chassis.operations.start import Starter
 from chassis.operations.store import Operation
 from chassis.resource.listing import list_records
@@ -35,7 +35,7 @@ class Exports:
 
     async def create(self, call: Call, request: CreateExportRequest) -> OperationMessage:
         """Check everything that can be known beforehand, then have the worker begin."""
-        collection = plan_of(self.collections, request.resource)
+        collection = plan_of(self.collections, worked_on(request))
         plan, key = collection.plan, collection.page_token_key
         first = ListRequest(
             filter=request.filter, order_by=request.order_by, fields=request.fields, page_size=1
@@ -49,6 +49,6 @@ class Exports:
 
         text = MessageToJson(request, preserving_proto_field_name=True, indent=None)
         extension = "xlsx" if request.format == CreateExportRequest.XLSX else "csv"
-        asked = {"resource": request.resource, "body": text, "extension": extension}
+        asked = {"resource": worked_on(request), "body": text, "extension": extension}
         operation = self.starter.operation(call, EXPORT, asked)
         return await self.starter.start(call, operation, note=note)

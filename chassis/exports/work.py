@@ -15,7 +15,7 @@ from chassis.operations import store
 from chassis.operations.blob import BlobStore
 from chassis.operations.deputy import Deputy
 from chassis.operations.lines import Cell
-from chassis.operations.message import EXPORT
+from chassis.operations.message import EXPORT, worked_on
 from chassis.operations.task import Task
 from chassis.resource.listing import list_records
 from chassis.resource.read import plan_of
@@ -43,7 +43,7 @@ class ExportWork:
     async def __call__(self, task: Task) -> None:
         """Write the file and log that it is there."""
         request = Parse(str(task.operation.request["body"]), CreateExportRequest())
-        collection = plan_of(self.collections, request.resource)
+        collection = plan_of(self.collections, worked_on(request))
         await _begin(task)
         run = _ExportRun(task, collection, request, self.lookup)
         columns = await run.columns()
@@ -63,7 +63,7 @@ def told(operation: store.Operation, request: CreateExportRequest) -> dict[str, 
     """What the events of an export say."""
     return {
         "operation_id": operation.id,
-        "resource": request.resource,
+        "resource": worked_on(request),
         "filter": request.filter,
         "fields": request.fields,
     }

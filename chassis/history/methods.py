@@ -68,7 +68,7 @@ class Histories:
         await get_record(call, tx, plan, request.id, ("id",))
         size = request.page_size or PAGE_SIZE
         arguments = PageArguments(
-            call.tenant_id, f"{plan.plural}/history", call.principal.id, filter=request.id
+            call.tenant_id, f"{plan.name}/history", call.principal.id, filter=request.id
         )
         values = {
             "tenant_id": call.tenant_id,

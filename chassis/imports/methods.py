@@ -15,6 +15,7 @@ from chassis.imports.source import Source
 from chassis.imports.workbook import is_workbook, workbook_header
 from chassis.operations.blob import BlobStore, content_digest, owned_id
 from chassis.operations.deputy import Deputies
+from chassis.operations.message import worked_on
 from chassis.operations.progress import Progress
 from chassis.operations.runner import shown_error
 from chassis.operations.start import Once, Starter
@@ -59,10 +60,10 @@ class Imports:
     async def create(self, call: Call, request: pb.CreateImportRequest) -> OperationMessage:
         """Check everything that can be known beforehand, then have the worker begin."""
         spec = request.spec
-        collection = self._collections.get(spec.resource)
+        collection = self._collections.get(worked_on(spec))
         if collection is None:
             raise invalid_fields([("spec.resource", "There is no such resource here.")])
-        call.reach(spec.resource, "IMPORT")
+        collection.plan.reach(call, "IMPORT")
         file_id = owned_id(request.file_id, call.principal.id)
         source = Source(self._blobs, call.tenant_id, file_id)
         size = await source.size()
@@ -72,7 +73,7 @@ class Imports:
         refuse_denied(view, spec)
         mapping = make_mapping(view, spec, header.names)
         text = MessageToJson(spec, preserving_proto_field_name=True, indent=None)
-        asked = {"resource": spec.resource, "file_id": file_id, "spec": text}
+        asked = {"resource": worked_on(spec), "file_id": file_id, "spec": text}
         operation = self._starter.operation(call, KIND, asked, Progress(size=size))
         await self._check_matches(operation, mapping)
         key = call.idempotency.key if call.idempotency else ""
@@ -96,9 +97,9 @@ class Imports:
                 raise shown from error
 
     def _require_importer(self, call: Call) -> None:
-        for plural in self._collections:
+        for collection in self._collections.values():
             try:
-                call.reach(plural, "IMPORT")
+                collection.plan.reach(call, "IMPORT")
             except PermissionDenied:
                 continue
             return

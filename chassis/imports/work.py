@@ -20,6 +20,7 @@ from chassis.imports.workbook import as_csv, is_workbook
 from chassis.operations.blob import BlobStore
 from chassis.operations.changes import commit_whole_or_parts
 from chassis.operations.deputy import Deputy
+from chassis.operations.message import worked_on
 from chassis.operations.progress import Progress
 from chassis.operations.task import Task
 from chassis.resource.read import plan_of
@@ -48,7 +49,7 @@ class ImportWork:
         """Import the file from where the operation stands to its end."""
         request = task.operation.request
         spec = Parse(str(request["spec"]), ImportSpec())
-        collection = plan_of(self.collections, spec.resource)
+        collection = plan_of(self.collections, worked_on(spec))
         source = await self._table(task, spec.sheet)
         header = await source.header()
         view = view_of((await task.deputy()).call, collection.plan)

@@ -1,6 +1,6 @@
 """The files of operations, streamed in pieces: results, and what was refused."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 import orjson
@@ -15,6 +15,8 @@ from chassis.operations.items import Items
 from chassis.operations.lines import csv_line
 from chassis.operations.message import BULK, EXPORT, UNDO
 from chassis.operations.progress import Progress, read_progress
+from chassis.resource.plan import Plan
+from chassis.resource.read import plan_of
 from crm.chassis.v1 import operation_pb2 as pb
 
 PAGE_ROWS = 1000
@@ -24,10 +26,11 @@ PIECE_LINES = 50
 
 @dataclass(frozen=True)
 class Files:
-    """Handlers of downloads."""
+    """Handlers of downloads; `plans` are those of all that is worked on."""
 
     database: Database
     blobs: BlobStore
+    plans: Mapping[str, Plan]
 
     async def errors(
         self, call: Call, request: pb.DownloadErrorsRequest
@@ -52,11 +55,12 @@ class Files:
             name = f"{row['id']}.csv"
         elif row["kind"] == EXPORT and progress.file:
             asked = orjson.loads(row["request"])
-            call.reach(asked["resource"], "EXPORT")
+            plan_of(self.plans, asked["resource"]).reach(call, "EXPORT")
             await self._require(call, progress.file)
             await self._log(call, row, asked)
             pieces = self._blob(call, progress.file)
-            name = f"{asked['resource']}-{row['create_time']:%Y-%m-%d}.{asked['extension']}"
+            kind = asked["resource"].replace("/", "-")
+            name = f"{kind}-{row['create_time']:%Y-%m-%d}.{asked['extension']}"
         else:
             raise NotFound("RESULT_NOT_FOUND", "The operation has no result file.")
         async for piece in _named(pieces, name):
@@ -86,7 +90,7 @@ class Files:
             offset += len(data)
 
     async def _items(self, call: Call, row: Record, *, failed_only: bool) -> AsyncIterator[bytes]:
-        call.reach(orjson.loads(row["request"])["resource"], "READ")
+        plan_of(self.plans, orjson.loads(row["request"])["resource"]).reach(call, "READ")
         yield csv_line("id", "label", "outcome", "reason")
         items, after = Items(call.tenant_id, row["id"]), ""
         while True:

@@ -1,6 +1,7 @@
 """Operations as callers see them (AIP-151)."""
 
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 import orjson
 from google.longrunning.operations_pb2 import Operation as OperationMessage
@@ -11,11 +12,16 @@ from grpc import StatusCode
 from chassis.db.pool import Record
 from chassis.operations.progress import Progress, read_progress
 from crm.chassis.v1 import operation_pb2 as pb
+from crm.chassis.v1.bulk_pb2 import CreateBulkRequest, PreviewBulkRequest
+from crm.chassis.v1.export_pb2 import CreateExportRequest
+from crm.chassis.v1.import_pb2 import ImportSpec
 
 OPEN_STATES = frozenset({"PENDING", "RUNNING"})
 # Kinds whose records each have their outcome, and the one of them that can be undone.
 BULK, UNDO, EXPORT = "bulk", "undo", "export"
 UNDO_AGE_MAX = timedelta(days=7)
+
+ManyRecords: TypeAlias = PreviewBulkRequest | CreateBulkRequest | CreateExportRequest | ImportSpec
 
 
 def operation_message(row: Record) -> OperationMessage:
@@ -62,3 +68,8 @@ def _metadata(row: Record, progress: Progress) -> pb.OperationMetadata:
     if until is not None:
         metadata.undo_expire_time.FromDatetime(until)
     return metadata
+
+
+def worked_on(request: ManyRecords) -> str:
+    """The name of what a request for many records is about: a collection, or settings of one."""
+    return f"{request.resource}/{request.settings}" if request.settings else request.resource

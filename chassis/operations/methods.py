@@ -11,6 +11,7 @@ from chassis.operations.message import UNDO, operation_message, undo_expire_time
 from chassis.operations.progress import Progress, read_progress
 from chassis.operations.start import Once, Starter
 from chassis.operations.store import read_operation
+from chassis.resource.read import plan_of
 from chassis.rpc.methods import Free, Methods, ServerStream, Unary
 from crm.chassis.v1 import operation_pb2 as pb
 
@@ -66,7 +67,8 @@ class Operations:
         if until < call.now:
             raise _not_undoable("It has ended too long ago.")
         bulk = read_operation(row)
-        call.reach(str(bulk.request["resource"]), str(bulk.request.get("verb", "UPDATE")))
+        plan = plan_of(self._files.plans, str(bulk.request["resource"]))
+        plan.reach(call, str(bulk.request.get("verb", "UPDATE")))
         asked = {
             **bulk.request,
             "cause_id": "",

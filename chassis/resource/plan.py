@@ -66,6 +66,8 @@ class Plan:
     search: Search | None = None
     # The service that works with a resource which every service has.
     home: str = ""
+    # The collection whose settings these are alone; "" for all of them and for every other record.
+    of: str = ""
 
     @cached_property
     def descriptor(self) -> Descriptor:
@@ -81,6 +83,11 @@ class Plan:
     def plural(self) -> str:
         """Name of the collection and in grants, for example "customers"."""
         return str(self._naming.plural)
+
+    @cached_property
+    def name(self) -> str:
+        """The name under which its records are worked on, for example "customers/choices"."""
+        return f"{self.of}/{self.plural}" if self.of else self.plural
 
     @cached_property
     def service(self) -> str:
@@ -172,8 +179,15 @@ class Plan:
 
     def reach(self, call: Call, verb: str) -> Reach:
         """Rows that the caller may do the verb to, as `Call.reach`; what belongs to nobody is
-        everybody's to read, and no partner company's to change.
+        everybody's to read, and no partner company's to change. The settings of a collection go by
+        the rights on that.
         """
+        if self.of and verb in SEEN:
+            call.reach(self.of, "READ")
+        elif self.of:
+            call.require_all(self.of, "CONFIGURE")
+        if self.of:
+            return Reach(everything=True, of=self.of, without=call.hidden_settings(self.of))
         reach, scope = call.reach(self.plural, verb), self.scope
         if reach.company_id and verb not in SEEN and scope.owner is scope.department is None:
             raise denied(self.plural, verb)

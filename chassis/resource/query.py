@@ -106,7 +106,7 @@ def page_arguments(call: Call, plan: Plan, request: ListRequest) -> PageArgument
     """What a page token must have been given for."""
     return PageArguments(
         tenant_id=call.tenant_id,
-        resource=plan.plural,
+        resource=plan.name,
         principal=call.principal.id,
         filter=request.filter,
         order_by=request.order_by,

@@ -201,6 +201,10 @@ class Collection:
         row |= values
         if self.plan.owned:
             row |= owned_by(call, row["owner_id"])
+        if self.plan.of:
+            if row["resource"] not in {None, "", self.plan.of}:
+                raise invalid_fields([("resource", "It is given by the request.")])
+            row["resource"] = self.plan.of
         return row
 
 

@@ -26,7 +26,9 @@ EVERY_SERVICE = "chassis"
 
 @dataclass(frozen=True)
 class Method:
-    """One RPC with its REST form; `target` is the service that owns it, for example "sales"."""
+    """One RPC with one of its REST forms; `target` is the service that owns it, for example
+    "sales".
+    """
 
     full_name: str
     target: str
@@ -37,6 +39,8 @@ class Method:
     response: type[Message]
     comment: str
     access: Access
+    # 1, then those of its additional bindings.
+    form: int
 
     @property
     def rpc_path(self) -> str:
@@ -75,6 +79,12 @@ class Contracts:
         return {
             name: one.target for name, one in self.resources.items() if one.target != EVERY_SERVICE
         }
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """The settings that every collection has, by their names in paths (customFields)."""
+        owned = self.owners
+        return {camel(plural): plural for plural in self.resources if plural not in owned}
 
     @property
     def collections(self) -> Mapping[str, str]:
@@ -119,7 +129,7 @@ def _method(method: MethodDescriptor, told: Mapping[str, str]) -> Iterator[Metho
     rule = cast("HttpRule | None", found)  # extensions are untyped in the stubs
     if rule is None:
         return
-    for one in (rule, *rule.additional_bindings):
+    for form, one in enumerate((rule, *rule.additional_bindings), 1):
         verb = one.WhichOneof("pattern")
         if verb is None or verb == "custom":
             raise ValueError(f"{method.full_name} has no plain HTTP verb")
@@ -133,6 +143,7 @@ def _method(method: MethodDescriptor, told: Mapping[str, str]) -> Iterator[Metho
             response=GetMessageClass(method.output_type),
             comment=told.get(method.full_name, ""),
             access=cast("Access", fields.extension(method.GetOptions(), access)),  # as above
+            form=form,
         )
 
 

@@ -44,12 +44,15 @@ def document() -> Schema:
     """The whole document as JSON-able data; the same contracts give the same document."""
     contracts = load_contracts()
     schemas = Schemas(contracts.comments)
-    collections = sorted(contracts.collections)
+    named = {
+        "resource": sorted(contracts.collections),
+        "settings": sorted(contracts.settings),
+    }
     paths: dict[str, dict[str, object]] = {}
     tags = dict(HANDWRITTEN_TAGS)
     for method in contracts.methods:
         path = _VARIABLE.sub(r"{\1}", method.template)
-        operation = _Operation(method, schemas, collections)
+        operation = _Operation(method, schemas, named)
         paths.setdefault(path, {})[method.verb.lower()] = operation.described()
         if operation.tag not in tags or method.template == f"/v1/{operation.tag}":
             tags[operation.tag] = operation.tag_comment(contracts.comments)
@@ -80,10 +83,13 @@ def document() -> Schema:
 class _Operation:
     """The description of one method."""
 
-    def __init__(self, method: Method, schemas: Schemas, collections: Sequence[str]) -> None:
+    def __init__(
+        self, method: Method, schemas: Schemas, named: Mapping[str, Sequence[str]]
+    ) -> None:
         self._method = method
         self._schemas = schemas
-        self._collections = collections
+        # What variables of paths may be, of the methods that every service has.
+        self._named = named
         self._request = fields.descriptor_of(method.request)
         self._bound = [match[0][1:-1] for match in _VARIABLE.finditer(method.template)]
         service, _, self._name = method.full_name.rpartition(".")
@@ -94,7 +100,7 @@ class _Operation:
         """The operation as the document has it."""
         method = self._method
         operation: Schema = {
-            "operationId": self._name,
+            "operationId": self._name + (str(method.form) if method.form > 1 else ""),
             "tags": [self.tag],
             "summary": _sentence(self._name, method.comment),
             "parameters": self._parameters(),
@@ -160,8 +166,8 @@ class _Operation:
         schema = self._schemas.parameter(field)
         if fields.output_only(field):
             schema |= {"format": "uuid", "pattern": f"^{UUID}$"}
-        if self._method.target == EVERY_SERVICE and last == "resource":
-            schema = {"type": "string", "enum": [*self._collections]}
+        if self._method.target == EVERY_SERVICE and last in self._named:
+            schema = {"type": "string", "enum": [*self._named[last]]}
         return self._parameter(last, "path", field, schema) | {"required": True}
 
     def _query_parameter(self, field: FieldDescriptor) -> Schema:

@@ -60,12 +60,18 @@ def _targets(method: Method, contracts: Contracts, upstreams: Upstreams) -> Targ
     }
     in_path = "resource" in _VARIABLE.findall(method.template)
     plurals = contracts.collections if in_path else {plural: plural for plural in rpcs}
+    settings = contracts.settings
 
     def owner(request: Message) -> Rpc[Message]:
         name: str = request.resource  # type: ignore[attr-defined]  # every such request has it
         if name not in plurals:
             raise NotFound("COLLECTION_NOT_FOUND", f"There is no collection {name[:63]}.")
         request.resource = plurals[name]  # type: ignore[attr-defined]  # as above
+        if "{settings}" in method.template:
+            kind: str = request.settings  # type: ignore[attr-defined]  # its template says so
+            if kind not in settings:
+                raise NotFound("COLLECTION_NOT_FOUND", f"There are no settings {kind[:63]}.")
+            request.settings = settings[kind]  # type: ignore[attr-defined]  # as above
         return rpcs[plurals[name]]
 
     return owner

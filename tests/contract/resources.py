@@ -41,11 +41,6 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
         "custom_fields": "A tenant has at most 5,000 in a service, which are read whole.",
         "choices": "A tenant has at most 50,000 in a service, which are read whole.",
     },
-    "operations": dict.fromkeys(
-        ("custom_fields", "choices"),
-        "They are the settings of a collection, at most 200 fields and 500 choices of a list; "
-        "no service owns their name in /v1/{resource}. Batches read and change up to 1,000.",
-    ),
     "field rules": dict.fromkeys(
         ("custom_fields", "choices"),
         "They are granted with the collection that they belong to; no role names them.",
@@ -65,6 +60,16 @@ class Facts:
     def excused(self, rule: str) -> bool:
         """Whether the rule does not hold."""
         return self.plural in EXCUSED[rule]
+
+    @property
+    def named(self) -> dict[str, str]:
+        """As requests for many records name it."""
+        owner, _, settings = self.path.rpartition("/")
+        return (
+            {"resource": owner, "settings": self.plural}
+            if settings != self.path
+            else {"resource": self.plural}
+        )
 
     @property
     def key(self) -> str:

@@ -148,7 +148,7 @@ ROWS: Final = (
     Removal(
         "files of exports belong to who may export",
         "chassis/operations/files.py",
-        '            call.reach(asked["resource"], "EXPORT")\n',
+        '            plan_of(self.plans, asked["resource"]).reach(call, "EXPORT")\n',
         "",
         (f"{BULK}/test_export.py::test_a_file_is_its_owners_while_he_may_export",),
     ),

@@ -3,6 +3,7 @@
 import pytest
 
 from crm.chassis.v1 import custom_field_pb2
+from crm.chassis.v1.bulk_pb2 import PreviewBulkRequest, PreviewBulkResponse
 from crm.chassis.v1.history_pb2 import ListHistoryRequest
 from crm.chassis.v1.setting_pb2 import GetSettingRequest, ListSettingsRequest
 from crm.identity.v1 import presence_pb2
@@ -56,8 +57,30 @@ async def test_hidden_own_fields_are_not_declared_for_him(drive: Drive, admin: P
     asked = ListHistoryRequest(resource="customers", id=salary)
     history = "customer.crm.chassis.v1.HistoryService/ListCustomFieldHistory"
     assert (await who.refused(history, asked)).reason == "NOT_FOUND"
+    bulk = PreviewBulkRequest(resource="customers", settings="custom_fields", ids=[salary, tier])
+    counted = await who.call("customer.crm.chassis.v1.BulkService/PreviewBulk", bulk)
+    assert isinstance(counted, PreviewBulkResponse)
+    assert counted.count == 1
     refusal = await who.refused(f"{FIELDS}/UpdateCustomField", renaming(salary, "pay"))
     assert refusal.reason == "NOT_FOUND", "renamed, it would be no hidden field any more"
+
+
+async def test_settings_of_another_collection_are_not_among_them(admin: Person) -> None:
+    field = custom_field_pb2.CustomField(name="salary", label="Salary", kind="TEXT")
+    request = custom_field_pb2.CreateCustomFieldRequest(resource="contacts", custom_field=field)
+    other = await admin.call(f"{FIELDS}/CreateCustomField", request)
+    assert isinstance(other, custom_field_pb2.CustomField)
+    get = GetSettingRequest(resource="customers", id=other.id)
+    assert (await admin.refused(f"{FIELDS}/GetCustomField", get)).reason == "NOT_FOUND"
+    mine = await new_field(admin, "salary")
+    sides: dict[str, dict[str, object]] = {
+        "ids": {"ids": [mine, other.id]}, "filter": {"filter": "position >= 0"},
+    }  # fmt: skip
+    for side, chosen in sides.items():
+        bulk = PreviewBulkRequest(resource="customers", settings="custom_fields", **chosen)  # type: ignore[arg-type]  # fields by name
+        counted = await admin.call("customer.crm.chassis.v1.BulkService/PreviewBulk", bulk)
+        assert isinstance(counted, PreviewBulkResponse)
+        assert counted.count == 1, side
 
 
 async def test_a_field_that_roles_have_rules_on_keeps_its_name(drive: Drive, admin: Person) -> None:
