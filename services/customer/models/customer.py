@@ -88,8 +88,10 @@ list_indexes(
         "class_id",
         "life_cycle",
     ),
-    held=("number", "kind", "industry", "country", "employee_count", "life_cycle"),
-)
+    held=(
+        "number", "kind", "industry", "country", "founded_year", "employee_count", "life_cycle",
+    ),
+)  # fmt: skip
 Index(
     "ix_customer_number_desc",
     customer.c.tenant_id,

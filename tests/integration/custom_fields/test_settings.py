@@ -28,7 +28,7 @@ def test_a_batch_stays_in_its_collection(tenant: Tenant) -> None:
     refused(answer, 400, "requests[1].resource")
     (inside,) = fields("two", resource="contacts")
     answer = tenant.post(f"{place}:batchCreate", {"requests": [first, inside]})
-    refused(answer, 400, "requests[1].resource")
+    refused(answer, 400, "requests[1].custom_field.resource")
     told = {"requests": [{**first, "resource": "customers"}, second]}
     made = items(good(tenant.post(f"{place}:batchCreate", told)))
     assert {one["resource"] for one in made} == {"customers"}

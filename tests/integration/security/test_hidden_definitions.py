@@ -85,7 +85,9 @@ async def test_settings_of_another_collection_are_not_among_them(admin: Person) 
 
 async def test_a_field_that_roles_have_rules_on_keeps_its_name(drive: Drive, admin: Person) -> None:
     salary, tier = await new_field(admin, "salary"), await new_field(admin, "tier")
-    await restricted(drive, admin, "customers", "custom_fields.salary")
+    who = await restricted(drive, admin, "customers", "custom_fields.salary")
+    # The service knows the role once its user has called.
+    await who.call(f"{FIELDS}/ListCustomFields", ListSettingsRequest(resource="customers"))
     refusal = await admin.refused(f"{FIELDS}/UpdateCustomField", renaming(salary, "pay"))
     assert refusal.reason == "FIELD_HAS_RULES"
     await admin.call(f"{FIELDS}/UpdateCustomField", renaming(tier, "level"))
