@@ -20,8 +20,6 @@ from crm.chassis.v1 import setting_pb2 as pb
 from crm.chassis.v1.history_pb2 import ListHistoryRequest, ListHistoryResponse
 from crm.type.v1.requests_pb2 import BatchDeleteRequest, DeleteRequest, ListRequest
 
-CONFIGURE = "CONFIGURE"
-
 
 @dataclass(frozen=True, eq=False)
 class Settings:
