@@ -203,8 +203,8 @@ PLAIN: Final = frozenset(
         "label", "language", "life_cycle_reason",
         "lost_reason", "new_password", "old_password", "password", "phone",
         "prefix", "reason", "reference_resource", "remove", "resource", "resources", "scopes",
-        "series", "sheet", "start_date", "start_page", "tags", "time_zone", "title", "verb",
-        "website",
+        "series", "settings", "sheet", "start_date", "start_page", "tags", "time_zone", "title",
+        "verb", "website",
     }
 )  # fmt: skip
 
