@@ -67,6 +67,8 @@ class Settings:
         async def run(call: Call, tx: Tx, request: Message) -> Message:
             resource: str = request.resource  # type: ignore[attr-defined]  # every such request has it
             method = plan_of(each, resource)
+            # Who may not change anything here hears nothing of what is wrong with it.
+            self.collections[resource].plan.reach(call, "UPDATE" if changes else "READ")
             _refuse_others(resource, request)
             if changes:
                 tx.on_commit(self.source.forget, call.tenant_id)

@@ -59,6 +59,7 @@ def fill(tenant: Tenant) -> None:
     boss = tenant.create("departments", name=CANARY)["id"]
     tenant.create("departments", name="below", parent_id=boss)
     amount = {"currency_code": "EUR", "amount": "12.50"}
+    eventually(lambda: tenant.list("pipelines"))
     deal = tenant.create("opportunities", name=CANARY, customer_id=customer, amount=amount)["id"]
     shared = tenant.post(f"opportunities/{deal}/shares", {"department_id": boss})
     assert shared.status_code == 200, shared.text
