@@ -118,7 +118,7 @@ bench: $(PROTO) ## Measure the hot operations over HTTP and in pgbench, with rat
 	@$(BIN)/python -m bench
 
 interleave: $(PROTO) ## 100,000 calls of 64 tenants over two connections: nobody sees another one's row
-	@INTERLEAVED_CALLS=100000 $(BIN)/pytest -q tests/integration/security/test_interleaved.py
+	@INTERLEAVED_CALLS=100000 $(BIN)/pytest -q --timeout=1800 tests/integration/security/test_interleaved.py
 
 remove-checks: $(PROTO) ## Take each security check out of a copy in turn: a test must fail (ONLY="part of a name")
 	@$(BIN)/python -m tests.removal $(if $(ONLY),"$(ONLY)")
